@@ -1,0 +1,116 @@
+"""The one list of topics that federates exchange: key, type, unit, order of ids and who may publish.
+
+Everything that joins a federation honours this list, whatever language it is written in. Vectors are real and
+ordered as the `Network` that the feeder publishes while initialising.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from feeders.network import Network
+
+TopicType = Literal["double", "vector", "string"]
+IdKind = Literal["", "node", "branch_end", "branch", "load", "head", "tap", "resource"]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One published quantity.
+
+    Attributes
+    ----------
+    key : str
+        Global HELICS key, ``<role>/<quantity>``.
+    type : {"double", "vector", "string"}
+        HELICS type; a string holds JSON.
+    unit : str
+        Unit, the same text at both ends.
+    ids : str
+        What the entries of a vector stand for; empty for a double or a string.
+    meaning : str
+        One line for people.
+    """
+
+    key: str
+    type: TopicType
+    unit: str
+    ids: IdKind
+    meaning: str
+
+    @property
+    def publisher(self) -> str:
+        """Role that may publish it."""
+        return self.key.split("/", 1)[0]
+
+    def id_list(self, network: Network) -> tuple[str, ...]:
+        """Ids of the entries, in order; empty for a double or a string."""
+        both_ends = tuple(f"{name}:{end}" for end in ("from", "to") for name in network.branch_ids)
+        table: dict[str, Sequence[str]] = {
+            "": (),
+            "node": network.node_ids,
+            "branch_end": both_ends,
+            "branch": network.branch_ids,
+            "load": network.load_ids,
+            "head": network.head_ids,
+            "tap": network.tap_ids,
+            "resource": network.resource_ids,
+        }
+        return tuple(table[self.ids])
+
+
+PRICE, REACTIVE_PRICE = "$/MWh", "$/(MVAR*h)"
+
+TOPICS: tuple[Topic, ...] = (
+    Topic("wholesale/lmp", "double", PRICE, "", "LMP at the feeder head"),
+    Topic("wholesale/lmp_energy", "double", PRICE, "", "energy part of the LMP"),
+    Topic("wholesale/lmp_congestion", "double", PRICE, "", "congestion part of the LMP"),
+    Topic("wholesale/lmp_loss", "double", PRICE, "", "marginal loss part of the LMP"),
+    Topic("wholesale/demand_ratio", "double", "", "", "demand as a share of the feeder's listed load"),
+    Topic("wholesale/source", "string", "", "", "where the series come from and what was derived (JSON)"),
+    Topic("feeder/network", "string", "", "", "the Network (JSON), published while initialising"),
+    Topic("feeder/voltage_magnitude", "vector", "pu", "node", "line-to-neutral voltage"),
+    Topic("feeder/voltage_angle", "vector", "rad", "node", "voltage angle"),
+    Topic("feeder/branch_power_real", "vector", "kW", "branch_end", "power entering (from) and leaving (to)"),
+    Topic("feeder/branch_power_reactive", "vector", "kvar", "branch_end", "the same, reactive"),
+    Topic("feeder/line_current", "vector", "A", "branch", "larger of the two ends"),
+    Topic("feeder/load_real", "vector", "kW", "load", "served, by the loads' voltage dependence"),
+    Topic("feeder/load_reactive", "vector", "kvar", "load", "the same, reactive"),
+    Topic("feeder/head_power_real", "vector", "kW", "head", "drawn from the source"),
+    Topic("feeder/head_power_reactive", "vector", "kvar", "head", "the same, reactive"),
+    Topic("feeder/losses_real", "double", "kW", "", "losses of all branches"),
+    Topic("feeder/losses_reactive", "double", "kvar", "", "the same, reactive"),
+    Topic("feeder/regulator_tap", "vector", "", "tap", "regulator positions"),
+    Topic("feeder/status", "string", "", "", "round, converged, iterations, tap changes, refusals (JSON)"),
+    Topic("market/dispatch_real", "vector", "kW", "resource", "award, positive towards the grid"),
+    Topic("market/dispatch_reactive", "vector", "kvar", "resource", "the same, reactive"),
+    Topic("market/dlmp_real", "vector", PRICE, "node", "price of real power, d cost / d load"),
+    Topic("market/dlmp_reactive", "vector", REACTIVE_PRICE, "node", "price of reactive power"),
+    Topic("market/dlmp_real_energy", "vector", PRICE, "node", "energy part"),
+    Topic("market/dlmp_real_loss", "vector", PRICE, "node", "loss part"),
+    Topic("market/dlmp_real_voltage", "vector", PRICE, "node", "voltage part"),
+    Topic("market/dlmp_real_congestion", "vector", PRICE, "node", "congestion part"),
+    Topic("market/predicted_voltage_magnitude", "vector", "pu", "node", "voltage that the market expects"),
+    Topic("market/predicted_branch_power_real", "vector", "kW", "branch", "power entering, that it expects"),
+    Topic("market/predicted_head_power_real", "vector", "kW", "head", "head power that it expects"),
+    Topic("market/predicted_losses_real", "double", "kW", "", "losses that it expects"),
+    Topic("market/clearing", "string", "", "", "round, status (trial or final), convergence, limits (JSON)"),
+    Topic("audit/verdict", "string", "", "", "prediction against AC and violations of the interval (JSON)"),
+)
+
+OFFER_QUANTITY = "offer"
+"""An offering federate publishes ``<federate>/offer``: one JSON text an interval, a list of offers."""
+
+BY_KEY: dict[str, Topic] = {topic.key: topic for topic in TOPICS}
+
+
+def offer_topic(federate: str) -> Topic:
+    """Topic on which a federate offers its resources."""
+    return Topic(f"{federate}/{OFFER_QUANTITY}", "string", "kW, kvar, $/MWh", "", "offers for this interval (JSON)")
+
+
+def published_by(role: str) -> tuple[Topic, ...]:
+    """Every topic of one role."""
+    return tuple(topic for topic in TOPICS if topic.publisher == role)

@@ -1,0 +1,118 @@
+"""What a clearing returns, whatever the model and the method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from feeders.network import ComplexArray, FloatArray
+
+Status = Literal["solved", "not_converged", "failed"]
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Distribution locational marginal prices: d cost / d load at each node.
+
+    Attributes
+    ----------
+    real, reactive : ndarray, shape (n_node,)
+        Price of real power [$/MWh] and of reactive power [$/(MVAR*h)].
+    real_energy, real_loss, real_voltage, real_congestion : ndarray, shape (n_node,)
+        Parts of the real price [$/MWh]; they sum to `real`.
+    reactive_energy, reactive_loss, reactive_voltage, reactive_congestion : ndarray, shape (n_node,)
+        Parts of the reactive price [$/(MVAR*h)]; they sum to `reactive`.
+    """
+
+    real: FloatArray
+    reactive: FloatArray
+    real_energy: FloatArray
+    real_loss: FloatArray
+    real_voltage: FloatArray
+    real_congestion: FloatArray
+    reactive_energy: FloatArray
+    reactive_loss: FloatArray
+    reactive_voltage: FloatArray
+    reactive_congestion: FloatArray
+
+
+@dataclass(frozen=True)
+class SoftLimit:
+    """A limit that the clearing ran into.
+
+    Attributes
+    ----------
+    kind : {"voltage_low", "voltage_high", "rating"}
+        Which limit.
+    where : str
+        ``bus.phase`` or ``branch.phase``.
+    value, limit : float
+        Predicted value and limit [pu, A].
+    price : float
+        Marginal cost of the limit [$/h per pu or per A]: positive whenever the market feels it.
+    exceeded : bool
+        Whether the market paid the penalty instead of holding the limit.
+    """
+
+    kind: Literal["voltage_low", "voltage_high", "rating"]
+    where: str
+    value: float
+    limit: float
+    price: float
+    exceeded: bool
+
+
+@dataclass(frozen=True)
+class Clearing:
+    """One cleared market interval.
+
+    Attributes
+    ----------
+    dispatch : ndarray, shape (n_resource,)
+        Complex power awarded, positive towards the grid [kVA]; for flexible loads demand not consumed at
+        nominal voltage.
+    voltage_magnitude : ndarray, shape (n_node,)
+        Predicted voltage [pu].
+    power_from : ndarray, shape (n_branch_phase,)
+        Predicted complex power entering each branch [kVA].
+    head : ndarray, shape (n_head_phase,)
+        Predicted complex power drawn from the source [kVA].
+    losses_kw : float
+        Predicted real losses [kW].
+    prices : Prices
+        Nodal prices.
+    cost : float
+        Wholesale purchase, offers and penalties [$/h].
+    limits : tuple of SoftLimit
+        Every limit with a price.
+    refused : tuple of str
+        Offers left out of this clearing, each with its reason.
+    status : {"solved", "not_converged", "failed"}
+        Whether the stopping rule was met.
+    rounds : int
+        Negotiation rounds (0 for a central solution).
+    messages, scalars : int
+        Messages between neighbours, and numbers in them, over all rounds.
+    primal_residual, dual_residual, gap : float
+        Residuals of the stopping rule, relative.
+    exactness_gap : float
+        Largest slack of a cone that should be tight [pu]; 0 for a linear model.
+    """
+
+    dispatch: ComplexArray
+    voltage_magnitude: FloatArray
+    power_from: ComplexArray
+    head: ComplexArray
+    losses_kw: float
+    prices: Prices
+    cost: float
+    limits: tuple[SoftLimit, ...] = ()
+    refused: tuple[str, ...] = ()
+    status: Status = "solved"
+    rounds: int = 0
+    messages: int = 0
+    scalars: int = 0
+    primal_residual: float = 0.0
+    dual_residual: float = 0.0
+    gap: float = 0.0
+    exactness_gap: float = 0.0

@@ -1,0 +1,47 @@
+"""How a market clears: model, method, limits and tolerances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Model = Literal["three_phase", "branch_flow"]
+Method = Literal["pac", "nst-pac", "pac-accelerated", "central"]
+
+
+@dataclass(frozen=True)
+class MarketSettings:
+    """Settings of one market; every field has a default that works for a 4.16 kV feeder.
+
+    Attributes
+    ----------
+    model : {"three_phase", "branch_flow"}
+        Unbalanced model anchored at the AC state, or balanced second-order cone branch flow.
+    method : {"pac-accelerated", "pac", "nst-pac", "central"}
+        Negotiation between buses, or the central reference solution.
+    voltage_min_pu, voltage_max_pu : float
+        Soft voltage limits [pu].
+    voltage_penalty : float
+        Price of exceeding a voltage limit [$/h per pu and node].
+    rating_penalty : float
+        Price of exceeding a line rating [$/h per 100 % of the rating and conductor].
+    rating_scale : float
+        Factor on every line rating.
+    loss_weight : float
+        Extra weight of losses in the objective, as a multiple of the LMP; 0 gives marginal costs.
+    tolerance : float
+        Relative residual at which agents agree to stop.
+    max_rounds : int
+        Negotiation rounds after which a clearing counts as not converged.
+    """
+
+    model: Model = "three_phase"
+    method: Method = "pac-accelerated"
+    voltage_min_pu: float = 0.95
+    voltage_max_pu: float = 1.05
+    voltage_penalty: float = 1e4
+    rating_penalty: float = 1e4
+    rating_scale: float = 1.0
+    loss_weight: float = 0.0
+    tolerance: float = 1e-4
+    max_rounds: int = 20_000
