@@ -1,0 +1,1 @@
+"""Where things are, and their AC physics: networks, cases and power flow engines."""

@@ -161,7 +161,7 @@ class Regulator:
 
 @dataclass(frozen=True)
 class Resource:
-    """Something the market can dispatch; its power is positive towards the grid and shared equally by its phases.
+    """Something the market can dispatch; its power is positive towards the grid, equal on its phases.
 
     Attributes
     ----------

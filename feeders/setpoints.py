@@ -1,0 +1,88 @@
+"""Checks of what an AC engine is asked to solve, and a state that nobody can mistake for a solution."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from feeders.errors import FeederError
+from feeders.network import ComplexArray, IntArray, Network
+from feeders.state import AcState
+
+
+def check_setpoints(
+    network: Network, demand: ComplexArray, injection: ComplexArray
+) -> tuple[ComplexArray, ComplexArray]:
+    """Return both set-point vectors as complex arrays after checking length and values.
+
+    Parameters
+    ----------
+    network : Network
+        Says which loads and resources there are.
+    demand : ndarray, shape (n_load,)
+        Demand at nominal voltage [kVA].
+    injection : ndarray, shape (n_resource,)
+        Power injected [kVA]; 0 for flexible loads, which act by a smaller demand.
+
+    Raises
+    ------
+    FeederError
+        When a length is wrong, a value is not finite, or a flexible load is asked to inject.
+    """
+    demand = _checked("demand", "load", demand, network.load_ids)
+    injection = _checked("injection", "resource", injection, network.resource_ids)
+    for resource, power in zip(network.resources, injection, strict=True):
+        if power and resource.kind == "flexible_load":
+            raise FeederError(
+                f"injection of flexible load {resource.name} is {power} kVA; expected 0 and a smaller demand"
+            )
+    return demand, injection
+
+
+def _checked(what: str, kind: str, values: ComplexArray, names: tuple[str, ...]) -> ComplexArray:
+    """Return `values` as a complex vector with one finite entry per name."""
+    array = np.asarray(values, dtype=np.complex128)
+    if array.shape != (len(names),):
+        raise FeederError(
+            f"{what} has shape {array.shape}; expected one value for each of {len(names)} {kind}s"
+        )
+    if not np.isfinite(array).all():
+        k = int(np.flatnonzero(~np.isfinite(array))[0])
+        raise FeederError(f"{what} of {kind} {names[k]} is {array[k]}; expected a finite number of kVA")
+    return array
+
+
+def failed_state(
+    network: Network, demand: ComplexArray, injection: ComplexArray, tap: IntArray, iterations: int
+) -> AcState:
+    """Return a state with NaN wherever a solution would stand, and ``converged=False``.
+
+    Parameters
+    ----------
+    network : Network
+        Gives the lengths.
+    demand, injection : ndarray
+        What was asked for [kVA].
+    tap : ndarray of int, shape (n_tap,)
+        Positions before the attempt.
+    iterations : int
+        Iterations spent.
+    """
+
+    def nothing(size: int) -> ComplexArray:
+        return np.full(size, complex(np.nan, np.nan))
+
+    ends = len(network.branch_ids)
+    return AcState(
+        voltage=nothing(len(network.node_ids)),
+        power_from=nothing(ends),
+        power_to=nothing(ends),
+        current=np.full(ends, np.nan),
+        load=nothing(len(network.loads)),
+        demand=demand,
+        injection=injection,
+        tap=tap,
+        head=nothing(len(network.head_ids)),
+        losses=complex(np.nan, np.nan),
+        converged=False,
+        iterations=iterations,
+    )
