@@ -1,0 +1,7 @@
+"""ISO New England prices and demand: read any of its files, get one checked series, bring it to a period."""
+
+from market.isone.reader import read_series
+from market.isone.resample import resample
+from market.isone.series import Series, demand_ratio, fill_gaps, scale_to_mean
+
+__all__ = ["Series", "demand_ratio", "fill_gaps", "read_series", "resample", "scale_to_mean"]

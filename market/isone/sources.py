@@ -1,0 +1,123 @@
+"""Open a file, tell its format from its content, and hand its rows on as tables."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import pandas as pd
+
+from feeders.errors import InputError
+from market.isone.downloads import download_hint
+from market.isone.envelope import read_envelope
+from market.isone.flat_files import read_delimited, read_eei
+from market.isone.json_bodies import read_json
+from market.isone.places import Place
+from market.isone.series import Quantity
+from market.isone.table import Origin, Table
+from market.isone.workbook import read_workbook
+
+Source = str | Path | pd.DataFrame
+
+_HEAD = 4096
+_ENVELOPE = re.compile(rb'"?[CHDT]"?,')
+_EEI = re.compile(rb"\d{8}[12] {4}")
+
+
+def read_tables(
+    source: Source, *, place: Place | None = None, quantity: Quantity | None = None
+) -> list[Table]:
+    """Return the tables of a file or DataFrame; a workbook has one per sheet.
+
+    Parameters
+    ----------
+    source : path or pandas.DataFrame
+        What to read.
+    place : Place, optional
+        Location to keep where the format allows to leave the others out while reading.
+    quantity : {"lmp", "load"}, optional
+        What a nameless second column holds, and what an empty answer was meant to hold.
+
+    Raises
+    ------
+    InputError
+        When the source cannot be opened, is empty, is a web page, or is none of the formats.
+    """
+    if isinstance(source, pd.DataFrame):
+        return [_frame_table(source, quantity)]
+    path = Path(source)
+    origin = Origin(str(source), path.name, path.parent.name)
+    with _opened(path) as file:
+        return list(_tables(file, origin, place, quantity))
+
+
+def _tables(
+    file: BinaryIO, origin: Origin, place: Place | None, quantity: Quantity | None
+) -> Iterator[Table]:
+    head = file.read(_HEAD).removeprefix(b"\xef\xbb\xbf").lstrip()
+    file.seek(0)
+    _reject_answers(head, origin, quantity)
+    if head.startswith(b"PK\x03\x04"):
+        yield from read_workbook(file, origin, place)
+    elif head[:1] in (b"{", b"["):
+        yield read_json(file.read(), origin)
+    elif _ENVELOPE.match(head):
+        yield read_envelope(file, origin, place)
+    elif _EEI.match(head):
+        yield read_eei(file.read(), origin)
+    else:
+        yield read_delimited(file.read(), origin, quantity)
+
+
+def _reject_answers(head: bytes, origin: Origin, quantity: Quantity | None) -> None:
+    lower = head[:400].lower()
+    if not head.strip():
+        problem = "the file is empty"
+    elif b"no data exists for this period" in lower:
+        problem = "ISO New England answered 'No data exists for this period.'"
+    elif lower.startswith(b"<"):
+        problem = "the file is a web page or XML, not a data file"
+    elif b"\x00" in head and not head.startswith(b"PK"):
+        problem = "the file is not text"
+    else:
+        return
+    raise InputError(problem, where=origin.source, expected=download_hint(origin.name, quantity))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"cannot be read: {reason}", where=str(path), expected="a readable file") from error
+
+
+def _frame_table(frame: pd.DataFrame, quantity: Quantity | None) -> Table:
+    """Write a DataFrame as csv text and read that: one path for both."""
+    named = frame.index.name is not None or isinstance(frame.index, pd.DatetimeIndex)
+    index_label = frame.index.name or "Interval Start"
+    text = io.StringIO()
+    frame.to_csv(text, index=named, index_label=str(index_label) if named else None)
+    if frame.empty:
+        raise InputError("the DataFrame is empty", where="DataFrame", expected=download_hint("", quantity))
+    return read_delimited(text.getvalue().encode(), Origin("DataFrame", "", ""), quantity)
+
+
+def as_sources(sources: Source | Iterable[Source]) -> tuple[Source, ...]:
+    """Return one source or many as a tuple.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    many = (sources,) if isinstance(sources, (str, Path, pd.DataFrame)) else tuple(sources)
+    if not many:
+        raise InputError("no file given", where="files", expected="one file or more")
+    return many
