@@ -42,8 +42,14 @@ class Topic:
 
     @property
     def publisher(self) -> str:
-        """Role that may publish it."""
-        return self.key.split("/", 1)[0]
+        """Name of the one federate that may publish it."""
+        role = self.key.split("/", 1)[0]
+        return PUBLISHER_OF.get(role, role)
+
+    @property
+    def largest(self) -> float:
+        """Magnitude beyond which a value is absurd [unit of the topic]."""
+        return LARGEST[self.unit]
 
     def id_list(self, network: Network) -> tuple[str, ...]:
         """Ids of the entries, in order; empty for a double or a string."""
@@ -63,6 +69,14 @@ class Topic:
 
 PRICE, REACTIVE_PRICE = "$/MWh", "$/(MVAR*h)"
 
+PUBLISHER_OF: dict[str, str] = {"audit": "recorder"}
+"""Federate that publishes a role's topics, where the two names differ."""
+
+LARGEST: dict[str, float] = {
+    "": 1e3, "pu": 10.0, "rad": 10.0, "kW": 1e7, "kvar": 1e7, "A": 1e6, PRICE: 1e6, REACTIVE_PRICE: 1e6,
+}  # fmt: skip
+"""Magnitude that no sound value of a unit exceeds."""
+
 TOPICS: tuple[Topic, ...] = (
     Topic("wholesale/lmp", "double", PRICE, "", "LMP at the feeder head"),
     Topic("wholesale/lmp_energy", "double", PRICE, "", "energy part of the LMP"),
@@ -78,6 +92,10 @@ TOPICS: tuple[Topic, ...] = (
     Topic("feeder/line_current", "vector", "A", "branch", "larger of the two ends"),
     Topic("feeder/load_real", "vector", "kW", "load", "served, by the loads' voltage dependence"),
     Topic("feeder/load_reactive", "vector", "kvar", "load", "the same, reactive"),
+    Topic("feeder/demand_real", "vector", "kW", "load", "asked for at nominal voltage, after curtailment"),
+    Topic("feeder/demand_reactive", "vector", "kvar", "load", "the same, reactive"),
+    Topic("feeder/injection_real", "vector", "kW", "resource", "injected; 0 for flexible loads"),
+    Topic("feeder/injection_reactive", "vector", "kvar", "resource", "the same, reactive"),
     Topic("feeder/head_power_real", "vector", "kW", "head", "drawn from the source"),
     Topic("feeder/head_power_reactive", "vector", "kvar", "head", "the same, reactive"),
     Topic("feeder/losses_real", "double", "kW", "", "losses of all branches"),
@@ -108,9 +126,19 @@ BY_KEY: dict[str, Topic] = {topic.key: topic for topic in TOPICS}
 
 def offer_topic(federate: str) -> Topic:
     """Topic on which a federate offers its resources."""
-    return Topic(f"{federate}/{OFFER_QUANTITY}", "string", "kW, kvar, $/MWh", "", "offers for this interval (JSON)")
+    return Topic(
+        f"{federate}/{OFFER_QUANTITY}", "string", "kW, kvar, $/MWh", "", "offers for this interval (JSON)"
+    )
 
 
-def published_by(role: str) -> tuple[Topic, ...]:
-    """Every topic of one role."""
-    return tuple(topic for topic in TOPICS if topic.publisher == role)
+def published_by(federate: str) -> tuple[Topic, ...]:
+    """Every topic that one federate has to publish."""
+    return tuple(topic for topic in TOPICS if topic.publisher == federate)
+
+
+def find_topic(key: str) -> Topic | None:
+    """Topic with this key, or None; any ``<federate>/offer`` is one."""
+    federate, _, quantity = key.partition("/")
+    if quantity == OFFER_QUANTITY and federate:
+        return offer_topic(federate)
+    return BY_KEY.get(key)

@@ -1,0 +1,230 @@
+"""The one life cycle of every federate: read, check, join, initialise, run, flush, leave.
+
+Whatever goes wrong is said in this process's log, in its sign of life, and to the federation as a global
+error, so that nobody waits for a federate that is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import helics as h
+
+from federates.heartbeat import ENDED, Heartbeat, Stage, process_alive, read_sign
+from federates.helics_config import FederateConfig, check_complete, publisher_of
+from federates.link import FederationStopped, HelicsLink, Link, Value, plain_message, wired
+from federates.study import Study, load_study
+from feeders.errors import DlmpError, FederationError
+
+log = logging.getLogger(__name__)
+
+BROKER = "broker"
+"""Name under which the broker process reports that it is alive."""
+OWN_FAULT, STOPPED = 1, 3
+"""Exit codes of a federate that failed, and of one that was stopped by another's failure."""
+ERROR_CODE = 99
+BROKER_WATCH_S = 1.0
+
+
+class Role(Protocol):
+    """What one federate does; everything around it is the life cycle's."""
+
+    def initial(self) -> Mapping[str, Value]:
+        """Return what is published while initialising, for everybody to read at time 0."""
+
+    def run(self, link: Link) -> None:
+        """Act from time 0 to the end of the last interval."""
+
+    def close(self) -> None:
+        """Flush and release; called on every way out, maybe twice."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How a federate reaches its broker.
+
+    Attributes
+    ----------
+    core_type : str
+        HELICS core; "zmq" between processes, "inproc" between threads.
+    options : str
+        Further options of the core.
+    """
+
+    core_type: str = "zmq"
+    options: str = ""
+
+
+def broker_key(study: Study) -> str:
+    """Password that keeps federates of other runs out: from the environment, or the study's name."""
+    return os.environ.get("HELICS_BROKER_KEY") or study.name
+
+
+def live(
+    name: str, build: Callable[[Study], Role], study: Study, connection: Connection, beat: Heartbeat
+) -> None:
+    """Live a whole federate's life.
+
+    Parameters
+    ----------
+    name : str
+        Name in the federation; its HELICS configuration is ``<name>.json`` in the study's folder.
+    build : callable
+        Makes the role from the study.
+    study : Study
+        The study.
+    connection : Connection
+        How to reach the broker.
+    beat : Heartbeat
+        Where to say what it is doing.
+
+    Raises
+    ------
+    DlmpError
+        What went wrong; the federation has been told and the role is closed.
+    """
+    config = study.config(name)
+    check_complete(config, study.config_file(name))
+    with closing(build(study)) as role:
+        beat.tell("joining")
+        federate = _join(config, connection, broker_key(study))
+        try:
+            _take_part(federate, config, role, beat)
+        except FederationStopped:
+            raise
+        except BaseException as error:
+            role.close()
+            h.helicsFederateGlobalError(federate, ERROR_CODE, f"{config.name}: {summary(error)}")
+            raise
+        finally:
+            h.helicsFederateDisconnect(federate)
+
+
+def _take_part(federate: Any, config: FederateConfig, role: Role, beat: Heartbeat) -> None:
+    """Initialise with the others, check what they publish, and run."""
+    link = HelicsLink(federate, config, beat)
+    _enter(h.helicsFederateEnterInitializingMode, federate)
+    check_publishers(federate)
+    for key, value in role.initial().items():
+        link.publish(key, value)
+    _enter(h.helicsFederateEnterExecutingMode, federate)
+    link.check_inputs()
+    beat.tell("working", time=0.0)
+    role.run(link)
+
+
+def _enter(step: Callable[[Any], None], federate: Any) -> None:
+    try:
+        step(federate)
+    except h.HelicsException as error:
+        raise FederationError(f"could not start with the others: {plain_message(error)}") from None
+
+
+def check_publishers(federate: Any) -> None:
+    """Raise FederationError when a member of the federation publishes a topic that is not its own."""
+    for member in _ask(federate, "root", "federates"):
+        for key in _ask(federate, member, "publications"):
+            if publisher_of(key) != member:
+                raise FederationError(f"{member!r} publishes {key}, which only {publisher_of(key)!r} may")
+
+
+def _ask(federate: Any, target: str, question: str) -> list[str]:
+    answer = h.helicsQueryExecute(h.helicsCreateQuery(target, question), federate)
+    return [str(item) for item in answer] if isinstance(answer, list) else []
+
+
+def _join(config: FederateConfig, connection: Connection, key: str) -> Any:
+    settings = config.model_dump(exclude={"publications", "subscriptions"})
+    settings["core_type"] = connection.core_type
+    settings["core_init_string"] = f"{config.core_init_string} --brokerkey={key} {connection.options}"
+    try:
+        return h.helicsCreateValueFederateFromConfig(json.dumps(settings | wired(config)))
+    except h.HelicsException as error:
+        raise FederationError(
+            f"{config.name} could not join the federation: {plain_message(error)}"
+        ) from None
+
+
+def summary(error: BaseException) -> str:
+    """One line for a person: the message of an error of ours, the kind as well of any other."""
+    text = " ".join(str(error).split())
+    if isinstance(error, DlmpError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def main(name: str, build: Callable[[Study], Role], arguments: list[str] | None = None) -> int:
+    """Run one federate as a process of its own.
+
+    Parameters
+    ----------
+    name : str
+        Name of the federate, unless the command line gives another.
+    build : callable
+        Makes the role from the study.
+    arguments : list of str, optional
+        Command line; that of the process by default.
+
+    Returns
+    -------
+    int
+        Exit code: 0, 1 for an error of its own, 3 when stopped because of another.
+    """
+    parser = argparse.ArgumentParser(description=f"Run the federate {name!r} of a study.")
+    parser.add_argument("study", type=Path, help="folder with scenario.toml and the HELICS configurations")
+    parser.add_argument("--name", default=name, help="name in the federation, if it is another")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    return guard(options.name, build, options.study)
+
+
+def guard(name: str, build: Callable[[Study], Role], folder: Path) -> int:
+    """Live a federate's life and turn its end into one message and an exit code."""
+    beat: Heartbeat | None = None
+    try:
+        study = load_study(folder)
+        beat = Heartbeat(study.run_folder, name)
+        threading.Thread(target=_watch_broker, args=(study.run_folder, name), daemon=True).start()
+        live(name, build, study, Connection(), beat)
+        beat.tell("finished")
+    except FederationStopped as error:
+        log.warning("%s: stopped: %s", name, error)
+        return _end(beat, "stopped", error, STOPPED)
+    except BaseException as error:
+        if not isinstance(error, DlmpError):
+            log.exception("%s failed", name)
+        log.error("%s: %s", name, summary(error))
+        return _end(beat, "failed", error, OWN_FAULT)
+    finally:
+        h.helicsCloseLibrary()
+    return 0
+
+
+def _end(beat: Heartbeat | None, stage: Stage, error: BaseException, code: int) -> int:
+    if beat is not None:
+        beat.tell(stage, error=summary(error))
+    return code
+
+
+def _watch_broker(run_folder: Path, name: str) -> None:
+    """End this process when the broker's is gone: nobody is left to end a wait in HELICS."""
+    broker = 0
+    while True:
+        time.sleep(BROKER_WATCH_S)
+        sign = read_sign(run_folder, BROKER)
+        if sign is not None and sign.beat.stage not in ENDED and process_alive(sign.beat.pid):
+            broker = sign.beat.pid
+        elif broker and not process_alive(broker):
+            log.error("%s: the broker is gone (process %d)", name, broker)
+            logging.shutdown()
+            os._exit(STOPPED)

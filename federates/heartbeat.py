@@ -1,0 +1,149 @@
+"""Signs of life: each federate keeps one small file up to date, which tells a watcher who blocks and why.
+
+A file and not a HELICS query, because a killed or stopped process answers no query.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Stage = Literal["starting", "joining", "working", "waiting", "finished", "failed", "stopped"]
+"""What a federate is doing; `failed` by its own fault, `stopped` because the federation ended."""
+
+ENDED: frozenset[Stage] = frozenset({"finished", "failed", "stopped"})
+_SIZE, _ERROR_LENGTH = 8192, 1000
+_READS = 3
+"""Attempts at reading a file that is being written."""
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What one federate last said.
+
+    Attributes
+    ----------
+    federate : str
+        Its name.
+    pid : int
+        Its process.
+    stage : str
+        What it is doing.
+    time : float
+        Simulated time that it was last granted [s]; -1 before the first.
+    wanted : float
+        Simulated time that it waits for [s].
+    error : str
+        Why it failed.
+    figures : mapping of str to float or str
+        What a progress line shows.
+    """
+
+    federate: str
+    pid: int
+    stage: Stage
+    time: float = -1.0
+    wanted: float = -1.0
+    error: str = ""
+    figures: Mapping[str, float | str] = field(default_factory=dict)
+
+
+class Heartbeat:
+    """Writer of one federate's sign of life.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Run folder; None keeps nothing, for federates that run as threads.
+    federate : str
+        Name of the federate.
+    """
+
+    def __init__(self, folder: Path | None, federate: str) -> None:
+        self._beat = Beat(federate, os.getpid(), "starting")
+        self._file = -1
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(beat_file(folder, federate), os.O_RDWR | os.O_CREAT, 0o644)
+            self._write()
+
+    def tell(self, stage: Stage, **changes: float | str | Mapping[str, float | str]) -> None:
+        """Replace the stage and any other field of the beat; a long error is cut."""
+        fields: dict[str, Any] = {**asdict(self._beat), "stage": stage, **changes}
+        self._beat = Beat(**{**fields, "error": str(fields["error"])[:_ERROR_LENGTH]})
+        self._write()
+
+    def close(self) -> None:
+        """Close the file; what was said last stays."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _write(self) -> None:
+        if self._file < 0:
+            return
+        os.pwrite(self._file, json.dumps(asdict(self._beat)).encode().ljust(_SIZE), 0)
+
+
+@dataclass(frozen=True)
+class Sign:
+    """A beat and how long ago it was written [s of wall time]."""
+
+    beat: Beat
+    age_s: float
+
+
+def beat_file(folder: Path, federate: str) -> Path:
+    """Path of a federate's sign of life."""
+    return folder / f"{federate}.beat"
+
+
+def read_sign(folder: Path, federate: str, *, since: float = 0.0) -> Sign | None:
+    """Read a federate's last sign of life.
+
+    Parameters
+    ----------
+    folder : Path
+        Run folder.
+    federate : str
+        Name of the federate.
+    since : float
+        Wall time before which a file belongs to an earlier run [s since 1970].
+
+    Returns
+    -------
+    Sign or None
+        None when there is none yet.
+    """
+    file = beat_file(folder, federate)
+    for _ in range(_READS):
+        try:
+            written = file.stat().st_mtime
+            if written < since:
+                return None
+            return Sign(Beat(**json.loads(file.read_text())), max(time.time() - written, 0.0))
+        except FileNotFoundError:
+            return None
+        except json.JSONDecodeError:
+            time.sleep(0.001)
+    return None
+
+
+def process_alive(pid: int) -> bool:
+    """Tell whether a process of this host runs; one that ended and was not yet collected does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (OSError, IndexError):
+        return True
+    return state not in "ZX"
