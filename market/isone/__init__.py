@@ -3,5 +3,16 @@
 from market.isone.reader import read_series
 from market.isone.resample import resample
 from market.isone.series import Series, demand_ratio, fill_gaps, scale_to_mean
+from market.isone.survey import FileNote, Survey, survey
 
-__all__ = ["Series", "demand_ratio", "fill_gaps", "read_series", "resample", "scale_to_mean"]
+__all__ = [
+    "FileNote",
+    "Series",
+    "Survey",
+    "demand_ratio",
+    "fill_gaps",
+    "read_series",
+    "resample",
+    "scale_to_mean",
+    "survey",
+]

@@ -16,6 +16,7 @@ from market.isone.series import UNITS, FloatArray, IntArray, Quantity, Series, f
 
 PREFERENCE = ("real_time", "total", "system", "zonal_estimate", "unstated", "day_ahead", "native")
 """Market taken when the caller names none and the files hold several."""
+_UNSTATED = ("location stated by the request, not by the file",)
 SAME = 1e-9
 """Values closer than this are the same row written twice."""
 
@@ -51,16 +52,28 @@ class _Rows:
     source: IntArray
 
 
-def assemble(blocks: Sequence[Block], request: Request) -> Series:
+def assemble(
+    blocks: Sequence[Block], request: Request, where: str = "files", notes: Sequence[str] = ()
+) -> Series:
     """Return the series that `request` asks for.
+
+    Parameters
+    ----------
+    blocks : sequence of Block
+        What was read.
+    request : Request
+        What to take.
+    where : str
+        The files, for messages.
+    notes : sequence of str
+        Warnings about files that gave no block.
 
     Raises
     ------
     InputError
         When location, market, step or day leave nothing or more than one thing, or rows contradict.
     """
-    where = ", ".join(dict.fromkeys(block.source for block in blocks)) or "files"
-    chosen, notes = _of_market(_of_quantity(blocks, request, where), request, where)
+    chosen, assumed = _of_market(_of_quantity(blocks, request, where), request, where)
     place, chosen, more = _of_place(chosen, request, where)
     step = _one_step(chosen, where)
     rows = _stack(chosen, place)
@@ -79,8 +92,8 @@ def assemble(blocks: Sequence[Block], request: Request) -> Series:
         start=rows.start,
         values=rows.values[:, 0],
         **_parts(rows.values),
-        derived=_merged((*(block.derived for block in used), notes, more, _mixed(rows, chosen))),
-        warnings=_merged(_placed_warnings(block, len({b.source for b in used}) > 1) for block in used),
+        derived=_merged((*(block.derived for block in used), assumed, more, _mixed(rows, chosen))),
+        warnings=_merged((notes, *(_placed_warnings(block, len(blocks) > 1) for block in used))),
         sources=tuple(dict.fromkeys(block.source for block in used)),
         duplicates=duplicates,
         superseded=superseded,
@@ -134,10 +147,10 @@ def _of_place(
         return _known(keys[0], names), blocks, ()
     key = _match(request.place, keys, names)
     if key is not None:
-        kept = [block for block in blocks if (block.keys == key).any()]
-        return _known(key, names), kept, ()
+        kept = [block for block in blocks if ((block.keys == key) | (block.keys == "")).any()]
+        return _known(key, names), kept, _UNSTATED if "" in keys else ()
     if keys == [""]:
-        return request.place, blocks, ("location stated by the request, not by the file",)
+        return request.place, blocks, _UNSTATED
     raise _unknown_place(request.place, keys, names, where)
 
 
@@ -186,9 +199,6 @@ def _one_step(blocks: Sequence[Block], where: str) -> int:
 
 def _stack(blocks: Sequence[Block], place: Place) -> _Rows:
     masks = [(block.keys == place.key) | (block.keys == "") for block in blocks]
-    masks = [
-        mask if mask.any() else block.keys == block.keys for mask, block in zip(masks, blocks, strict=True)
-    ]
     start = np.concatenate([block.start[mask] for block, mask in zip(blocks, masks, strict=True)])
     values = np.concatenate([block.values[mask] for block, mask in zip(blocks, masks, strict=True)])
     sizes = [int(mask.sum()) for mask in masks]

@@ -70,8 +70,8 @@ class Block:
         return RANKS.get(self.market, 2)
 
 
-def read_blocks(table: Table, quantity: Quantity | None = None) -> list[Block]:
-    """Return the blocks of `table`, those of one `quantity` only when it is given.
+def read_blocks(table: Table) -> list[Block]:
+    """Return the blocks of `table`, none when it has no rows.
 
     Raises
     ------
@@ -85,15 +85,14 @@ def read_blocks(table: Table, quantity: Quantity | None = None) -> list[Block]:
             where=f"{table.source} header",
             expected="such as 'Locational Marginal Price', 'LMP', 'Total Load'",
         )
-    wanted = [m for m in roles.measures if quantity in (None, m.quantity)]
-    if not wanted or not table.rows:
+    if not table.rows:
         return []
     keys, names = _locations(table, roles)
     times = read_times(table, roles, keys)
     warnings = _load_warnings(table)
     return [
         block
-        for measure in wanted
+        for measure in roles.measures
         for block in _measure_blocks(table, roles, measure, times, keys, names, warnings)
     ]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
+import pandas as pd
+
 from feeders.errors import InputError
 from market.isone.assemble import Request, assemble
 from market.isone.blocks import Block, read_blocks
@@ -66,10 +68,14 @@ def read_series(
 
 def _read(sources: Sequence[Source], request: Request, keep: Place | None) -> Series:
     blocks: list[Block] = []
+    notes: list[str] = []
     for source in sources:
         for table in read_tables(source, place=keep, quantity=request.quantity):
-            blocks += read_blocks(table, request.quantity)
-    return assemble(blocks, request)
+            blocks += read_blocks(table)
+            if not table.rows:
+                notes += [f"{table.source}: {text}" for text in (*table.warnings, "no rows of the location")]
+    where = ", ".join(source_name(source) for source in sources)
+    return assemble(blocks, request, where, notes)
 
 
 def _day(day: date | str | None) -> date | None:
@@ -100,3 +106,8 @@ def _lookup(table: Table, name: str) -> Place | None:
             if other.upper() == name and key not in KNOWN:
                 return Place(key, other)
     return None
+
+
+def source_name(source: Source) -> str:
+    """Return the path of a file, or ``DataFrame``."""
+    return "DataFrame" if isinstance(source, pd.DataFrame) else str(source)
