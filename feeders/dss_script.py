@@ -7,15 +7,15 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from feeders.network import TAP_STEP, Branch, Capacitor, Load, Network, Regulator, Resource
-from feeders.zip_load import LOW_SHARE
+from feeders.terminals import INJECTED_KINDS, LOW_SHARE
 
-SOURCE_OHM: Final = 1e-6
+SOURCE_OHM: Final = 1e-5
 """Reactance behind the source voltage [ohm]: an ideal source for a feeder of some MW."""
 
 FREQUENCY_HZ: Final = 60.0
 REGULATOR_KVA: Final = 5000.0
 REGULATOR_PCT: Final = 0.001
-"""Reactance of a regulator on `REGULATOR_KVA` [%]: 1e-5 ohm at 2.4 kV, next to none."""
+"""Reactance of a regulator on `REGULATOR_KVA` [%]: 1e-5 ohm at 2.4 kV; less costs digits of the power balance."""
 
 LOAD_MODEL: Final = {0: 1, 1: 5, 2: 2}
 """OpenDSS load model of each voltage exponent."""
@@ -27,8 +27,6 @@ MAX_ITERATIONS: Final = 100
 MAX_CONTROL_ITERATIONS: Final = 200
 MAX_TAP_CHANGE: Final = 1
 """Taps that a regulator may move before the power flow is solved again, as real ones do."""
-
-INJECTED_KINDS: Final = ("generator", "storage")
 
 
 def build_commands(network: Network, *, tolerance: float, automatic: bool) -> list[str]:
@@ -68,13 +66,6 @@ def build_commands(network: Network, *, tolerance: float, automatic: bool) -> li
         f"set mode=snap tolerance={tolerance!r} maxiterations={MAX_ITERATIONS}",
         f"set maxcontroliter={MAX_CONTROL_ITERATIONS}",
     ]
-
-
-def injection_names(resource: Resource) -> list[str]:
-    """Names of the elements, one per phase, that carry a resource's injection; none for a flexible load."""
-    if resource.kind not in INJECTED_KINDS:
-        return []
-    return [f"injection_{resource.name}_{phase}" for phase in resource.phases]
 
 
 def _vector(values: Iterable[float | str]) -> str:
@@ -158,9 +149,11 @@ def _load(load: Load, kv: float, vmin_pu: float) -> str:
 
 
 def _injections(resource: Resource, kv: float) -> list[str]:
-    """Write a resource as constant power, one element per phase; no power yet."""
+    """Write a resource that injects as constant power, one element per phase; no power yet."""
+    if resource.kind not in INJECTED_KINDS:
+        return []
     return [
-        f"new load.{name} phases=1 bus1={resource.bus}.{phase} conn=wye kv={kv!r} kw=0 kvar=0 model=1 "
-        f"vminpu=0 vlowpu=0 vmaxpu=10"
-        for name, phase in zip(injection_names(resource), resource.phases, strict=False)
+        f"new load.injection_{resource.name}_{phase} phases=1 bus1={resource.bus}.{phase} conn=wye kv={kv!r} "
+        f"kw=0 kvar=0 model=1 vminpu=0 vlowpu=0 vmaxpu=10"
+        for phase in resource.phases
     ]

@@ -13,19 +13,22 @@ from typing import Any, Final, Literal
 import numpy as np
 import opendssdirect
 
-from feeders.dss_script import build_commands, injection_names
+from feeders.dss_script import build_commands
+from feeders.engine import Regulators
 from feeders.errors import FeederError
 from feeders.network import TAP_STEP, ComplexArray, FloatArray, IntArray, Network, node_id
-from feeders.setpoints import check_setpoints, failed_state
+from feeders.setpoints import check_option, check_setpoints, check_taps, failed_state
 from feeders.state import AcState
+from feeders.terminals import injection_terminals, load_terminals
 from feeders.validate import check_network
-from feeders.zip_load import voltage_factor
 
-Regulators = Literal["automatic", "held", "neutral"]
 ControlMode = Literal["static", "off"]
 
 CONTROL_MODES: Final[dict[ControlMode, int]] = {"off": -1, "static": 0}
 """OpenDSS numbers of the control modes."""
+
+CONTROLS_UNSETTLED: Final = 485
+"""OpenDSS error number for more control iterations than allowed."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +43,6 @@ class _Layout:
         Position of each branch end in the engine's element currents.
     node_from, node_to : ndarray of int
         Node of each branch end, in `Network` order.
-    load_node, load_other : ndarray of int
-        Nodes of each load; `load_other` is the number of nodes for a load to neutral.
-    load_volt : ndarray
-        Nominal voltage of each load [V].
-    exponent : ndarray
-        Voltage exponent of each load.
-    injected : ndarray of int
-        Resource of each injecting element.
-    share : ndarray
-        Share of its resource that an injecting element carries.
     base_volt : ndarray
         Base voltage of each node [V].
     """
@@ -59,12 +52,6 @@ class _Layout:
     end_to: IntArray
     node_from: IntArray
     node_to: IntArray
-    load_node: IntArray
-    load_other: IntArray
-    load_volt: FloatArray
-    exponent: FloatArray
-    injected: IntArray
-    share: FloatArray
     base_volt: FloatArray
 
 
@@ -99,8 +86,8 @@ class OpenDssFeeder:
         tolerance: float = 1e-8,
     ) -> None:
         check_network(network)
-        _check_option("regulators", regulators, ("automatic", "held", "neutral"))
-        _check_option("control_mode", control_mode, tuple(CONTROL_MODES))
+        check_option("regulators", regulators, ("automatic", "held", "neutral"))
+        check_option("control_mode", control_mode, tuple(CONTROL_MODES))
         if not 0.0 < tolerance < 1e-2:
             raise FeederError(f"tolerance is {tolerance}; expected more than 0 and less than 0.01 pu")
         self.network = network
@@ -108,6 +95,8 @@ class OpenDssFeeder:
         self._tolerance = tolerance
         self._engine: Any = opendssdirect.dss.NewContext().to_dss_python()
         self._engine.AllowChangeDir = False
+        self._loads = load_terminals(network)
+        self._injections = injection_terminals(network)
         start = network.initial_taps * (regulators != "neutral")
         self._layout = self._build(start)
 
@@ -135,7 +124,7 @@ class OpenDssFeeder:
         FeederError
             When the length, a position or a ganged group is wrong.
         """
-        positions = iter(_checked_taps(self.network, taps))
+        positions = iter(check_taps(self.network, taps))
         transformers = self._engine.ActiveCircuit.Transformers
         for regulator in self.network.regulators:
             position = max(next(positions) for _ in regulator.phases)
@@ -171,17 +160,23 @@ class OpenDssFeeder:
         self._write(demand, injection)
         solution = self._engine.ActiveCircuit.Solution
         solution.ControlMode = CONTROL_MODES["static" if controls and self._automatic else "off"]
-        try:
-            solution.Solve()
-            solved = bool(solution.Converged)
-        except opendssdirect.DSSException:
-            solved = False
+        solved = self._converges(solution)
         iterations = int(solution.Totaliterations)
         state = self._read(demand, injection, iterations) if solved else None
         if state is None or not np.isfinite(state.voltage).all():
             self._layout = self._build(before)
             return failed_state(self.network, demand, injection, before, iterations)
         return state
+
+    def _converges(self, solution: Any) -> bool:
+        """Solve; False when the power flow does not converge or regulators keep moving."""
+        try:
+            solution.Solve()
+        except opendssdirect.DSSException as error:
+            if error.args[0] == CONTROLS_UNSETTLED:
+                return False
+            raise FeederError(f"OpenDSS could not solve {self.network.name}: {error}") from error
+        return bool(solution.Converged)
 
     def _build(self, taps: IntArray) -> _Layout:
         """Build the circuit afresh, solve it without control and find everything in it."""
@@ -200,8 +195,7 @@ class OpenDssFeeder:
 
     def _write(self, demand: ComplexArray, injection: ComplexArray) -> None:
         """Set the power of every load element: loads first, then injections, as they were built."""
-        at = self._layout
-        power = np.concatenate([demand, -injection[at.injected] * at.share])
+        power = np.concatenate([demand, -self._injections.power(injection)])
         loads = self._engine.ActiveCircuit.Loads
         for k, (kw, kvar) in enumerate(zip(power.real.tolist(), power.imag.tolist(), strict=True), 1):
             loads.idx = k
@@ -216,17 +210,16 @@ class OpenDssFeeder:
         amp_from, amp_to = amp[at.end_from], -amp[at.end_to]
         power_from = volt[at.node_from] * amp_from.conj() / 1e3
         power_to = volt[at.node_to] * amp_to.conj() / 1e3
-        across = np.append(volt, 0.0)
-        load_pu = np.abs(across[at.load_node] - across[at.load_other]) / at.load_volt
+        voltage = volt / at.base_volt
         circuit.SetActiveElement("vsource.source")
         source = -np.asarray(circuit.ActiveCktElement.Currents).view(np.complex128)
         n_head = len(self.network.head_ids)
         return AcState(
-            voltage=volt / at.base_volt,
+            voltage=voltage,
             power_from=power_from,
             power_to=power_to,
             current=np.maximum(np.abs(amp_from), np.abs(amp_to)),
-            load=demand * voltage_factor(load_pu, at.exponent, self.network.load_vmin_pu),
+            load=self._loads.served(demand, voltage),
             demand=demand,
             injection=injection,
             tap=self.taps,
@@ -234,30 +227,6 @@ class OpenDssFeeder:
             losses=complex(power_from.sum() - power_to.sum()),
             iterations=iterations,
         )
-
-
-def _check_option(name: str, value: str, valid: tuple[str, ...]) -> None:
-    """Raise when an option is none of the valid ones."""
-    if value not in valid:
-        raise FeederError(f"{name} is {value!r}; expected one of {', '.join(valid)}")
-
-
-def _checked_taps(network: Network, taps: IntArray) -> list[int]:
-    """Return positions as a list after checking length, range and ganging."""
-    array = np.asarray(taps)
-    if array.shape != (len(network.tap_ids),):
-        raise FeederError(f"taps have shape {array.shape}; expected {len(network.tap_ids)} positions")
-    for name, tap in zip(network.tap_ids, array.tolist(), strict=True):
-        if tap not in range(-16, 17):
-            raise FeederError(f"tap of {name} is {tap}; expected a whole number from -16 to 16")
-    positions = [int(tap) for tap in array]
-    left = iter(positions)
-    for regulator in network.regulators:
-        if len({next(left) for _ in regulator.phases}) > 1:
-            raise FeederError(
-                f"taps of {regulator.branch} differ; expected one position: its phases move together"
-            )
-    return positions
 
 
 def _check_voltages(network: Network, volt: ComplexArray) -> None:
@@ -278,25 +247,13 @@ def _find_everything(network: Network, circuit: Any) -> _Layout:
         )
     ends = dict(_branch_ends(network, circuit.PDElements))
     conductors = [(branch, phase) for branch in network.branches for phase in branch.phases]
-    node, bus = network.node_index, {bus.name: bus for bus in network.buses}
-    loads = network.loads
-    volts = [1e3 * bus[load.bus].kv_base * (np.sqrt(3.0) if len(load.phases) == 2 else 1.0) for load in loads]
-    injected = [k for k, resource in enumerate(network.resources) for _ in injection_names(resource)]
+    node = network.node_index
     return _Layout(
         node=np.array([names[name.lower()] for name in network.node_ids]),
         end_from=np.array([ends[node_id(branch.name, phase)][0] for branch, phase in conductors]),
         end_to=np.array([ends[node_id(branch.name, phase)][1] for branch, phase in conductors]),
         node_from=np.array([node[node_id(branch.from_bus, phase)] for branch, phase in conductors]),
         node_to=np.array([node[node_id(branch.to_bus, phase)] for branch, phase in conductors]),
-        load_node=np.array([node[node_id(load.bus, load.phases[0])] for load in loads], dtype=np.int64),
-        load_other=np.array(
-            [node[node_id(x.bus, x.phases[1])] if len(x.phases) == 2 else len(node) for x in loads],
-            dtype=np.int64,
-        ),
-        load_volt=np.array(volts),
-        exponent=np.array([float(load.exponent) for load in loads]),
-        injected=np.array(injected, dtype=np.int64),
-        share=np.array([1.0 / len(network.resources[k].phases) for k in injected]),
         base_volt=np.array([1e3 * item.kv_base for item in network.buses for _ in item.phases]),
     )
 

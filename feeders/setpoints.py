@@ -1,4 +1,4 @@
-"""Checks of what an AC engine is asked to solve, and a state that nobody can mistake for a solution."""
+"""Checks of what an AC engine is asked, and a state that nobody can mistake for a solution."""
 
 from __future__ import annotations
 
@@ -49,6 +49,48 @@ def _checked(what: str, kind: str, values: ComplexArray, names: tuple[str, ...])
         k = int(np.flatnonzero(~np.isfinite(array))[0])
         raise FeederError(f"{what} of {kind} {names[k]} is {array[k]}; expected a finite number of kVA")
     return array
+
+
+def check_option(name: str, value: str, valid: tuple[str, ...]) -> None:
+    """Raise when an option of an engine is none of the valid ones.
+
+    Raises
+    ------
+    FeederError
+        When it is not, with the valid ones.
+    """
+    if value not in valid:
+        raise FeederError(f"{name} is {value!r}; expected one of {', '.join(valid)}")
+
+
+def check_taps(network: Network, taps: IntArray) -> list[int]:
+    """Return regulator positions as a list after checking length, range and ganging.
+
+    Parameters
+    ----------
+    network : Network
+        Says which conductors are regulated, and which move together.
+    taps : ndarray of int, shape (n_tap,)
+        Positions.
+
+    Raises
+    ------
+    FeederError
+        When the length is wrong, a position is not a whole number from -16 to 16, or the phases of one
+        regulator differ.
+    """
+    array = np.asarray(taps)
+    if array.shape != (len(network.tap_ids),):
+        raise FeederError(f"taps have shape {array.shape}; expected {len(network.tap_ids)} positions")
+    for name, tap in zip(network.tap_ids, array.tolist(), strict=True):
+        if tap not in range(-16, 17):
+            raise FeederError(f"tap of {name} is {tap}; expected a whole number from -16 to 16")
+    positions = [int(tap) for tap in array]
+    left = iter(positions)
+    for regulator in network.regulators:
+        if len({next(left) for _ in regulator.phases}) > 1:
+            raise FeederError(f"taps of {regulator.name} differ; its phases move together")
+    return positions
 
 
 def failed_state(
