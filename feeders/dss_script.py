@@ -15,7 +15,7 @@ SOURCE_OHM: Final = 1e-5
 FREQUENCY_HZ: Final = 60.0
 REGULATOR_KVA: Final = 5000.0
 REGULATOR_PCT: Final = 0.001
-"""Reactance of a regulator on `REGULATOR_KVA` [%]: 1e-5 ohm at 2.4 kV; less costs digits of the power balance."""
+"""Reactance of a regulator on `REGULATOR_KVA` [%]: 1e-5 ohm at 2.4 kV; less of it costs digits."""
 
 LOAD_MODEL: Final = {0: 1, 1: 5, 2: 2}
 """OpenDSS load model of each voltage exponent."""

@@ -36,8 +36,15 @@ def check_network(network: Network) -> None:
         _check_bus(at, bus)
     _check_tree(network)
     phases = {bus.name: bus.phases for bus in network.buses}
+    volts = {bus.name: bus.kv_base for bus in network.buses}
     for branch in network.branches:
         _check_branch(at, branch, phases)
+        if volts[branch.from_bus] != volts[branch.to_bus]:
+            raise InputError(
+                f"joins {volts[branch.from_bus]} and {volts[branch.to_bus]} kV",
+                where=f"{at} branch {branch.name}",
+                expected="one voltage level: power transformers are not modelled",
+            )
     _check_connected(network, phases)
     for regulator in network.regulators:
         _check_regulator(at, regulator)

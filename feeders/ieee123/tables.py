@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -97,9 +97,10 @@ def read_feeder(folder: Path) -> Network:
     InputError
         When a table cannot be used, with file, line and column.
     """
-    configs = read_configs(folder)
+    ratings = _ratings(folder)
+    lines = _lines(folder, _configs(folder, ratings))
     regulator_rows = read_table(folder / "regulators.csv", REGULATOR_COLUMNS)
-    segments = _with_regulators(_lines(folder, configs) + _switches(folder), regulator_rows)
+    segments = _with_regulators(lines + _switches(folder, lines, ratings), regulator_rows)
     links = _links(segments)
     branches = tuple(_branch(link, segments[link.segment]) for link in links)
     buses = _buses(folder, branches)
@@ -114,16 +115,18 @@ def read_feeder(folder: Path) -> Network:
     )
 
 
-def read_configs(folder: Path) -> dict[str, LineConfig]:
-    """Read conductors, impedances and ratings of every line configuration, by its number.
+def _ratings(folder: Path) -> dict[str, float]:
+    """Read the current rating of every conductor, and of "switch" [A]."""
+    path = folder / "line_ratings.csv"
+    rows = read_table(path, ("conductor", "rating_a", "note"))
+    ratings = {row.text("conductor"): row.number("rating_a", above=0.0) for row in rows}
+    if "switch" not in ratings:
+        raise InputError("no rating for 'switch'", where=f"{path.name} conductor", expected="one line for it")
+    return ratings
 
-    Raises
-    ------
-    InputError
-        When a configuration has no impedance for one of its phases, or its conductor has no rating.
-    """
-    ratings = read_table(folder / "line_ratings.csv", ("conductor", "rating_a", "note"))
-    rating = {row.text("conductor"): row.number("rating_a", above=0.0) for row in ratings}
+
+def _configs(folder: Path, ratings: dict[str, float]) -> dict[str, LineConfig]:
+    """Read phases, impedances and rating of every line configuration, by its number."""
     columns = ("config", "type", "phasing", "phase_cond", "neutral_cond", "spacing_id")
     made = read_table(folder / "line_config_construction.csv", columns)
     matrices = _config_matrices(folder, {row.text("config") for row in made})
@@ -134,8 +137,8 @@ def read_configs(folder: Path) -> dict[str, LineConfig]:
         resistance, reactance, susceptance = matrices[name]
         if any(resistance[p - 1, p - 1] <= 0.0 for p in phases):
             raise row.error("phasing", f"configuration {name} has no impedance for one of its phases")
-        conductor = row.choice("phase_cond", rating, kind="conductor")
-        configs[name] = LineConfig(phases, resistance, reactance, susceptance, rating[conductor])
+        conductor = row.choice("phase_cond", ratings, kind="conductor")
+        configs[name] = LineConfig(phases, resistance, reactance, susceptance, ratings[conductor])
     return configs
 
 
@@ -181,26 +184,17 @@ def _lines(folder: Path, configs: dict[str, LineConfig]) -> list[Segment]:
     return lines
 
 
-def _switches(folder: Path) -> list[Segment]:
+def _switches(folder: Path, lines: list[Segment], ratings: dict[str, float]) -> list[Segment]:
     """Read the closed switches that lead somewhere."""
-    lines = read_table(folder / "line_segments.csv", ("node_a", "node_b", "length_ft", "config"))
-    nodes = {row.text(column) for row in lines for column in ("node_a", "node_b")}
-    valid = sorted({*nodes, ROOT, *LEFT_OUT})
-    ratings = read_table(folder / "line_ratings.csv", ("conductor", "rating_a", "note"))
-    rating = {row.text("conductor"): row.number("rating_a", above=0.0) for row in ratings}
-    if "switch" not in rating:
-        raise InputError(
-            "no rating for 'switch'", where="line_ratings.csv conductor", expected="one line for it"
-        )
-    eye = np.eye(3)
+    valid = sorted({ROOT, *LEFT_OUT, *(bus for line in lines for bus in line.ends)})
+    impedance, none = SWITCH_OHM * np.eye(3), np.zeros((3, 3))
     switches = []
     for row in read_table(folder / "switches.csv", ("node_a", "node_b", "normal")):
         a, b = (row.choice(column, valid, kind="bus") for column in ("node_a", "node_b"))
         closed = row.choice("normal", ("closed", "open"), kind="switch state") == "closed"
         if closed and not {a, b} & set(LEFT_OUT):
-            impedance = SWITCH_OHM * eye
             switches.append(
-                Segment((a, b), "switch", (1, 2, 3), impedance, impedance, 0.0 * eye, rating["switch"], row)
+                Segment((a, b), "switch", (1, 2, 3), impedance, impedance, none, ratings["switch"], row)
             )
     return switches
 
@@ -226,32 +220,26 @@ REGULATOR_COLUMNS: Final = (
 
 
 def _with_regulators(segments: list[Segment], rows: list[Row]) -> list[Segment]:
-    """Put each regulator in front of the segment that it sits on."""
-    by_ends = {segment.ends: k for k, segment in enumerate(segments)}
+    """Put each regulator, once, in front of the segment that it sits on."""
     result = list(segments)
-    for name in dict.fromkeys(row.text("regulator") for row in rows):
-        row = next(row for row in rows if row.text("regulator") == name)
-        a, b = row.text("node_a"), row.text("node_b")
-        if (a, b) not in by_ends:
-            valid = ", ".join(f"{x}-{y}" for x, y in by_ends if a in (x, y) or b in (x, y))
-            raise row.error("node_a", f"no line or closed switch {a}-{b}", valid or "the two ends of one")
-        k = by_ends[a, b]
-        old, zero = segments[k], np.zeros((3, 3))
-        phases = row.phases("phases")
-        if phases != old.phases:
-            raise row.error("phases", f"phases differ from those of {a}-{b}", "ABC"[0 : len(old.phases)])
-        result[k] = Segment(
-            (f"rg{name}", b),
-            old.kind,
-            old.phases,
-            old.resistance,
-            old.reactance,
-            old.susceptance,
-            old.rating_a,
-            old.row,
-        )
-        rating = row.number("ct_primary_a", above=0.0)
-        result.append(Segment((a, f"rg{name}"), "regulator", phases, zero, zero, zero, rating, row))
+    none = np.zeros((3, 3))
+    ends_of: dict[str, tuple[str, str]] = {}
+    for row in rows:
+        name, a, b = row.text("regulator"), row.text("node_a"), row.text("node_b")
+        found = [k for k, segment in enumerate(segments) if segment.ends == (a, b)]
+        if not found:
+            near = ", ".join("-".join(segment.ends) for segment in segments if {a, b} & set(segment.ends))
+            raise row.error("node_a", f"no line or closed switch {a}-{b}", near or "the two ends of one")
+        behind, phases = segments[found[0]], row.phases("phases")
+        if phases != behind.phases:
+            there = "".join("ABC"[p - 1] for p in behind.phases)
+            raise row.error("phases", f"{row.text('phases')} differs from the phases of {a}-{b}", there)
+        if ends_of.setdefault(name, (a, b)) != (a, b):
+            raise row.error("node_a", f"{a}-{b} is not where regulator {name} is", "-".join(ends_of[name]))
+        if result[found[0]] is behind:
+            rating = row.number("ct_primary_a", above=0.0)
+            result[found[0]] = replace(behind, ends=(f"rg{name}", b))
+            result.append(Segment((a, f"rg{name}"), "regulator", phases, none, none, none, rating, row))
     return result
 
 
