@@ -29,9 +29,9 @@ HOURS = ("hour ending", "hr end", "he")
 CLOCKS = ("local time",)
 IDS = ("location id", "locid", "load zone id", "zone id")
 NAMES = ("location name", "location", "load zone name", "zone name", "zone")
-ENERGY = ("energy component", "energy")
-CONGESTION = ("congestion component", "congestion")
-LOSS = ("marginal loss component", "loss component", "loss")
+ENERGY = ("energy component", "energycomponent", "energy")
+CONGESTION = ("congestion component", "congestioncomponent", "congestion")
+LOSS = ("marginal loss component", "loss component", "losscomponent", "loss")
 
 PRICES = ("locational marginal price", "lmptotal", "lmp", "price")
 SMD_PARTS = {"da": "day_ahead", "rt": "real_time"}

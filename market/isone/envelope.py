@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -50,15 +50,14 @@ def read_envelope(lines: Iterable[bytes], origin: Origin, place: Place | None = 
         When a line is damaged or the parts are out of order.
     """
     report = _Report(origin)
-    needles = [text.encode() for text in (place.id, place.name, *place.aliases) if text] if place else []
-    keep = needles
     cells = 0
+    wanted: Callable[[bytes], bool] | None = None
     for number, line in enumerate(lines, 1):
         if line.startswith(_DATA):
             report.seen += 1
             if not cells:
-                cells, keep = _begin_data(report, number, needles)
-            if keep and line.count(b",") == cells and not any(needle in line for needle in keep):
+                cells, wanted = _begin_data(report, number, place)
+            if wanted is not None and not wanted(line) and line.count(b",") == cells:
                 continue
             _add_row(report, line, number)
         elif line.strip():
@@ -66,12 +65,25 @@ def read_envelope(lines: Iterable[bytes], origin: Origin, place: Place | None = 
     return _table(report)
 
 
-def _begin_data(report: _Report, number: int, needles: list[bytes]) -> tuple[int, list[bytes]]:
+def _begin_data(
+    report: _Report, number: int, place: Place | None
+) -> tuple[int, Callable[[bytes], bool] | None]:
+    """Return the number of commas of a whole row and a quick test for rows that may be of `place`."""
     if not report.header:
         raise report.fail("data before the header", number, "two H lines before the first D line")
     roles = find_roles(report.header)
-    located = roles.id is not None or roles.name is not None
-    return len(report.header), needles if located else []
+    if place is None or (roles.id is None and roles.name is None):
+        return len(report.header), None
+    texts = (place.id,) if place.id and roles.id is not None else (place.id, place.name, *place.aliases)
+    needles = [text.encode() for text in texts if text]
+    if len(needles) == 1:
+        return len(report.header), _contains(needles[0])
+    pattern = re.compile(b"|".join(re.escape(needle) for needle in needles))
+    return len(report.header), lambda line: pattern.search(line) is not None
+
+
+def _contains(needle: bytes) -> Callable[[bytes], bool]:
+    return lambda line: needle in line
 
 
 def _cells(report: _Report, line: bytes, number: int) -> list[str]:
@@ -164,19 +176,21 @@ def _check_trailer(report: _Report) -> None:
 
 
 def _report_day(report: _Report) -> date | None:
-    """Return the one day of the report, from its comments, else from the file's name."""
-    in_text = dict.fromkeys(_days_in_comments(report.comments))
-    in_names = dict.fromkeys(
-        day for text in (*report.comments, report.origin.name) for day in _days_in_name(text)
-    )
-    if len(in_text) > 1:
+    """Return the one day of the report, from its comments, else from its name; None for a range of days."""
+    named: dict[date, None] = {}
+    for text in (*report.comments, report.origin.name):
+        days = dict.fromkeys(_days_in_name(text))
+        if len(days) > 1:
+            return None
+        named |= days
+    stated = dict.fromkeys(_days_in_comments(report.comments))
+    if len(stated) > 1:
         return None
-    stated = next(iter(in_text), None)
-    named = next(iter(in_names), None)
-    if len(in_names) > 1 or (stated and named and stated != named):
-        found = ", ".join(str(day) for day in dict.fromkeys([*in_text, *in_names]))
-        report.warnings.append(f"comments and file name state different days: {found}")
-    return stated or named
+    found = list(stated | named)
+    if len(found) > 1:
+        shown = ", ".join(str(day) for day in found)
+        report.warnings.append(f"comments and file name state different days: {shown}")
+    return found[0] if found else None
 
 
 def _days_in_comments(comments: Iterable[str]) -> Iterator[date]:

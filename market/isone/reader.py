@@ -11,6 +11,7 @@ from feeders.errors import InputError
 from market.isone.assemble import Request, assemble
 from market.isone.blocks import Block, read_blocks
 from market.isone.clock import parse_date
+from market.isone.columns import find_roles
 from market.isone.places import KNOWN, Place, find_place
 from market.isone.series import UNITS, Quantity, Series
 from market.isone.sources import Source, as_sources, read_tables
@@ -74,8 +75,7 @@ def _read(sources: Sequence[Source], request: Request, keep: Place | None) -> Se
             blocks += read_blocks(table)
             if not table.rows:
                 notes += [f"{table.source}: {text}" for text in (*table.warnings, "no rows of the location")]
-    where = ", ".join(source_name(source) for source in sources)
-    return assemble(blocks, request, where, notes)
+    return assemble(blocks, request, source_names(sources), notes)
 
 
 def _day(day: date | str | None) -> date | None:
@@ -101,6 +101,9 @@ def _place(sources: Sequence[Source], text: str, quantity: Quantity) -> Place:
 
 
 def _lookup(table: Table, name: str) -> Place | None:
+    roles = find_roles(table.columns)
+    if roles.id is None or roles.name is None:
+        return None
     for block in read_blocks(table)[:1]:
         for key, other in block.names.items():
             if other.upper() == name and key not in KNOWN:
@@ -108,6 +111,7 @@ def _lookup(table: Table, name: str) -> Place | None:
     return None
 
 
-def source_name(source: Source) -> str:
-    """Return the path of a file, or ``DataFrame``."""
-    return "DataFrame" if isinstance(source, pd.DataFrame) else str(source)
+def source_names(sources: Sequence[Source]) -> str:
+    """Return what was read, for a message: the first file and how many more."""
+    first = "DataFrame" if isinstance(sources[0], pd.DataFrame) else str(sources[0])
+    return first if len(sources) == 1 else f"{first} and {len(sources) - 1} more"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -51,7 +50,7 @@ def read_tables(
         return [_frame_table(source, quantity)]
     path = Path(source)
     origin = Origin(str(source), path.name, path.parent.name)
-    with _opened(path) as file:
+    with _open(path) as file:
         return list(_tables(file, origin, place, quantity))
 
 
@@ -88,13 +87,11 @@ def _reject_answers(head: bytes, origin: Origin, quantity: Quantity | None) -> N
     raise InputError(problem, where=origin.source, expected=download_hint(origin.name, quantity))
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _open(path: Path) -> BinaryIO:
     try:
-        with path.open("rb") as file:
-            yield file
-    except OSError as error:
-        reason = error.strerror or str(error)
+        return path.open("rb")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"cannot be read: {reason}", where=str(path), expected="a readable file") from error
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from market.isone.assemble import Request, assemble
 from market.isone.blocks import Block, read_blocks
 from market.isone.places import HUB, KNOWN, ZONES, find_place
-from market.isone.reader import source_name
+from market.isone.reader import source_names
 from market.isone.series import Quantity, Series
 from market.isone.sources import Source, as_sources, read_tables
 from market.isone.table import Table
@@ -80,7 +80,7 @@ def survey(
             found = read_blocks(table)
             notes.append(_note(table, found))
             blocks += found
-    where = ", ".join(source_name(source) for source in sources)
+    where = source_names(sources)
     series: list[Series] = []
     hidden = 0
     for quantity, market in dict.fromkeys((block.quantity, _family(block.market)) for block in blocks):

@@ -14,6 +14,8 @@ from feeders.errors import InputError
 from market.isone.clock import (
     HOUR,
     Stamp,
+    day_length,
+    day_start,
     eastern_text,
     is_repeated,
     is_skipped,
@@ -85,6 +87,8 @@ def read_times(table: Table, roles: Roles, keys: Sequence[str]) -> Times:
         rows, start = _from_hours(table, roles, keys, notes)
         step = HOUR
     start = _on_grid(table, rows, start, step, notes)
+    if table.day is not None:
+        _check_day(table.day, start, notes)
     return Times(rows, start, step, tuple(notes.derived), tuple(notes.warnings))
 
 
@@ -279,6 +283,13 @@ def _unflatten(local: list[_Local], keys: Sequence[str], notes: _Notes) -> list[
     if single:
         notes.derived.append(f"hour ending 2 of {single[0].day} stands for both passes of 01:00-02:00")
     return kept + [_Local(item.row, item.day, item.second, True) for item in single]
+
+
+def _check_day(day: date, start: IntArray, notes: _Notes) -> None:
+    begin = day_start(day)
+    outside = int(((start < begin) | (start >= begin + day_length(day))).sum())
+    if outside:
+        notes.warnings.append(f"{outside} rows lie outside {day}, the day of the report")
 
 
 def _common_step(table: Table, start: IntArray) -> int:
