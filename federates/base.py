@@ -17,6 +17,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 import helics as h
 
@@ -99,7 +100,7 @@ def live(
         beat.tell("joining")
         federate = _join(config, connection, broker_key(study))
         try:
-            _take_part(federate, config, role, beat)
+            _take_part(federate, config, role, study.clock.end, beat)
         except FederationStopped:
             raise
         except BaseException as error:
@@ -110,8 +111,8 @@ def live(
             h.helicsFederateDisconnect(federate)
 
 
-def _take_part(federate: Any, config: FederateConfig, role: Role, beat: Heartbeat) -> None:
-    """Initialise with the others, check what they publish, and run."""
+def _take_part(federate: Any, config: FederateConfig, role: Role, end: float, beat: Heartbeat) -> None:
+    """Initialise with the others, check what they publish, run, and stay until everybody is done."""
     link = HelicsLink(federate, config, beat)
     _enter(h.helicsFederateEnterInitializingMode, federate)
     check_publishers(federate)
@@ -121,6 +122,7 @@ def _take_part(federate: Any, config: FederateConfig, role: Role, beat: Heartbea
     link.check_inputs()
     beat.tell("working", time=0.0)
     role.run(link)
+    link.wait_until(end)
 
 
 def _enter(step: Callable[[Any], None], federate: Any) -> None:
@@ -146,6 +148,7 @@ def _ask(federate: Any, target: str, question: str) -> list[str]:
 def _join(config: FederateConfig, connection: Connection, key: str) -> Any:
     settings = config.model_dump(exclude={"publications", "subscriptions"})
     settings["core_type"] = connection.core_type
+    settings["core_name"] = f"{config.name}_{os.getpid()}_{uuid4().hex[:8]}"
     settings["core_init_string"] = f"{config.core_init_string} --brokerkey={key} {connection.options}"
     try:
         return h.helicsCreateValueFederateFromConfig(json.dumps(settings | wired(config)))

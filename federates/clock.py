@@ -59,6 +59,11 @@ class Clock:
         """Return the simulated time at which the interval is recorded [s]."""
         return float((interval + 1) * self.period_s - SLOT_S)
 
+    @property
+    def end(self) -> float:
+        """Simulated time at which the last interval is over [s]."""
+        return self.at(self.intervals, 0)
+
     def interval_at(self, time: float) -> int:
         """Interval that a simulated time [s] lies in."""
         return min(int(time // self.period_s), self.intervals - 1)

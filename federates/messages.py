@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 from federates.helics_config import publisher_of
 from federates.link import refusal
+from federates.rounds import Mismatch, Outcome, Round
 from feeders.errors import FederationError
-from feeders.network import Network, Resource
-from market.clearing import Clearing, SoftLimit
-from market.offers import Offer
+from feeders.network import ComplexArray, Network, Resource
+from feeders.state import AcState
+from market.clearing import Clearing
+from market.offers import Offer, WholesalePrice
 
 Stage = Literal["forecast", "trial", "final"]
 LARGEST_COST = 1e6
@@ -110,13 +112,89 @@ def read_award(text: str) -> Award:
     return Award(interval, trials, status == "final")
 
 
-def round_record(trial: int, clearing: Clearing, voltage_pu: float, head_kw: float) -> dict[str, Any]:
-    """One row of the record's ``rounds``: how the clearing converged, and how far the answer was from it."""
+@dataclass(frozen=True)
+class OfferBook:
+    """Offers of an interval that may be cleared, and what was refused with its reason."""
+
+    accepted: tuple[Offer, ...]
+    refused: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one interval is cleared for.
+
+    Attributes
+    ----------
+    interval : int
+        Which interval.
+    price : WholesalePrice
+        Price at the feeder head.
+    demand : ndarray, shape (n_load,)
+        Demand at nominal voltage before curtailment [kVA].
+    book : OfferBook
+        Offers, and what was refused.
+    forecast : AcState
+        AC state with the last dispatch.
+    """
+
+    interval: int
+    price: WholesalePrice
+    demand: ComplexArray
+    book: OfferBook
+    forecast: AcState
+
+
+def clearing_text(case: Case, outcome: Outcome, final: Clearing) -> str:
+    """Write the record of an interval: what was dispatched, why, and how every round went.
+
+    Parameters
+    ----------
+    case : Case
+        What was cleared.
+    outcome : Outcome
+        How the rounds ended.
+    final : Clearing
+        What is dispatched: the accepted clearing, or the last final one held.
+    """
+    return encode(
+        {
+            "interval": case.interval,
+            "trials": outcome.trials,
+            "status": "final",
+            "settled": outcome.decision.settled,
+            "held": outcome.accepted is None,
+            "reason": outcome.decision.reason,
+            **_difference(None if outcome.accepted is None else outcome.rounds[-1].difference),
+            "lmp": case.price.lmp,
+            "cost": final.cost,
+            "rounds": [_round_row(k, item) for k, item in enumerate(outcome.rounds, 1)],
+            "limits": [asdict(limit) for limit in final.limits],
+            "refused": [*case.book.refused, *final.refused],
+        }
+    )
+
+
+def trial_text(interval: int, trials: int) -> str:
+    """Write the announcement of a trial, after so many earlier ones."""
+    return encode({"interval": interval, "trials": trials, "status": "trial"})
+
+
+def _difference(found: Mismatch | None) -> dict[str, float | None]:
     return {
-        "round": trial,
+        "voltage_error_pu": found.voltage_pu if found else None,
+        "head_error_kw": found.head_kw if found else None,
+    }
+
+
+def _round_row(number: int, item: Round) -> dict[str, Any]:
+    clearing = item.clearing
+    if clearing is None:
+        return {"round": number, "status": "failed"}
+    return {
+        "round": number,
         "status": clearing.status,
-        "voltage_error_pu": voltage_pu,
-        "head_error_kw": head_kw,
+        **_difference(item.difference),
         "negotiation_rounds": clearing.rounds,
         "messages": clearing.messages,
         "scalars": clearing.scalars,
@@ -128,11 +206,6 @@ def round_record(trial: int, clearing: Clearing, voltage_pu: float, head_kw: flo
     }
 
 
-def limit_record(limit: SoftLimit) -> dict[str, Any]:
-    """One row of the record's ``limits``."""
-    return asdict(limit)
-
-
 def offers_text(interval: int, offers: Iterable[Offer]) -> str:
     """Write the offers of one federate for one interval."""
     rows = [
@@ -140,14 +213,6 @@ def offers_text(interval: int, offers: Iterable[Offer]) -> str:
         for offer in offers
     ]
     return encode({"interval": interval, "offers": rows})
-
-
-@dataclass(frozen=True)
-class OfferBook:
-    """Offers of an interval that may be cleared, and what was refused with its reason."""
-
-    accepted: tuple[Offer, ...]
-    refused: tuple[str, ...]
 
 
 def read_offers(

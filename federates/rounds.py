@@ -7,6 +7,7 @@ cannot be used, the scenario's policy decides, and the record says so.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -71,6 +72,89 @@ class Decision:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Round:
+    """One clearing and how far the AC answer was from it; None where there was neither."""
+
+    clearing: Clearing | None
+    difference: Mismatch | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the rounds of an interval ended.
+
+    Attributes
+    ----------
+    rounds : tuple of Round
+        Every clearing of the interval.
+    trials : int
+        How many of them the feeder answered.
+    decision : Decision
+        The last one: accept the last clearing, or hold.
+    """
+
+    rounds: tuple[Round, ...]
+    trials: int
+    decision: Decision
+
+    @property
+    def accepted(self) -> Clearing | None:
+        """The clearing to be dispatched; None to hold the last final one."""
+        return self.rounds[-1].clearing if self.decision.action == "accept" else None
+
+
+def negotiate(
+    rules: RoundRules,
+    forecast: AcState,
+    clear: Callable[[AcState], Clearing],
+    answer: Callable[[int, Clearing], AcState | None],
+) -> Outcome:
+    """Play the rounds of one interval.
+
+    Parameters
+    ----------
+    rules : RoundRules
+        What settles an interval.
+    forecast : AcState
+        AC state before the first clearing.
+    clear : callable
+        Clears at an AC state; a ClearingError counts as no clearing.
+    answer : callable
+        Gives the AC answer to a trial, from the number of earlier trials and the clearing; None when the
+        power flow did not converge.
+
+    Raises
+    ------
+    ClearingError
+        When nothing settles and the policy is to fail.
+    """
+    rounds: list[Round] = []
+    state, trials = forecast, 0
+    while True:
+        clearing, decision = _clear(rules, clear, state)
+        difference = None
+        if clearing is not None and decision.action == "try":
+            found = answer(trials, clearing)
+            trials += 1
+            difference = mismatch(clearing, found) if found is not None else None
+            decision = after_answer(rules, trials, clearing, difference=difference)
+            state = found if found is not None else state
+        rounds.append(Round(clearing, difference))
+        if decision.action != "clear":
+            return Outcome(tuple(rounds), trials, decision)
+
+
+def _clear(
+    rules: RoundRules, clear: Callable[[AcState], Clearing], state: AcState
+) -> tuple[Clearing | None, Decision]:
+    try:
+        clearing = clear(state)
+    except ClearingError as error:
+        return None, give_up(rules, str(error), usable=False)
+    return clearing, after_clearing(rules, clearing)
+
+
 def mismatch(clearing: Clearing, state: AcState) -> Mismatch:
     """Compare what a clearing predicted with what the AC physics answered."""
     voltage = np.abs(np.abs(state.voltage) - clearing.voltage_magnitude)
@@ -79,7 +163,7 @@ def mismatch(clearing: Clearing, state: AcState) -> Mismatch:
 
 
 def after_clearing(rules: RoundRules, clearing: Clearing) -> Decision:
-    """Decide what to do with a new clearing.
+    """Decide what to do with a new clearing: try it, unless there is none.
 
     Raises
     ------
@@ -88,7 +172,7 @@ def after_clearing(rules: RoundRules, clearing: Clearing) -> Decision:
     """
     if clearing.status != "failed":
         return Decision("try")
-    return _give_up(rules, "the market found no clearing", usable=False)
+    return give_up(rules, "the market found no clearing", usable=False)
 
 
 def after_answer(
@@ -113,14 +197,14 @@ def after_answer(
         When nothing settles and the policy is to fail.
     """
     if difference is None:
-        return _give_up(rules, "the power flow of the trial did not converge", usable=False)
+        return give_up(rules, "the power flow of the trial did not converge", usable=False)
     agreed = difference.voltage_pu <= rules.voltage_pu and abs(difference.head_kw) <= rules.head_kw
     solved = clearing.status == "solved"
     if solved and (agreed or not rules.anchored):
         return Decision("accept", settled=agreed)
     if rules.anchored and trials < rules.rounds_max:
         return Decision("clear")
-    return _give_up(rules, _why(rules, trials, difference, solved=solved), usable=True)
+    return give_up(rules, _why(rules, trials, difference, solved=solved), usable=True)
 
 
 def _why(rules: RoundRules, trials: int, difference: Mismatch, *, solved: bool) -> str:
@@ -132,7 +216,7 @@ def _why(rules: RoundRules, trials: int, difference: Mismatch, *, solved: bool) 
     )
 
 
-def _give_up(rules: RoundRules, reason: str, *, usable: bool) -> Decision:
+def give_up(rules: RoundRules, reason: str, *, usable: bool) -> Decision:
     """Apply the policy; a clearing that cannot be used is never dispatched."""
     if rules.policy == "fail":
         raise ClearingError(reason)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from federates.checked_file import read_text
 from federates.clock import Clock
 from federates.helics_config import FederateConfig, load_config
 from federates.scenario import Scenario, load_scenario
+from feeders import ieee123
+from feeders.assets import AssetTerms, read_assets
 from feeders.errors import InputError, unknown_name
+from feeders.ieee123.tables import read_feeder
 from feeders.network import Network
+from feeders.network_json import network_from_json
+from feeders.validate import check_network
 
 SCENARIO_FILE = "scenario.toml"
 
@@ -65,7 +71,7 @@ class Study:
         """Where the federates of a run report that they are alive, beside the results."""
         return self.results_file.parent / f"{self.results_file.stem}.run"
 
-    @cached_property
+    @property
     def network(self) -> Network:
         """The feeder with its resources.
 
@@ -74,13 +80,40 @@ class Study:
         InputError
             When the case or a table of it cannot be used.
         """
-        feeder = self.scenario.feeder
-        assets = self.data_file(feeder.assets) if feeder.assets else None
-        if feeder.case == "ieee123":
-            from feeders import ieee123
+        return self._assets[0]
 
-            return ieee123.load(assets=assets)
-        raise unknown_name("feeder", feeder.case, CASES, where=f"{self.scenario_file} feeder.case")
+    @property
+    def terms(self) -> tuple[AssetTerms, ...]:
+        """Terms of every resource of the asset table.
+
+        Raises
+        ------
+        InputError
+            When the case or a table of it cannot be used.
+        """
+        return self._assets[1]
+
+    @cached_property
+    def _assets(self) -> tuple[Network, tuple[AssetTerms, ...]]:
+        """Feeder and terms; a network file without an asset table keeps its own resources, without terms."""
+        feeder = self.scenario.feeder
+        table = self.data_file(feeder.assets) if feeder.assets else None
+        if feeder.case in CASES:
+            bare, table = read_feeder(ieee123.TABLES), table or ieee123.ASSETS
+        else:
+            bare = self._network_file(feeder.case)
+        if table is None:
+            return bare, ()
+        resources, terms = read_assets(table, bare)
+        network = replace(bare, resources=resources)
+        check_network(network)
+        return network, terms
+
+    def _network_file(self, name: str) -> Network:
+        file = self.data_file(name)
+        if not name.endswith(".json"):
+            raise unknown_name("feeder", name, CASES, where=f"{self.scenario_file} feeder.case")
+        return network_from_json(read_text(file), where=str(file))
 
     def data_file(self, name: str) -> Path:
         """Path of a file that the scenario names, relative to the scenario."""
@@ -111,7 +144,7 @@ class Study:
         scenario = self.scenario
         names = [SCENARIO_FILE, *sorted(path.name for path in self.folder.glob("*.json"))]
         names += [*scenario.wholesale.files, *scenario.wholesale.demand_files]
-        names += [name for name in (scenario.feeder.assets,) if name]
+        names += [name for name in (scenario.feeder.assets, scenario.feeder.case) if name not in ("", *CASES)]
         return {
             name: hashlib.sha256(self.data_file(name).read_bytes()).hexdigest()
             for name in dict.fromkeys(names)

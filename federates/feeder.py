@@ -1,0 +1,107 @@
+"""The feeder: full unbalanced AC physics that answers every dispatch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from federates.base import main
+from federates.clock import FORECAST_SLOT, PRICE_SLOT, answer_slot, market_slot
+from federates.demand import SetPoints, apply_dispatch, nominal_demand
+from federates.exchange import read_dispatch, state_values
+from federates.link import Link, Value
+from federates.messages import FeederStatus, Stage, read_award
+from federates.study import Study
+from feeders.engine import AcEngine
+from feeders.errors import FederationError, FeederError
+from feeders.network import ComplexArray
+from feeders.network_json import network_to_json
+from feeders.opendss import OpenDssFeeder
+
+NAME = "feeder"
+
+
+class Feeder:
+    """Solves the forecast, every trial with controls frozen, and the final dispatch with controls acting.
+
+    Parameters
+    ----------
+    study : Study
+        Names the feeder and how it is solved.
+    engine : AcEngine, optional
+        Solver; OpenDSS by default.
+    """
+
+    def __init__(self, study: Study, engine: AcEngine | None = None) -> None:
+        settings = study.scenario.feeder
+        self._network = study.network
+        self._clock = study.clock
+        self._load_scale = settings.load_scale
+        self._engine = engine or OpenDssFeeder(
+            self._network,
+            regulators=settings.regulators,
+            control_mode=settings.control_mode,
+            tolerance=settings.tolerance,
+        )
+
+    def initial(self) -> Mapping[str, Value]:
+        """Publish the network that everybody orders their vectors by."""
+        return {"feeder/network": network_to_json(self._network)}
+
+    def run(self, link: Link) -> None:
+        """Answer the market in every interval."""
+        link.adopt(self._network)
+        dispatch = np.zeros(len(self._network.resources), dtype=np.complex128)
+        for interval in range(self._clock.intervals):
+            dispatch = self._interval(link, interval, dispatch)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _interval(self, link: Link, interval: int, last: ComplexArray) -> ComplexArray:
+        """Play one interval and return its final dispatch."""
+        at = self._clock.at
+        link.wait_until(at(interval, FORECAST_SLOT))
+        ratio = link.number("wholesale/demand_ratio", since=at(interval, PRICE_SLOT))
+        demand = nominal_demand(self._network, ratio, self._load_scale)
+        self._answer(link, interval, 0, "forecast", apply_dispatch(self._network, demand, last, held=True))
+        for trials in range(self._clock.rounds_max + 1):
+            link.wait_until(at(interval, answer_slot(trials)))
+            since = at(interval, market_slot(trials))
+            award = read_award(link.text("market/clearing", since=since))
+            if (award.interval, award.trials) != (interval, trials):
+                raise FederationError(
+                    f"market/clearing, published by 'market', is for interval {award.interval} after "
+                    f"{award.trials} trials; expected interval {interval} after {trials}"
+                )
+            dispatch = read_dispatch(link, since=since)
+            points = apply_dispatch(self._network, demand, dispatch, held=False)
+            self._answer(link, interval, trials, "final" if award.final else "trial", points)
+            if award.final:
+                return dispatch
+        raise FederationError(
+            f"market/clearing, published by 'market', was never final in interval {interval}"
+        )
+
+    def _answer(self, link: Link, interval: int, trials: int, stage: Stage, points: SetPoints) -> None:
+        """Solve and publish; only a trial may fail to converge."""
+        before = self._engine.taps
+        state = self._engine.solve(points.demand, points.injection, controls=stage != "trial")
+        if state.converged:
+            for key, value in state_values(state).items():
+                link.publish(key, value)
+        elif stage != "trial":
+            raise FeederError(
+                f"the power flow of the {stage} dispatch did not converge in interval {interval} "
+                f"({self._clock.label(interval)}, {state.iterations} iterations)"
+            )
+        moved = int(np.abs(state.tap - before).sum())
+        status = FeederStatus(
+            interval, stage, trials, state.converged, state.iterations, moved, points.clipped
+        )
+        link.publish("feeder/status", status.text())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(NAME, Feeder))

@@ -1,0 +1,168 @@
+"""The retail market: clears every interval, tries the clearing on the physics, and records how it went."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Protocol
+
+from federates.base import main
+from federates.clock import FORECAST_SLOT, PRICE_SLOT, answer_slot, market_slot
+from federates.demand import nominal_demand
+from federates.exchange import clearing_values, read_state
+from federates.hold import hold
+from federates.link import Link, Value
+from federates.messages import Case, Stage, clearing_text, read_offers, read_status, trial_text
+from federates.rounds import RoundRules, negotiate
+from federates.study import Study
+from feeders.errors import FederationError, InputError, unknown_name
+from feeders.network import ComplexArray, Network
+from feeders.network_json import network_from_json
+from feeders.state import AcState
+from market.clearing import Clearing
+from market.offers import Offer, WholesalePrice
+from market.settings import MarketSettings
+
+NAME = "market"
+
+MODELS: dict[str, str] = {
+    "three_phase": "market.engine:Market",
+    "branch_flow": "market.engine:Market",
+    "uniform": "market.uniform:UniformMarket",
+}
+"""Market models by the name that a scenario gives them, as ``module:Class``."""
+
+
+class RetailMarket(Protocol):
+    """What a market model offers, whoever wrote it."""
+
+    def clear(
+        self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
+    ) -> Clearing:
+        """Clear at the last AC state, for a demand at nominal voltage before curtailment [kVA]."""
+
+
+class MarketFederate:
+    """Plays the rounds between a market model and the feeder.
+
+    Parameters
+    ----------
+    study : Study
+        Names the model and the rules.
+    """
+
+    def __init__(self, study: Study) -> None:
+        section = study.scenario.market
+        self._clock = study.clock
+        self._load_scale = study.scenario.feeder.load_scale
+        self._settings = section.settings
+        self._model = find_model(section.model, where=f"{study.scenario_file} market.model")
+        self._rules = RoundRules(
+            rounds_max=study.clock.rounds_max,
+            voltage_pu=section.settle_voltage_pu,
+            head_kw=section.settle_head_kw,
+            anchored=section.anchored,
+            policy=section.on_failure,
+        )
+
+    def initial(self) -> Mapping[str, Value]:
+        """Publish nothing while initialising."""
+        return {}
+
+    def run(self, link: Link) -> None:
+        """Clear every interval."""
+        network = network_from_json(link.text("feeder/network"), where="feeder/network")
+        link.adopt(network)
+        market = self._model(network, self._settings)
+        last: Clearing | None = None
+        for interval in range(self._clock.intervals):
+            case = self._read_case(link, interval, network)
+            outcome = negotiate(
+                self._rules,
+                case.forecast,
+                partial(market.clear, demand=case.demand, offers=case.book.accepted, price=case.price),
+                partial(self._try, link, interval),
+            )
+            last = outcome.accepted or hold(network, last, case.forecast, case.book.accepted, case.price)
+            _publish(link, last, clearing_text(case, outcome, last))
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _read_case(self, link: Link, interval: int, network: Network) -> Case:
+        """Wait for the market's first slot and read what is known then."""
+        at = self._clock.at
+        link.wait_until(at(interval, market_slot(0)))
+        start = at(interval, PRICE_SLOT)
+        price = WholesalePrice(
+            lmp=link.number("wholesale/lmp", since=start),
+            energy=link.number("wholesale/lmp_energy", since=start),
+            congestion=link.number("wholesale/lmp_congestion", since=start),
+            loss=link.number("wholesale/lmp_loss", since=start),
+        )
+        ratio = link.number("wholesale/demand_ratio", since=start)
+        demand = nominal_demand(network, ratio, self._load_scale)
+        forecast = self._read_answer(link, interval, 0, "forecast")
+        if forecast is None:
+            raise FederationError(
+                "feeder/status, published by 'feeder', has no converged power flow to start from"
+            )
+        texts = {key: link.text(key) for key in link.offers}
+        kw = dict(zip(network.load_ids, demand.real.tolist(), strict=True))
+        return Case(interval, price, demand, read_offers(texts, interval, network, kw), forecast)
+
+    def _read_answer(self, link: Link, interval: int, trials: int, stage: Stage) -> AcState | None:
+        """Read the feeder's answer; None when its power flow did not converge."""
+        slot = FORECAST_SLOT if stage == "forecast" else answer_slot(trials)
+        since = self._clock.at(interval, slot)
+        status = read_status(link.text("feeder/status", since=since))
+        if (status.interval, status.trials, status.stage) != (interval, trials, stage):
+            raise FederationError(
+                f"feeder/status, published by 'feeder', is the {status.stage} of interval {status.interval} "
+                f"after {status.trials} trials; expected the {stage} of interval {interval} after {trials}"
+            )
+        return read_state(link, since=since) if status.converged else None
+
+    def _try(self, link: Link, interval: int, trials: int, clearing: Clearing) -> AcState | None:
+        """Publish a trial and wait for the AC answer; None when the power flow did not converge."""
+        _publish(link, clearing, trial_text(interval, trials))
+        link.wait_until(self._clock.at(interval, market_slot(trials + 1)))
+        return self._read_answer(link, interval, trials, "trial")
+
+
+def _publish(link: Link, clearing: Clearing, record: str) -> None:
+    for key, value in clearing_values(clearing).items():
+        link.publish(key, value)
+    link.publish("market/clearing", record)
+
+
+def find_model(name: str, *, where: str) -> Callable[[Network, MarketSettings], RetailMarket]:
+    """Find a market model: one of `MODELS`, or any class given as ``package.module:Class``.
+
+    Parameters
+    ----------
+    name : str
+        What the scenario says.
+    where : str
+        File and key, for messages.
+
+    Raises
+    ------
+    InputError
+        When there is no such model.
+    """
+    if name not in MODELS and ":" not in name:
+        raise unknown_name("market model", name, MODELS, where=where)
+    module, _, member = MODELS.get(name, name).partition(":")
+    try:
+        found: Callable[[Network, MarketSettings], RetailMarket] = getattr(
+            importlib.import_module(module), member
+        )
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"market model {name!r} cannot be loaded: {error}", where=where) from None
+    return found
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(NAME, MarketFederate))

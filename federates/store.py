@@ -1,0 +1,194 @@
+"""The results file of a run: HDF5, one dataset per topic, safe against being killed at any moment.
+
+Every dataset has its full length and its space from the start, so that recording an interval changes no
+structure: what is killed while writing loses that interval and nothing else. ``/intervals_finished`` says how
+many rows count; later rows are NaN or empty.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from federates.clock import Clock
+from federates.contract import Topic
+from federates.link import Value
+from federates.study import Study
+from feeders.errors import ResultsError
+from feeders.network import Network
+
+ID_KINDS = ("node", "branch_end", "branch", "load", "head", "tap", "resource")
+"""What vectors are ordered by; each is a root dataset of names, and again under ``/ids``."""
+FINISHED = "intervals_finished"
+TIME_UNIT = "seconds since 1970-01-01 00:00:00"
+PACKAGES = ("dlmp-cosim", "helics", "opendssdirect.py", "numpy", "scipy", "numba", "cvxpy", "pandas", "h5py")
+_CHUNK_ROWS = 32
+_TEXT = h5py.string_dtype()
+
+
+class ResultsWriter:
+    """Writes one run; create it with `create_results`.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open for writing, with every dataset in place.
+    """
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+        self._finished = 0
+
+    def append(self, values: Mapping[str, Value]) -> None:
+        """Write the next interval and count it once everything of it is in the file.
+
+        Parameters
+        ----------
+        values : mapping of str to float, str or ndarray
+            Value of every dataset, by key.
+        """
+        row = self._finished
+        for key, value in values.items():
+            self._file[key][row] = value
+        self._file.flush()
+        self._finished += 1
+        self._file[FINISHED][()] = self._finished
+        if self._finished == int(self._file.attrs["intervals_expected"]):
+            self._file.attrs.modify("complete", 1)
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file; harmless when it is closed."""
+        self._file.close()
+
+
+def create_results(
+    path: Path,
+    network: Network,
+    clock: Clock,
+    topics: Sequence[Topic],
+    *,
+    constant: Mapping[str, str],
+    manifest: str,
+) -> ResultsWriter:
+    """Create a results file and open it for writing.
+
+    Parameters
+    ----------
+    path : Path
+        Where; what a finished run left there is replaced.
+    network : Network
+        Gives the ids.
+    clock : Clock
+        Gives the times.
+    topics : sequence of Topic
+        One dataset each, of its own unit.
+    constant : mapping of str to str
+        Texts that hold for the whole run, by dataset name; ``network`` is one.
+    manifest : str
+        JSON text from `manifest_text`.
+
+    Raises
+    ------
+    ResultsError
+        When the file cannot be written, or another run is writing it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_if_in_use(path)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        with h5py.File(draft, "w") as file:
+            file.attrs.update(
+                {
+                    "manifest": manifest,
+                    "intervals_expected": clock.intervals,
+                    "complete": 0,
+                    "title": "dlmp-cosim run",
+                }
+            )
+            for name, text in constant.items():
+                file.create_dataset(name, data=text, dtype=_TEXT)
+            file.create_dataset(FINISHED, data=0)
+            _create_axes(file, network, clock)
+            for topic in topics:
+                _create_topic(file, topic, clock.intervals)
+        draft.replace(path)
+        return ResultsWriter(h5py.File(path, "r+"))
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ResultsError(f"{path}: cannot be written: {error}") from None
+
+
+def manifest_text(study: Study, network_text: str) -> str:
+    """Describe what a run is made of: scenario, inputs, versions; the same inputs give the same text."""
+    table = {
+        "scenario": study.scenario.model_dump(mode="json"),
+        "inputs": study.input_hashes(),
+        "network": hashlib.sha256(network_text.encode()).hexdigest(),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "seed": study.scenario.study.seed,
+    }
+    return json.dumps(table, sort_keys=True)
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _refuse_if_in_use(path: Path) -> None:
+    if not path.exists():
+        return
+    try:
+        h5py.File(path, "r+").close()
+    except BlockingIOError:
+        raise ResultsError(
+            f"{path}: another run is writing this file; give the run another folder (-o)"
+        ) from None
+    except OSError:
+        return
+
+
+def _create_axes(file: h5py.File, network: Network, clock: Clock) -> None:
+    times = clock.start_utc + clock.period_s * np.arange(clock.intervals, dtype=np.int64)
+    axis = file.create_dataset("time", data=times)
+    axis.attrs.update({"units": TIME_UNIT, "long_name": "start of the interval", "period_s": clock.period_s})
+    axis.make_scale("time")
+    for kind in ID_KINDS:
+        names = Topic("", "vector", "", kind, "").id_list(network)  # type: ignore[arg-type]
+        scale = file.create_dataset(kind, shape=(len(names),), dtype=_TEXT)
+        scale[:] = list(names)
+        scale.attrs["long_name"] = f"name of each {kind.replace('_', ' ')}"
+        scale.make_scale(kind)
+        file[f"ids/{kind}"] = scale
+
+
+def _create_topic(file: h5py.File, topic: Topic, intervals: int) -> None:
+    """Create one dataset with all its space allocated."""
+    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    rows = min(intervals, _CHUNK_ROWS)
+    extra: dict[str, Any] = {"dcpl": settings}
+    width = [file[topic.ids].shape[0]] if topic.ids else []
+    shape, chunks = (intervals, *width), (rows, *(max(n, 1) for n in width))
+    if topic.type == "string":
+        data = file.create_dataset(topic.key, shape=shape, chunks=chunks, dtype=_TEXT, **extra)
+    else:
+        data = file.create_dataset(
+            topic.key, shape=shape, chunks=chunks, dtype="f8", fillvalue=np.nan, **extra
+        )
+    data.attrs.update({"units": topic.unit or "1", "long_name": topic.meaning})
+    data.dims[0].attach_scale(file["time"])
+    if topic.ids:
+        data.dims[1].attach_scale(file[topic.ids])
