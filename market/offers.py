@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+
+from feeders.errors import nearest_name
+from feeders.network import Network, Resource
 
 
 @dataclass(frozen=True)
@@ -61,3 +65,72 @@ class WholesalePrice:
     congestion: float = 0.0
     loss: float = 0.0
     reactive: float = 0.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An offer that was left out, and why."""
+
+    resource: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.resource}: {self.reason}"
+
+
+PRICE_CAP = 1e5
+"""Largest magnitude of a marginal cost that counts as meant [$/MWh]."""
+
+
+def accept_offers(network: Network, offers: Iterable[Offer]) -> tuple[tuple[Offer, ...], tuple[Refusal, ...]]:
+    """Keep the offers that can be cleared, and say by name why the others cannot.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder whose resources are offered.
+    offers : iterable of Offer
+        All offers of one interval.
+    """
+    resources = {resource.name: resource for resource in network.resources}
+    accepted: dict[str, Offer] = {}
+    refused = []
+    for offer in offers:
+        reason = _reason_against(offer, resources, accepted)
+        if reason:
+            refused.append(Refusal(offer.resource, reason))
+        else:
+            accepted[offer.resource] = offer
+    return tuple(accepted.values()), tuple(refused)
+
+
+def _reason_against(offer: Offer, resources: Mapping[str, Resource], accepted: Mapping[str, Offer]) -> str:
+    """Why an offer cannot be cleared; empty when it can."""
+    resource = resources.get(offer.resource)
+    if resource is None:
+        hint = nearest_name(offer.resource, resources)
+        return "no such resource" + (f", did you mean {hint!r}?" if hint else "")
+    if offer.resource in accepted:
+        return "offered twice"
+    numbers = [v for k, v in asdict(offer).items() if k not in ("resource", "s_max_kva") and v is not None]
+    if any(not math.isfinite(value) for value in numbers) or math.isnan(offer.s_max_kva):
+        return "a value is not a finite number"
+    if offer.p_min_kw > offer.p_max_kw or offer.q_min_kvar > offer.q_max_kvar or offer.s_max_kva < 0:
+        return "its limits are crossed"
+    if offer.cost_quadratic < 0:
+        return "its cost is not convex: cost_quadratic is negative"
+    top = max(abs(offer.cost_linear + offer.cost_quadratic * p) for p in (offer.p_min_kw, offer.p_max_kw))
+    if top > PRICE_CAP:
+        return f"its marginal cost of {top:g} $/MWh is beyond {PRICE_CAP:g}"
+    most = max(abs(offer.p_min_kw), abs(offer.p_max_kw))
+    if resource.kind != "flexible_load" and most > resource.kw_max * (1 + 1e-9):
+        return f"{most:g} kW is beyond its nameplate of {resource.kw_max:g} kW"
+    least_reach = math.hypot(_least(offer.p_min_kw, offer.p_max_kw), _least(offer.q_min_kvar, offer.q_max_kvar))
+    if offer.reactive_ratio is None and least_reach > offer.s_max_kva:
+        return "its limits leave nothing within its apparent power"
+    return ""
+
+
+def _least(low: float, high: float) -> float:
+    """Smallest magnitude between `low` and `high`."""
+    return max(0.0, low, -high)

@@ -29,8 +29,10 @@ class MarketSettings:
         Factor on every line rating.
     loss_weight : float
         Extra weight of losses in the objective, as a multiple of the LMP; 0 gives marginal costs.
+    agents : int
+        Number of agents for `pac-accelerated`, each with a connected area of several buses; 0 for one agent a bus.
     tolerance : float
-        Relative residual at which agents agree to stop.
+        Largest residual, relative to 100 kW and to the LMP, at which agents agree to stop.
     max_rounds : int
         Negotiation rounds after which a clearing counts as not converged.
     """
@@ -43,5 +45,6 @@ class MarketSettings:
     rating_penalty: float = 1e4
     rating_scale: float = 1.0
     loss_weight: float = 0.0
-    tolerance: float = 1e-4
+    agents: int = 8
+    tolerance: float = 1e-3
     max_rounds: int = 20_000

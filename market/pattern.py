@@ -1,0 +1,65 @@
+"""A sparse matrix whose pattern is fixed and whose values change: blocks of (row, column) named once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from feeders.network import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Sparsity pattern made of named blocks of entries; entries at the same place add up.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Blocks, in order.
+    sizes : tuple of int
+        Entries of each block.
+    position : ndarray of int, shape (n_entry,)
+        Place of each entry in the data of the matrix; -1 for entries outside it.
+    indices, indptr : ndarray of int
+        Pattern in compressed sparse row form.
+    shape : tuple of int
+        Rows and columns.
+    """
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    position: IntArray
+    indices: IntArray
+    indptr: IntArray
+    shape: tuple[int, int]
+
+    def matrix(self, values: Mapping[str, FloatArray | float]) -> sp.csr_matrix:
+        """Fill the pattern: one array (or one number) for each named block."""
+        flat = np.concatenate(
+            [np.broadcast_to(values[name], size) for name, size in zip(self.names, self.sizes, strict=True)]
+        )
+        kept = self.position >= 0
+        data = np.bincount(self.position[kept], flat[kept], len(self.indices))
+        return sp.csr_matrix((data, self.indices, self.indptr), shape=self.shape)
+
+
+def pattern(blocks: Mapping[str, tuple[IntArray, IntArray]], shape: tuple[int, int]) -> Pattern:
+    """Fix the pattern of named blocks of (rows, columns); an entry with a negative row or column is dropped."""
+    rows = np.concatenate([np.asarray(row) for row, _ in blocks.values()])
+    cols = np.concatenate([np.asarray(col) for _, col in blocks.values()])
+    kept = (rows >= 0) & (cols >= 0)
+    places, inverse = np.unique(rows[kept] * shape[1] + cols[kept], return_inverse=True)
+    position = np.full(len(rows), -1, dtype=np.int64)
+    position[kept] = inverse
+    counts = np.bincount(places // shape[1], minlength=shape[0])
+    return Pattern(
+        names=tuple(blocks),
+        sizes=tuple(len(row) for row, _ in blocks.values()),
+        position=position,
+        indices=places % shape[1],
+        indptr=np.concatenate([[0], np.cumsum(counts)]),
+        shape=shape,
+    )

@@ -1,0 +1,61 @@
+"""Prices and network state that follow exactly from a dispatch and the multipliers of the limits.
+
+The network rows are square in the network variables, so one transposed solve (a sweep over the tree) turns the head
+price and the limits' multipliers into the duals of all rows, and one forward solve turns the dispatch into flows and
+voltages. Duals are linear in their causes, which gives prices their exact split:
+
+    rows_x' y = c_head + c_loss_weight + g_voltage + g_rating
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse.linalg as sla
+
+from feeders.network import FloatArray
+from market.atoms import AtomicProblem
+
+
+@dataclass(frozen=True)
+class NetworkSolver:
+    """The factorised network rows of one problem."""
+
+    problem: AtomicProblem
+    factors: sla.SuperLU
+
+    def state(self, resources: FloatArray) -> FloatArray:
+        """Network variables under a dispatch: rows_x x = rhs - rows_r r, shape (n_state,)."""
+        n = self.problem.n_state
+        known: FloatArray = self.problem.row_lower[:n] - self.problem.rows[:n, n:] @ resources
+        state: FloatArray = self.factors.solve(known)
+        return state
+
+    def duals(self, gradient: FloatArray) -> FloatArray:
+        """Duals of the network rows for cost gradients on the network variables, shape (n_state,) or more columns."""
+        duals: FloatArray = self.factors.solve(gradient, trans="T")
+        return duals
+
+    def best_response(self, duals: FloatArray, fallback: FloatArray) -> FloatArray:
+        """Cheapest resource powers under the prices `duals`; `fallback` where the marginal cost is flat.
+
+        Parameters
+        ----------
+        duals : ndarray, shape (n_state,)
+            Duals of the network rows.
+        fallback : ndarray, shape (n - n_state,)
+            Powers of the resources whose cost is linear: prices alone do not settle those.
+        """
+        n, problem = self.problem.n_state, self.problem
+        gain = problem.rows[:n, n:].T @ duals - problem.linear[n:]
+        curved = problem.quadratic[n:] > 0
+        wanted = np.where(curved, gain / np.where(curved, problem.quadratic[n:], 1.0), fallback)
+        response: FloatArray = np.clip(wanted, problem.lower[n:], problem.upper[n:])
+        return response
+
+
+def network_solver(problem: AtomicProblem) -> NetworkSolver:
+    """Factorise the network rows in the network variables."""
+    n = problem.n_state
+    return NetworkSolver(problem, sla.splu(problem.rows[:n, :n].tocsc()))
