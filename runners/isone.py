@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from rich.table import Table
 
 from feeders.errors import DlmpError, InputError
 from market.isone import Series, Survey, survey
-from market.isone.clock import eastern_text
+from market.isone.clock import ZONE, eastern_text
 from market.isone.fetch import PRODUCTS, fetch_day
 
 GAPS_SHOWN = 5
@@ -134,6 +135,15 @@ def _counts(series: Series) -> str:
     return "\n".join(f"{count} {text}" for count, text in parts if count) or "complete"
 
 
+def _steps(series: Series) -> tuple[list[datetime], list[float]]:
+    """Return the corners of the curve, with a break at every gap."""
+    pairs = dict(zip(series.start.tolist(), series.values.tolist(), strict=True))
+    ends = {begin: math.nan for begin, _ in series.gaps if begin - series.step_s in pairs}
+    last = int(series.start[-1]) + series.step_s
+    corners = sorted((ends | {last: float(series.values[-1])} | pairs).items())
+    return [datetime.fromtimestamp(when, ZONE) for when, _ in corners], [value for _, value in corners]
+
+
 def draw(series: Sequence[Series], target: Path) -> None:
     """Write a picture with one panel for prices and one for demand, in Eastern time.
 
@@ -153,11 +163,10 @@ def draw(series: Sequence[Series], target: Path) -> None:
     axes = figure.subplots(len(kinds), 1, squeeze=False, sharex=True)[:, 0]
     for axis, kind in zip(axes, kinds, strict=True):
         for one in (one for one in series if one.quantity == kind):
-            times = one.times.tz_localize(None).to_pydatetime()
             label = f"{one.location or 'location not stated'}, {one.market}"
-            axis.plot(times, one.values, drawstyle="steps-post", label=label, linewidth=1.2)
+            axis.plot(*_steps(one), drawstyle="steps-post", label=label, linewidth=1.2)
         axis.set_ylabel(f"{'price' if kind == 'lmp' else 'demand'} [{'$/MWh' if kind == 'lmp' else 'MW'}]")
-        axis.legend(fontsize="small", loc="upper left")
+        axis.legend(fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, frameon=False)
         axis.grid(alpha=0.3)
     axes[-1].set_xlabel("Eastern time, interval start")
     figure.autofmt_xdate()

@@ -198,7 +198,7 @@ def check_parts(values: FloatArray, table: Table, measure: Measure) -> tuple[str
             where=f"{table.source} {table.columns[measure.value]}",
             expected=f"at most {SUM_TOLERANCE} $/MWh",
         )
-    text = f"{bad} prices differ from energy + congestion + loss, by up to {off.max():.2f} $/MWh"
+    text = f"{bad} prices differ from the sum of their parts: up to {off.max():.2f} $/MWh"
     return (text,) if bad else ()
 
 

@@ -6,8 +6,8 @@ import re
 
 REPORTS = "https://www.iso-ne.com/static-transform/csv/histRpts"
 _PATTERNS = (
-    (r"lmp_5min", f"{REPORTS}/5min-rt-final/lmp_5min_{{day}}_00-04.csv and its five siblings"),
-    (r"dalmp|da_lmp", f"{REPORTS}/da-lmp/WW_DALMP_ISO_{{day}}.csv"),
+    (r"lmp_5min|5_min", f"{REPORTS}/5min-rt-final/lmp_5min_{{day}}_00-04.csv and its five siblings"),
+    (r"dalmp|da_lmp|day_ahead", f"{REPORTS}/da-lmp/WW_DALMP_ISO_{{day}}.csv"),
     (r"rt_prelim", f"{REPORTS}/rt-lmp/lmp_rt_prelim_{{day}}.csv"),
     (r"lmp", f"{REPORTS}/rt-lmp/lmp_rt_final_{{day}}.csv"),
     (r"smd", "https://www.iso-ne.com/static-assets/documents/2020/02/2020_smd_hourly.xlsx (change the year)"),

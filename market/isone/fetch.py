@@ -99,7 +99,7 @@ def _fetch(
         table = download(date=day.isoformat())
     except failures as error:
         raise InputError(
-            f"gridstatus could not download {product} of {day}: {error or type(error).__name__}",
+            f"gridstatus could not download {product} of {day}: {str(error) or type(error).__name__}",
             where="fetch",
             expected=download_hint(name, quantity),
         ) from error

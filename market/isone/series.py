@@ -177,7 +177,7 @@ def scale_to_mean(series: Series, mean: float) -> Series:
     scaled = with_values(
         series, series.start, series.values * factor, [part * factor for part in series.parts], series.step_s
     )
-    note = f"scaled by {factor:.6f} from mean {old:.4f} to mean {mean:g} {series.unit}"
+    note = f"scaled by {factor:.6f} from mean {old:.3f} to mean {mean:g} {series.unit}"
     return replace(scaled, derived=(*series.derived, note))
 
 
