@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from feeders.csv_table import Row, read_table
+from feeders.csv_table import Row, once, read_table
 from feeders.network import Load, Network, Resource
 
 COLUMNS: Final = (
@@ -85,7 +85,8 @@ def read_assets(path: Path, network: Network) -> tuple[tuple[Resource, ...], tup
     """
     buses = {bus.name: bus.phases for bus in network.buses}
     loads = {load.name: load for load in network.loads}
-    first_line: dict[str, int] = {}
+    names: dict[str, int] = {}
+    curtailed: dict[str, int] = {}
     found: list[tuple[Resource, AssetTerms]] = []
     for row in read_table(path, COLUMNS, OPTIONAL):
         kind = row.choice("kind", KINDS, kind="resource kind")
@@ -93,17 +94,10 @@ def read_assets(path: Path, network: Network) -> tuple[tuple[Resource, ...], tup
             if row.cells[column]:
                 raise row.error(column, f"{row.cells[column]!r} has no meaning for a {kind}", "an empty cell")
         found.append(_generator(row, buses) if kind == "generator" else _flexible_load(row, loads))
-        for column in ("resource", "load") if kind == "flexible_load" else ("resource",):
-            _once(row, column, first_line)
+        once(row, "resource", row.text("resource"), names)
+        if kind == "flexible_load":
+            once(row, "load", row.text("load"), curtailed)
     return tuple(resource for resource, _ in found), tuple(terms for _, terms in found)
-
-
-def _once(row: Row, column: str, first_line: dict[str, int]) -> None:
-    """Raise when a resource, or the load of a flexible one, appears a second time."""
-    key = f"{column} {row.text(column).lower()}"
-    if key in first_line:
-        raise row.error(column, f"{row.text(column)!r} is already on line {first_line[key]}", "each one once")
-    first_line[key] = row.line
 
 
 def _costs(row: Row) -> tuple[float, float]:

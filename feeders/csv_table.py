@@ -117,6 +117,30 @@ class Row:
         return phases
 
 
+def once(row: Row, column: str, name: str, first_line: dict[str, int]) -> None:
+    """Note a name that may appear only once in a table.
+
+    Parameters
+    ----------
+    row : Row
+        The line that has it.
+    column : str
+        Its column, for the message.
+    name : str
+        The name; its case does not count.
+    first_line : dict of str to int
+        Line of every name so far; the name is added.
+
+    Raises
+    ------
+    InputError
+        When the name is already there.
+    """
+    line = first_line.setdefault(name.lower(), row.line)
+    if line != row.line:
+        raise row.error(column, f"{name!r} is already on line {line}", "each one once")
+
+
 def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[Row]:
     """Read a table with one header line; lines that start with ``#`` are comments.
 

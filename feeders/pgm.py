@@ -272,15 +272,14 @@ def _layout(network: Network) -> _Layout:
     }
     pairs |= {(2, bus[capacitor.bus]) for capacitor in network.capacitors}
     regulated = [k for k, branch in enumerate(network.branches) if branch.kind == "regulator"]
+    others = [k for k in range(len(network.branches)) if k not in regulated]
+    rows = {ComponentType.asym_line: others, ComponentType.link: regulated}
     return _Layout(
         slot=np.array([3 * k + phase - 1 for k, item in enumerate(network.buses) for phase in item.phases]),
         conductor=np.array([3 * k + phase - 1 for k, _, phase in conductors]),
         node_from=np.array([node[node_id(branch.from_bus, phase)] for _, branch, phase in conductors]),
         node_to=np.array([node[node_id(branch.to_bus, phase)] for _, branch, phase in conductors]),
-        rows={
-            ComponentType.asym_line: [k for k in range(len(network.branches)) if k not in regulated],
-            ComponentType.link: regulated,
-        },
+        rows={component: found for component, found in rows.items() if found},
         pairs=np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2),
         capacitor_node=np.array([node[node_id(x.bus, x.phase)] for x in network.capacitors], dtype=np.int64),
         capacitor_kvar=np.array([x.kvar for x in network.capacitors], dtype=np.float64),
@@ -320,7 +319,7 @@ def _input(network: Network, ratio: FloatArray, at: _Layout) -> dict[ComponentTy
         table["to_node"] = [k + 1 for k in rows]
         table["from_status"] = table["to_status"] = 1
         tables[component] = table
-    for k, row in enumerate(at.rows[ComponentType.asym_line]):
+    for k, row in enumerate(at.rows.get(ComponentType.asym_line, [])):
         bus = network.bus_index[network.branches[row].from_bus]
         _fill_line(tables[ComponentType.asym_line], k, network.branches[row], ratio[3 * bus : 3 * bus + 3])
     return tables

@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from feeders.csv_table import Row, read_table
+from feeders.csv_table import Row, once, read_table
 from feeders.errors import InputError
 from feeders.network import (
     Branch,
@@ -33,8 +33,8 @@ ROOT: Final = "150"
 NOMINAL_KV: Final = 4.16 / math.sqrt(3.0)
 """Line-to-neutral nominal voltage [kV]."""
 
-SWITCH_OHM: Final = 1e-5
-"""Resistance and reactance of a closed switch per phase [ohm]: 4e-6 pu of voltage at 628 A."""
+SWITCH_OHM: Final = 1e-5 + 2e-4j
+"""Impedance of a closed switch per phase [ohm]: a contact, and the reactance of a foot of line."""
 
 LEFT_OUT: Final = ("251", "350", "451", "610")
 """Buses of the switch table that are not part of the network."""
@@ -187,14 +187,14 @@ def _lines(folder: Path, configs: dict[str, LineConfig]) -> list[Segment]:
 def _switches(folder: Path, lines: list[Segment], ratings: dict[str, float]) -> list[Segment]:
     """Read the closed switches that lead somewhere."""
     valid = sorted({ROOT, *LEFT_OUT, *(bus for line in lines for bus in line.ends)})
-    impedance, none = SWITCH_OHM * np.eye(3), np.zeros((3, 3))
+    resistance, reactance, none = SWITCH_OHM.real * np.eye(3), SWITCH_OHM.imag * np.eye(3), np.zeros((3, 3))
     switches = []
     for row in read_table(folder / "switches.csv", ("node_a", "node_b", "normal")):
         a, b = (row.choice(column, valid, kind="bus") for column in ("node_a", "node_b"))
         closed = row.choice("normal", ("closed", "open"), kind="switch state") == "closed"
         if closed and not {a, b} & set(LEFT_OUT):
             switches.append(
-                Segment((a, b), "switch", (1, 2, 3), impedance, impedance, none, ratings["switch"], row)
+                Segment((a, b), "switch", (1, 2, 3), resistance, reactance, none, ratings["switch"], row)
             )
     return switches
 
@@ -304,6 +304,7 @@ def _loads(folder: Path, phases: dict[str, tuple[int, ...]]) -> Iterable[Load]:
         "delta": (((1, 2), "ab"), ((2, 3), "bc"), ((3, 1), "ca")),
     }
     values = tuple(f"ph{k}_{unit}" for k in (1, 2, 3) for unit in ("kw", "kvar"))
+    first_line: dict[str, int] = {}
     for row in read_table(folder / "spot_loads.csv", ("node", "model", "connection", "zip", *values)):
         exponent = EXPONENTS[row.choice("zip", EXPONENTS, kind="load model")]
         connection = row.choice("connection", places, kind="connection")
@@ -311,17 +312,20 @@ def _loads(folder: Path, phases: dict[str, tuple[int, ...]]) -> Iterable[Load]:
             kw, kvar = row.number(f"ph{k}_kw", minimum=0.0), row.number(f"ph{k}_kvar")
             if kw or kvar:
                 bus = _bus_phases(row, phases, f"ph{k}_kw", at)
+                once(row, "node", f"s{bus}{suffix}", first_line)
                 yield Load(f"s{bus}{suffix}", bus, at, exponent, kw, kvar)
 
 
 def _capacitors(folder: Path, phases: dict[str, tuple[int, ...]]) -> Iterable[Capacitor]:
     """Read the capacitors, one per phase."""
     columns = {f"ph_{letter}_kvar": phase for letter, phase in (("a", 1), ("b", 2), ("c", 3))}
+    first_line: dict[str, int] = {}
     for row in read_table(folder / "capacitors.csv", ("node", *columns)):
         for column, phase in columns.items():
             kvar = row.number(column, minimum=0.0)
             if kvar:
                 bus = _bus_phases(row, phases, column, (phase,))
+                once(row, "node", f"c{bus}{'abc'[phase - 1]}", first_line)
                 yield Capacitor(f"c{bus}{'abc'[phase - 1]}", bus, phase, kvar)
 
 
