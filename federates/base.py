@@ -225,9 +225,11 @@ def _watch_broker(run_folder: Path, name: str) -> None:
     while True:
         time.sleep(BROKER_WATCH_S)
         sign = read_sign(run_folder, BROKER)
-        if sign is not None and sign.beat.stage not in ENDED and process_alive(sign.beat.pid):
+        if sign is None or (broker and sign.beat.stage in ENDED):
+            continue
+        if process_alive(sign.beat.pid):
             broker = sign.beat.pid
-        elif broker and not process_alive(broker):
+        elif sign.beat.pid == broker:
             log.error("%s: the broker is gone (process %d)", name, broker)
             logging.shutdown()
             os._exit(STOPPED)

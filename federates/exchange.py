@@ -6,10 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from federates.contract import Topic, published_by
 from federates.link import Link, Value
 from feeders.network import ComplexArray, FloatArray
 from feeders.state import AcState
 from market.clearing import Clearing
+
+STATE_TOPICS = tuple(topic for topic in published_by("feeder") if topic.type != "string")
+"""Topics that carry an AC state."""
 
 
 def state_values(state: AcState) -> dict[str, Value]:
@@ -30,6 +34,32 @@ def state_values(state: AcState) -> dict[str, Value]:
     }
 
 
+def state_of(values: Mapping[str, Value]) -> AcState:
+    """Rebuild a converged AC state from the values of `STATE_TOPICS`."""
+
+    def real(key: str) -> FloatArray:
+        return np.asarray(values[key], dtype=np.float64)
+
+    def pair(stem: str) -> ComplexArray:
+        return _join(real(f"{stem}_real"), real(f"{stem}_reactive"))
+
+    ends = pair("feeder/branch_power")
+    magnitude, angle = real("feeder/voltage_magnitude"), real("feeder/voltage_angle")
+    half = len(ends) // 2
+    return AcState(
+        voltage=_join(magnitude * np.cos(angle), magnitude * np.sin(angle)),
+        power_from=ends[:half],
+        power_to=ends[half:],
+        current=real("feeder/line_current"),
+        load=pair("feeder/load"),
+        demand=pair("feeder/demand"),
+        injection=pair("feeder/injection"),
+        tap=np.rint(real("feeder/regulator_tap")).astype(np.int64),
+        head=pair("feeder/head_power"),
+        losses=complex(real("feeder/losses_real"), real("feeder/losses_reactive")),
+    )
+
+
 def read_state(link: Link, *, since: float) -> AcState:
     """Read the converged AC state that the feeder published at `since` [s] or later.
 
@@ -38,35 +68,28 @@ def read_state(link: Link, *, since: float) -> AcState:
     FederationError
         When a value is missing, old or unsound.
     """
+    return state_of({topic.key: read_topic(link, topic, since=since) for topic in STATE_TOPICS})
 
-    def pair(stem: str) -> ComplexArray:
-        return _join(link.vector(f"{stem}_real", since=since), link.vector(f"{stem}_reactive", since=since))
 
-    ends = pair("feeder/branch_power")
-    magnitude = link.vector("feeder/voltage_magnitude", since=since)
-    angle = link.vector("feeder/voltage_angle", since=since)
-    half = len(ends) // 2
-    return AcState(
-        voltage=_join(magnitude * np.cos(angle), magnitude * np.sin(angle)),
-        power_from=ends[:half],
-        power_to=ends[half:],
-        current=link.vector("feeder/line_current", since=since),
-        load=pair("feeder/load"),
-        demand=pair("feeder/demand"),
-        injection=pair("feeder/injection"),
-        tap=np.rint(link.vector("feeder/regulator_tap", since=since)).astype(np.int64),
-        head=pair("feeder/head_power"),
-        losses=complex(
-            link.number("feeder/losses_real", since=since), link.number("feeder/losses_reactive", since=since)
-        ),
-    )
+def read_topic(link: Link, topic: Topic, *, since: float) -> Value:
+    """Read one topic by its type, published at `since` [s] or later."""
+    if topic.type == "double":
+        return link.number(topic.key, since=since)
+    if topic.type == "vector":
+        return link.vector(topic.key, since=since)
+    return link.text(topic.key, since=since)
+
+
+def dispatch_values(clearing: Clearing) -> Mapping[str, Value]:
+    """Topics that carry a dispatch, all that a trial needs."""
+    return _complex("market/dispatch", clearing.dispatch)
 
 
 def clearing_values(clearing: Clearing) -> dict[str, Value]:
     """Topics that carry a clearing, in their own units."""
     prices = clearing.prices
     return {
-        **_complex("market/dispatch", clearing.dispatch),
+        **dispatch_values(clearing),
         "market/dlmp_real": prices.real,
         "market/dlmp_reactive": prices.reactive,
         "market/dlmp_real_energy": prices.real_energy,

@@ -65,7 +65,7 @@ class Heartbeat:
     """
 
     def __init__(self, folder: Path | None, federate: str) -> None:
-        self._beat = Beat(federate, os.getpid(), "starting")
+        self._beat: dict[str, Any] = asdict(Beat(federate, os.getpid(), "starting"))
         self._file = -1
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -74,8 +74,8 @@ class Heartbeat:
 
     def tell(self, stage: Stage, **changes: float | str | Mapping[str, float | str]) -> None:
         """Replace the stage and any other field of the beat; a long error is cut."""
-        fields: dict[str, Any] = {**asdict(self._beat), "stage": stage, **changes}
-        self._beat = Beat(**{**fields, "error": str(fields["error"])[:_ERROR_LENGTH]})
+        self._beat |= {"stage": stage, **changes}
+        self._beat["error"] = str(self._beat["error"])[:_ERROR_LENGTH]
         self._write()
 
     def close(self) -> None:
@@ -87,7 +87,7 @@ class Heartbeat:
     def _write(self) -> None:
         if self._file < 0:
             return
-        os.pwrite(self._file, json.dumps(asdict(self._beat)).encode().ljust(_SIZE), 0)
+        os.pwrite(self._file, json.dumps(self._beat).encode().ljust(_SIZE), 0)
 
 
 @dataclass(frozen=True)

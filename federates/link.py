@@ -16,6 +16,7 @@ import numpy as np
 from federates.contract import Topic, find_topic
 from federates.heartbeat import Heartbeat
 from federates.helics_config import FederateConfig, WiredTopic, publisher_of
+from federates.wire import publish_vector, read_vector
 from feeders.errors import FederationError, nearest_name
 from feeders.network import FloatArray, Network
 
@@ -87,6 +88,9 @@ class HelicsLink:
             for k, p in enumerate(config.publications)
         }
         self._ids: dict[str, tuple[str, ...]] = {}
+        self._largest = {
+            item.key: _largest(item.key) for item in (*config.subscriptions, *config.publications)
+        }
 
     @property
     def offers(self) -> tuple[str, ...]:
@@ -142,7 +146,7 @@ class HelicsLink:
         FederationError
             When it is missing, old, of the wrong length, not finite or absurd; names topic and publisher.
         """
-        values = np.array(h.helicsInputGetVector(self._input(key, since)), dtype=np.float64)
+        values = read_vector(self._input(key, since))
         self._check(key, values, self._ids.get(key))
         return values
 
@@ -180,7 +184,7 @@ class HelicsLink:
             h.helicsPublicationPublishDouble(output, value)
         else:
             self._check(key, value, self._ids.get(key))
-            h.helicsPublicationPublishVector(output, value.tolist())
+            publish_vector(output, value)
 
     def show(self, figures: Mapping[str, float | str]) -> None:
         """Give figures for a progress line."""
@@ -210,12 +214,16 @@ class HelicsLink:
         return found
 
     def _check(self, key: str, values: FloatArray, ids: tuple[str, ...] | None) -> None:
-        topic = find_topic(key)
         if ids is not None and len(values) != len(ids):
             raise refusal(key, f"has {len(values)} values; expected {len(ids)}")
-        largest = topic.largest if topic else LARGEST_UNKNOWN
-        if values.size and not (np.abs(values) <= largest).all():
-            raise refusal(key, _what_is_wrong(values, ids, largest, topic))
+        largest = self._largest[key]
+        if values.size and not np.abs(values).max() <= largest:
+            raise refusal(key, _what_is_wrong(values, ids, largest, find_topic(key)))
+
+
+def _largest(key: str) -> float:
+    topic = find_topic(key)
+    return topic.largest if topic is not None and topic.type != "string" else LARGEST_UNKNOWN
 
 
 def refusal(key: str, what: str) -> FederationError:

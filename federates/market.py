@@ -10,7 +10,7 @@ from typing import Protocol
 from federates.base import main
 from federates.clock import FORECAST_SLOT, PRICE_SLOT, answer_slot, market_slot
 from federates.demand import nominal_demand
-from federates.exchange import clearing_values, read_state
+from federates.exchange import clearing_values, dispatch_values, read_state
 from federates.hold import hold
 from federates.link import Link, Value
 from federates.messages import Case, Stage, clearing_text, read_offers, read_status, trial_text
@@ -85,7 +85,7 @@ class MarketFederate:
                 partial(self._try, link, interval),
             )
             last = outcome.accepted or hold(network, last, case.forecast, case.book.accepted, case.price)
-            _publish(link, last, clearing_text(case, outcome, last))
+            _publish(link, clearing_values(last), clearing_text(case, outcome, last))
 
     def close(self) -> None:
         """Nothing to release."""
@@ -126,13 +126,13 @@ class MarketFederate:
 
     def _try(self, link: Link, interval: int, trials: int, clearing: Clearing) -> AcState | None:
         """Publish a trial and wait for the AC answer; None when the power flow did not converge."""
-        _publish(link, clearing, trial_text(interval, trials))
+        _publish(link, dispatch_values(clearing), trial_text(interval, trials))
         link.wait_until(self._clock.at(interval, market_slot(trials + 1)))
         return self._read_answer(link, interval, trials, "trial")
 
 
-def _publish(link: Link, clearing: Clearing, record: str) -> None:
-    for key, value in clearing_values(clearing).items():
+def _publish(link: Link, values: Mapping[str, Value], record: str) -> None:
+    for key, value in values.items():
         link.publish(key, value)
     link.publish("market/clearing", record)
 

@@ -18,6 +18,7 @@ from market.clearing import Clearing
 from market.offers import Offer, WholesalePrice
 
 Stage = Literal["forecast", "trial", "final"]
+OFFER_FIELDS = frozenset(field.name for field in fields(Offer))
 LARGEST_COST = 1e6
 """Marginal cost that no sound offer exceeds [$/MWh]."""
 _SLACK = 1e-6
@@ -293,9 +294,8 @@ def _offer(
 
 def _typed(row: Mapping[str, Any], name: str) -> Offer:
     """Build the offer from numbers alone."""
-    known = {field.name for field in fields(Offer)}
     for field, value in row.items():
-        if field not in known:
+        if field not in OFFER_FIELDS:
             raise ValueError(f"offer of {name!r} has unknown field {field!r}")
         number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if field != "resource" and not number:

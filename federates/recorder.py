@@ -11,8 +11,8 @@ import numpy as np
 
 from federates.base import main
 from federates.clock import PRICE_SLOT
-from federates.contract import Topic, find_topic
-from federates.exchange import read_state
+from federates.contract import OFFER_QUANTITY, Topic, find_topic
+from federates.exchange import read_topic, state_of
 from federates.link import Link, Value
 from federates.messages import decode, encode
 from federates.store import ResultsWriter, create_results, manifest_text
@@ -92,9 +92,9 @@ class Recorder:
     ) -> None:
         start = self._clock.at(interval, PRICE_SLOT)
         link.wait_until(self._clock.recording(interval))
-        values = {topic.key: read_topic(link, topic, start) for topic in topics}
+        values = {topic.key: _read(link, topic, start) for topic in topics}
         record = decode("market/clearing", str(values["market/clearing"]))
-        state = read_state(link, since=start)
+        state = state_of(values)
         verdict = judge(network, self._limits, prediction(values, record), state)
         values |= audit_row(record, verdict)
         values["audit/verdict"] = encode({"interval": interval, **asdict(verdict)})
@@ -103,13 +103,9 @@ class Recorder:
         link.show(figures(self._clock.label(interval), interval, network, values))
 
 
-def read_topic(link: Link, topic: Topic, since: float) -> Value:
-    """Read one topic by its type; offers may be as old as their publisher likes."""
-    if topic.type == "double":
-        return link.number(topic.key, since=since)
-    if topic.type == "vector":
-        return link.vector(topic.key, since=since)
-    return link.text(topic.key)
+def _read(link: Link, topic: Topic, start: float) -> Value:
+    """Read a topic of this interval; offers may be as old as their publisher likes."""
+    return read_topic(link, topic, since=0.0 if topic.key.endswith(f"/{OFFER_QUANTITY}") else start)
 
 
 def prediction(values: Mapping[str, Value], record: Mapping[str, Any]) -> Prediction:

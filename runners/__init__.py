@@ -1,0 +1,1 @@
+"""How studies are started, watched and looked at."""
