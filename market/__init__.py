@@ -1,0 +1,1 @@
+"""The clearing: pure numbers, no co-simulation."""

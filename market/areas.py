@@ -1,9 +1,9 @@
 """Agents of several buses: partition the tree into areas and condense what is inside each.
 
-An area knows its own wires, so its flows and voltages follow from its resources, the voltage at its entry and the
-power its neighbours draw. Condensing keeps only what matters between agents: resources, boundary flows and voltages,
-and the limits that the area watches because they are near. The negotiation, its messages and its duals stay the same;
-there are fewer agents and shorter paths between them.
+An area knows its own wires, so its flows and voltages follow from its resources, the voltage at its entry and
+the power its neighbours draw. Condensing keeps only what matters between agents: resources, boundary flows
+and voltages, and the limits that the area watches because they are near. The negotiation, its messages and
+its duals stay the same; there are fewer agents and shorter paths between them.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Condensed:
     inner: sp.csc_matrix
 
     def start_duals(self, duals: FloatArray, limits: FloatArray) -> FloatArray:
-        """Duals of the condensed rows that belong to `duals` of the network rows and multipliers of the limits."""
+        """Duals of the condensed rows behind duals of the network rows and multipliers of limits."""
         return np.concatenate([(self.inner.T @ duals)[self.boundary], limits[self.watched]])
 
 
@@ -112,7 +112,7 @@ def condense(problem: AtomicProblem, area: IntArray, watched: IntArray) -> Conde
 
 
 def _split(problem: AtomicProblem, area: IntArray) -> tuple[sp.csc_matrix, sp.csr_matrix, IntArray]:
-    """Network rows in the own network variables of each area, the rest of the rows, and the variables exchanged."""
+    """Split the network rows: entries inside an area, the rest, and the variables exchanged."""
     n_state, n = problem.n_state, len(problem.linear)
     entries = problem.rows.tocoo()
     row_area, variable_area = area[problem.row_atom][entries.row], area[problem.variable_atom][entries.col]

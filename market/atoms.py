@@ -1,8 +1,8 @@
 """The market as a problem of atoms: sparse rows, bounds and costs, and which agent owns what.
 
 Every bus with its parent branch is an atom; several buses may share one agent (`market.areas`). An atom owns
-variables and rows; a row may read variables of its own atom and of neighbouring atoms only. All quantities are
-scaled to order one by the model that builds the problem.
+variables and rows; a row may read variables of its own atom and of neighbouring atoms only. All quantities
+are scaled to order one by the model that builds the problem.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ class AtomicProblem:
     """A convex problem whose variables and rows belong to atoms.
 
     Minimise ``sum(quadratic * x**2) / 2 + linear @ x + offset`` plus soft limits, subject to
-    ``lower <= x <= upper``, ``row_lower <= rows @ x <= row_upper``, discs ``x[p]**2 + x[q]**2 <= radius**2`` and
-    cones ``x[p]**2 + x[q]**2 <= x[l] * x[v]``. A variable costs ``penalty`` per unit outside
-    ``[soft_lower, soft_upper]``, a row ``row_penalty`` per unit outside its range (infinite: the row is hard). The
-    dual of a row is the rise of the optimal cost per unit of its right-hand side.
+    ``lower <= x <= upper``, ``row_lower <= rows @ x <= row_upper``, discs ``x[p]**2 + x[q]**2 <= radius**2``
+    and cones ``x[p]**2 + x[q]**2 <= x[l] * x[v]``. A variable costs ``penalty`` per unit outside
+    ``[soft_lower, soft_upper]``, a row ``row_penalty`` per unit outside its range (infinite: the row is
+    hard). The dual of a row is the rise of the optimal cost per unit of its right-hand side.
 
     Attributes
     ----------
@@ -52,8 +52,8 @@ class AtomicProblem:
     cost_unit : float
         Cost of one unit of the objective [$/h].
     n_state : int
-        The first `n_state` variables and rows describe the network: these rows are equalities that determine these
-        variables once the others are known. 0 when the network is not linear.
+        The first `n_state` variables and rows describe the network: these rows are equalities that determine
+        these variables once the others are known. 0 when the network is not linear.
     """
 
     quadratic: FloatArray
@@ -84,7 +84,7 @@ class AtomicProblem:
 
 
 def objective(problem: AtomicProblem, x: FloatArray) -> float:
-    """Cost of `x` with the penalties of its soft limits, in units of the problem; hard limits are not checked."""
+    """Cost of `x` with the penalties of its soft limits, in problem units; hard ones are not checked."""
     outside = np.maximum(problem.soft_lower - x, 0) + np.maximum(x - problem.soft_upper, 0)
     value = problem.rows @ x
     beyond = np.maximum(problem.row_lower - value, 0) + np.maximum(value - problem.row_upper, 0)
@@ -132,13 +132,15 @@ def boundary(problem: AtomicProblem) -> Boundary:
 def with_copies(problem: AtomicProblem) -> AtomicProblem:
     """Give every reader its own copy of what it reads, tied to the original by a coordination row.
 
-    This is the published form of an atomic problem: local rows read local variables only, and the only rows between
-    neighbours say ``copy - original = 0``. The copies come after the variables and the coordination rows after the
-    rows, so solutions of the two forms compare entry by entry.
+    This is the published form of an atomic problem: local rows read local variables only, and the only rows
+    between neighbours say ``copy - original = 0``. The copies come after the variables and the coordination
+    rows after the rows, so solutions of the two forms compare entry by entry.
     """
     reads = boundary(problem)
     n, m, k = len(problem.linear), len(problem.row_lower), len(reads.variable)
-    place = {(int(a), int(v)): n + i for i, (a, v) in enumerate(zip(reads.reader, reads.variable, strict=True))}
+    place = {
+        (int(a), int(v)): n + i for i, (a, v) in enumerate(zip(reads.reader, reads.variable, strict=True))
+    }
     entries = problem.rows.tocoo()
     atoms = problem.row_atom[entries.row]
     columns = [place.get((int(a), int(c)), int(c)) for a, c in zip(atoms, entries.col, strict=True)]

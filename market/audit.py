@@ -1,7 +1,7 @@
 """The judgement of a market by AC physics: prediction against AC, violations, energy balance.
 
-Pure functions, for our markets or anybody's: they need only the AC state, the prediction and the limits that the
-market says it priced.
+Pure functions, for our markets or anybody's: they need only the AC state, the prediction and the limits that
+the market says it priced.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def judge(network: Network, limits: Limits, prediction: Prediction | None, state
 
 
 def balance_error(state: AcState) -> float:
-    """Real power that enters the feeder and neither is served nor lost [kW]; 0 up to the solver's tolerance."""
+    """Real power that enters the feeder and is neither served nor lost [kW]; 0 up to solver tolerance."""
     served = float(state.load.real.sum()) - float(state.injection.real.sum())
     return float(state.head.real.sum()) - served - state.losses.real
 
@@ -235,7 +235,7 @@ class RunVerdict:
 
 
 def judge_run(records: Sequence[IntervalRecord]) -> RunVerdict:
-    """Sum up a run: feasible, violated, or unknown when an interval has no converged power flow or none ran."""
+    """Sum up a run: feasible, violated, or unknown when nothing ran or a power flow did not converge."""
     violations = [v for record in records for v in record.verdict.violations]
     known = bool(records) and all(record.verdict.converged for record in records)
     status: Literal["feasible", "violated", "unknown"] = "violated" if violations else "feasible"

@@ -1,9 +1,10 @@
 """Damping for resources whose cost is flat: the curvature of the feeder's losses, from local wire data.
 
-A linear cost under a linearised network is bang-bang: without damping a free reactive power would jump from limit to
-limit at every anchoring. Adding ``h (x - x_anchor)**2 / 2`` leaves every settled point as it is, for there x equals
-its anchor, and makes each round a descent when h is at least the curvature of the true cost. Losses are
-``sum r |I|**2``, so their Hessian is a sum over shared paths; ``(H d) / d`` bounds it from above for any d > 0.
+A linear cost under a linearised network is bang-bang: without damping a free reactive power would jump from
+limit to limit at every anchoring. Adding ``h (x - x_anchor)**2 / 2`` leaves every settled point as it is, for
+there x equals its anchor, and makes each round a descent when h is at least the curvature of the true cost.
+Losses are ``sum r |I|**2``, so their Hessian is a sum over shared paths; ``(H d) / d`` bounds it from above
+for any d > 0.
 """
 
 from __future__ import annotations

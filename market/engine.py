@@ -82,7 +82,7 @@ class Market:
     def __init__(self, network: Network, settings: MarketSettings) -> None:
         self.settings = settings
         self.model = ThreePhaseModel(network, settings)
-        self.area = partition(self.model.tree.parent, settings.agents or self.model.tree.n_atom)
+        self.area = partition(self.model.grid.tree.parent, settings.agents or self.model.grid.tree.n_atom)
         self.warmth: Warmth | None = None
 
     def clear(
@@ -101,12 +101,12 @@ class Market:
         price : WholesalePrice
             LMP at the head.
         """
-        accepted, refused = accept_offers(self.model.network, offers)
+        accepted, refused = accept_offers(self.model.grid.network, offers)
         anchor = self.model.anchor(state, demand, accepted)
         problem = self.model.problem(anchor, accepted, price)
         solver = network_solver(problem)
         solution, effort = self._solve(problem, solver)
-        clearing = read_clearing(self.model, anchor, solver, price, solution)
+        clearing = read_clearing(self.model.grid, anchor, solver, price, solution)
         return replace(
             clearing,
             refused=tuple(str(refusal) for refusal in refused),
@@ -128,7 +128,7 @@ class Market:
         return solution, effort
 
     def _start(self, problem: AtomicProblem, solver: NetworkSolver) -> Warmth:
-        """Last clearing's dispatch and multipliers; at first the resources' answer to the prices without limits."""
+        """Begin at the last clearing, or at the resources' answer to the prices without limits."""
         n = problem.n_state
         if self.warmth is not None:
             powers = np.clip(self.warmth.dispatch, problem.lower[n:], problem.upper[n:])
@@ -170,7 +170,7 @@ class Market:
         x = np.concatenate([solver.state(start.dispatch), start.dispatch])
         y = solver.duals(problem.linear[:m] + start.limits)
         if whole is not problem:
-            x = np.append(x, x[_copied(whole, n, m)])
+            x = np.append(x, x[_copied(whole, m)])
             y = np.append(y, _copy_duals(whole, y, m))
         talk = self._talk(whole, Start(x, y, start.weight))
         limits = _multipliers(problem, talk.x[:n], talk.y[:m])
@@ -204,8 +204,10 @@ def _exceeded(problem: AtomicProblem, state: FloatArray) -> IntArray:
     return np.flatnonzero((problem.penalty[:n] > 0) & beyond)
 
 
-def _cheaper(problem: AtomicProblem, solver: NetworkSolver, limits: FloatArray, agreed: FloatArray) -> FloatArray:
-    """The cheaper of the negotiated powers and the resources' exact answer to the final prices."""
+def _cheaper(
+    problem: AtomicProblem, solver: NetworkSolver, limits: FloatArray, agreed: FloatArray
+) -> FloatArray:
+    """Take the cheaper of the negotiated powers and the resources' exact answer to the final prices."""
     answer = solver.best_response(solver.duals(problem.linear[: problem.n_state] + limits), agreed)
     costs = [objective(problem, np.concatenate([solver.state(r), r])) for r in (agreed, answer)]
     return answer if costs[1] <= costs[0] else agreed
@@ -221,7 +223,7 @@ def _multipliers(problem: AtomicProblem, x: FloatArray, y: FloatArray) -> FloatA
     return np.where(at_upper | at_lower, np.clip(gradient, -penalty, penalty), 0.0)
 
 
-def _copied(whole: AtomicProblem, n: int, m: int) -> IntArray:
+def _copied(whole: AtomicProblem, m: int) -> IntArray:
     """Original of every copy."""
     ties = whole.rows[m:].tocoo()
     original = np.zeros(whole.rows.shape[0] - m, dtype=np.int64)
@@ -230,7 +232,7 @@ def _copied(whole: AtomicProblem, n: int, m: int) -> IntArray:
 
 
 def _copy_duals(whole: AtomicProblem, y: FloatArray, m: int) -> FloatArray:
-    """Duals of the coordination rows that make a copy's marginal cost zero: its local rows' pull, reversed."""
+    """Duals of the coordination rows at which no copy has a marginal cost: the reversed pull of its rows."""
     copies = whole.rows.shape[0] - m
     pull = whole.rows[:m].T @ y
     return -np.asarray(pull)[-copies:]

@@ -1,8 +1,8 @@
 """Step sizes that agents choose from their own rows and columns: nobody tunes a gain for a new feeder.
 
-Ruiz scaling brings rows and columns to a largest entry of one, then each variable steps by the inverse of its column
-sum and each row by the inverse of its row sum (Pock and Chambolle, ICCV 2011, lemma 2), which guarantees
-``||S^(1/2) K T^(1/2)|| <= 1``. Sums and maxima of a row reach over one neighbourhood only.
+Ruiz scaling brings rows and columns to a largest entry of one, then each variable steps by the inverse of its
+column sum and each row by the inverse of its row sum (Pock and Chambolle, ICCV 2011, lemma 2), which
+guarantees ``||S^(1/2) K T^(1/2)|| <= 1``. Sums and maxima of a row reach over one neighbourhood only.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def local_gains(problem: AtomicProblem, passes: int = RUIZ_PASSES) -> Gains:
 
 
 def atom_gains(problem: AtomicProblem, ratio: float) -> Gains:
-    """Steps of the published iteration: one rho and one gamma for each atom, from its own rows and columns.
+    """Choose one rho and one gamma for each atom, from its own rows and columns, as published.
 
     Parameters
     ----------

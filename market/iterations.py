@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from feeders.network import FloatArray
+from market.compiled import compiled
 from market.kernels import Arrays, distance, dot, dual_step, primal_step, residuals, row_dual
 
 RESTART_NEAR, RESTART_STALLED, RESTART_LONG = 0.2, 0.8, 0.36
-"""Restart when the fixed-point residual fell to this share, stalled at this share, or after this share of all rounds
-(the rule of Lu and Yang, "Restarted Halpern PDHG for linear programming", 2024)."""
+"""Restart when the fixed-point residual fell to this share, stalled at this share, or after this share of all
+rounds (the rule of Lu and Yang, "Restarted Halpern PDHG for linear programming", 2024)."""
 WEIGHT_INERTIA = 0.5
 """Share of the old primal weight that a restart keeps, on a logarithmic scale (PDLP's value)."""
 
@@ -46,14 +46,15 @@ class Outcome(NamedTuple):
     trace: FloatArray
 
 
-@numba.njit(cache=True)
+@compiled
 def accelerated_rounds(
     a: Arrays, x0: FloatArray, y0: FloatArray, omega: float, tolerance: float, limit: int, every: int
 ) -> Outcome:
-    """Reflected Halpern rounds with restarts and an adaptive primal weight, until both residuals meet `tolerance`.
+    """Run reflected Halpern rounds with restarts and an adaptive primal weight.
 
-    Between restarts ``z <- (k+1)/(k+2) (2 T(z) - z) + 1/(k+2) z_anchor``, with T one round of the negotiation.
-    Every `every` rounds the agents reduce three numbers over the tree: two residuals and the restart distance.
+    Between restarts ``z <- (k+1)/(k+2) (2 T(z) - z) + 1/(k+2) z_anchor``, with T one round of the
+    negotiation. Every `every` rounds the agents reduce three numbers over the tree: two residuals and the
+    restart distance.
     """
     x, y, anchor_x, anchor_y = x0.copy(), y0.copy(), x0.copy(), y0.copy()
     new, new_dual = np.empty_like(x), np.empty_like(y)
@@ -95,16 +96,22 @@ def accelerated_rounds(
     return Outcome(new, new_dual, done, primal, dual, omega, restarts, trace[:checks])
 
 
-@numba.njit(cache=True)
+@compiled
 def published_rounds(
-    a: Arrays, x0: FloatArray, y0: FloatArray, mask: float, seed: int, tolerance: float, limit: int, every: int
+    a: Arrays,
+    x0: FloatArray,
+    y0: FloatArray,
+    mask: float,
+    rng: np.random.Generator,
+    tolerance: float,
+    limit: int,
+    every: int,
 ) -> Outcome:
-    """The published PAC iteration, with over-relaxed duals and a private time-varying mask.
+    """Run the published PAC iteration, with over-relaxed duals and a private time-varying mask.
 
-    ``a+ = prox(a - rho K' yhat)``, ``y+ = y + rho gamma (b - K a+)``, ``yhat+ = y+ + rho gammahat (b - K a+)`` with
-    gammahat drawn for every row and round from [1 - mask, 1] gamma. Only `yhat` is ever sent.
+    ``a+ = prox(a - rho K' yhat)``, ``y+ = y + rho gamma (b - K a+)``, ``yhat+ = y+ + rho gammahat (b - K
+    a+)`` with gammahat drawn for every row and round from [1 - mask, 1] gamma. Only `yhat` is ever sent.
     """
-    np.random.seed(seed)
     x, y = x0.copy(), y0.copy()
     sent, sent_before = y0.copy(), y0.copy()
     new = np.empty_like(x)
@@ -118,7 +125,7 @@ def published_rounds(
             miss = a.row_lower[r] - dot(a.row_ptr, a.row_index, a.row_value, r, new)
             primal = max(primal, abs(miss))
             y[r] += a.sigma[r] * miss
-            sent[r] = y[r] + a.sigma[r] * (1.0 - mask * np.random.random()) * miss
+            sent[r] = y[r] + a.sigma[r] * (1.0 - mask * rng.random()) * miss
         done += 1
         if done % every == 0:
             _, dual = residuals(a, x, new, sent_before, y, 1.0)
@@ -131,24 +138,23 @@ def published_rounds(
     return Outcome(x, y, done, primal, dual, 1.0, 0, trace[:checks])
 
 
-@numba.njit(cache=True)
+@compiled
 def nesterov_rounds(
     a: Arrays,
     x0: FloatArray,
     y0: FloatArray,
     momentum: float,
     mask: float,
-    seed: int,
+    rng: np.random.Generator,
     tolerance: float,
     limit: int,
     every: int,
 ) -> Outcome:
-    """NST-PAC: extrapolated values and duals with private, time-varying factors; the atom step is linearised.
+    """Run NST-PAC: values and duals extrapolated by private, time-varying factors; linearised atom step.
 
-    The published atom step minimises its full local penalty; here that penalty enters by its gradient at the last
-    sent values, which keeps the step closed-form with cones and boxes.
+    The published atom step minimises its full local penalty; here that penalty enters by its gradient at the
+    last sent values, which keeps the step closed-form with cones and boxes.
     """
-    np.random.seed(seed)
     x, ahead, y, sent, sent_before = x0.copy(), x0.copy(), y0.copy(), y0.copy(), y0.copy()
     new, pulled = np.empty_like(x), np.empty_like(y)
     trace = np.empty((limit // every + 2, 3))
@@ -160,13 +166,13 @@ def nesterov_rounds(
         primal_step(a, x, pulled, 1.0, new)
         sent_before[:] = pulled
         for i in range(x.size):
-            ahead[i] = new[i] + (1.0 - mask * np.random.random()) * (new[i] - x[i])
+            ahead[i] = new[i] + (1.0 - mask * rng.random()) * (new[i] - x[i])
         primal = 0.0
         for r in range(y.size):
             miss = a.row_lower[r] - dot(a.row_ptr, a.row_index, a.row_value, r, ahead)
             primal = max(primal, abs(miss))
             after = row_dual(a, r, sent[r] + a.sigma[r] * (miss - a.row_lower[r]), a.sigma[r])
-            sent[r] = after + momentum * (1.0 - mask * np.random.random()) * (after - y[r])
+            sent[r] = after + momentum * (1.0 - mask * rng.random()) * (after - y[r])
             y[r] = after
         done += 1
         if done % every == 0:

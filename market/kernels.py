@@ -1,17 +1,18 @@
 """Compiled rounds of the negotiation. Arrays in, arrays out; `market.pac` owns the meaning.
 
-Every round reads the values and duals of the round before and writes new ones, so an atom sees its neighbours only
-through the previous round. Duals follow the convention ``L = f(x) + y' (z - K x)`` with z in the range of its row.
+Every round reads the values and duals of the round before and writes new ones, so an atom sees its neighbours
+only through the previous round. Duals follow the convention ``L = f(x) + y' (z - K x)`` with z in the range
+of its row.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from feeders.network import FloatArray, IntArray
+from market.compiled import compiled
 
 BISECTIONS = 60
 
@@ -58,7 +59,7 @@ class Arrays(NamedTuple):
     cones: IntArray
 
 
-@numba.njit(cache=True)
+@compiled
 def dot(ptr: IntArray, index: IntArray, value: FloatArray, k: int, vector: FloatArray) -> float:
     """Product of row (or column) `k` with `vector`."""
     total = 0.0
@@ -67,7 +68,7 @@ def dot(ptr: IntArray, index: IntArray, value: FloatArray, k: int, vector: Float
     return total
 
 
-@numba.njit(cache=True)
+@compiled
 def scalar_prox(a: Arrays, i: int, pull: float, weight: float) -> float:
     """Minimise ``weight x**2 / 2 - pull x`` plus the cost, soft limit and bounds of variable `i`."""
     curve = weight + a.quadratic[i]
@@ -78,11 +79,13 @@ def scalar_prox(a: Arrays, i: int, pull: float, weight: float) -> float:
             x = min((top + a.penalty[i]) / curve, a.soft_lower[i])
         elif x > a.soft_upper[i]:
             x = max((top - a.penalty[i]) / curve, a.soft_upper[i])
-    return min(max(x, a.lower[i]), a.upper[i])
+    return float(min(max(x, a.lower[i]), a.upper[i]))
 
 
-@numba.njit(cache=True)
-def disc_prox(a: Arrays, d: int, pull_p: float, pull_q: float, weight_p: float, weight_q: float) -> tuple[float, float]:
+@compiled
+def disc_prox(
+    a: Arrays, d: int, pull_p: float, pull_q: float, weight_p: float, weight_q: float
+) -> tuple[float, float]:
     """Minimise both costs in a box and a disc: bisect on the disc's multiplier."""
     p, q = a.discs[d, 0], a.discs[d, 1]
     low, high = 0.0, 0.0
@@ -109,7 +112,7 @@ def disc_prox(a: Arrays, d: int, pull_p: float, pull_q: float, weight_p: float, 
     return scalar_prox(a, p, pull_p, weight_p + high), scalar_prox(a, q, pull_q, weight_q + high)
 
 
-@numba.njit(cache=True)
+@compiled
 def project_cone(x: FloatArray, a: Arrays, c: int) -> None:
     """Project (p, q, l, v) on ``p**2 + q**2 <= l v`` in the metric of the steps, in place.
 
@@ -132,7 +135,7 @@ def project_cone(x: FloatArray, a: Arrays, c: int) -> None:
     x[length], x[v] = (axis + side) / np.sqrt(2.0) * root_l, (axis - side) / np.sqrt(2.0) * root_v
 
 
-@numba.njit(cache=True)
+@compiled
 def primal_step(a: Arrays, x: FloatArray, y: FloatArray, omega: float, new: FloatArray) -> None:
     """Every atom's proximal step on its own variables, against last round's duals."""
     for i in range(x.size):
@@ -149,19 +152,19 @@ def primal_step(a: Arrays, x: FloatArray, y: FloatArray, omega: float, new: Floa
         project_cone(new, a, c)
 
 
-@numba.njit(cache=True)
+@compiled
 def row_dual(a: Arrays, r: int, ahead: float, step: float) -> float:
     """Dual of row `r` after its value was pulled to `ahead` (dual less step times value)."""
     low = ahead + step * a.row_lower[r]
     if low > 0.0:
-        return min(low, a.row_penalty[r])
+        return float(min(low, a.row_penalty[r]))
     high = ahead + step * a.row_upper[r]
     if high < 0.0:
-        return max(high, -a.row_penalty[r])
+        return float(max(high, -a.row_penalty[r]))
     return 0.0
 
 
-@numba.njit(cache=True)
+@compiled
 def dual_step(
     a: Arrays, x: FloatArray, new: FloatArray, y: FloatArray, omega: float, new_dual: FloatArray
 ) -> None:
@@ -175,7 +178,7 @@ def dual_step(
         new_dual[r] = row_dual(a, r, y[r] - step * value, step)
 
 
-@numba.njit(cache=True)
+@compiled
 def distance(a: Arrays, x: FloatArray, u: FloatArray, y: FloatArray, v: FloatArray) -> tuple[float, float]:
     """Squared distances of two iterates in the metric of the steps: primal and dual."""
     primal, dual = 0.0, 0.0
@@ -186,14 +189,14 @@ def distance(a: Arrays, x: FloatArray, u: FloatArray, y: FloatArray, v: FloatArr
     return primal, dual
 
 
-@numba.njit(cache=True)
+@compiled
 def residuals(
     a: Arrays, x: FloatArray, new: FloatArray, y: FloatArray, new_dual: FloatArray, omega: float
 ) -> tuple[float, float]:
     """Largest primal and dual residual of the optimality conditions at the new iterate.
 
-    Each entry is known to the agent that owns the row or the variable: what its row misses, and what its marginal
-    cost differs from the prices it sees.
+    Each entry is known to the agent that owns the row or the variable: what its row misses, and what its
+    marginal cost differs from the prices it sees.
     """
     primal, dual = 0.0, 0.0
     for r in range(y.size):

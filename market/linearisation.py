@@ -1,8 +1,8 @@
 """First derivatives of the AC equations at a solved state: branches, loads and capacitors.
 
-Currents are in kVA per pu of voltage (``I = conj(S / V)``) and impedances in pu per that unit, so that ``Z I`` is a
-voltage in pu and ``Z I conj(I)`` a power in kVA. ``w = |V|**2`` [pu**2]. Voltage angles are held: their deviation is
-of second order in the losses (measured effect on prices: 0.2 %).
+Currents are in kVA per pu of voltage (``I = conj(S / V)``) and impedances in pu per that unit, so that ``Z
+I`` is a voltage in pu and ``Z I conj(I)`` a power in kVA. ``w = |V|**2`` [pu**2]. Voltage angles are held:
+their deviation is of second order in the losses (measured effect on prices: 0.2 %).
 """
 
 from __future__ import annotations
@@ -48,8 +48,11 @@ class Conductors:
 
 def conductors(network: Network, tree: ReducedTree) -> Conductors:
     """List the conductors of all lines (switches and regulators are merged in `tree`)."""
-    phase, from_node, to_node, rating = [], [], [], []
-    row, col, impedance = [], [], []
+    phase: list[int] = []
+    from_node: list[int] = []
+    to_node: list[int] = []
+    rating: list[float] = []
+    pairs: list[tuple[int, int, complex]] = []
     for branch in network.branches:
         if branch.kind != "line":
             continue
@@ -60,10 +63,8 @@ def conductors(network: Network, tree: ReducedTree) -> Conductors:
             from_node.append(network.node_index[f"{branch.from_bus}.{p}"])
             to_node.append(network.node_index[f"{branch.to_bus}.{p}"])
             rating.append(branch.rating_a * kv)
-            for k in range(len(branch.phases)):
-                row.append(first + i)
-                col.append(first + k)
-                impedance.append(z[i, k])
+            pairs += [(first + i, first + k, complex(z[i, k])) for k in range(len(branch.phases))]
+    row, col, impedance = zip(*pairs, strict=True)
     return Conductors(
         branch_phase=np.array(phase, dtype=np.int64),
         from_node=np.array(from_node, dtype=np.int64),
@@ -111,7 +112,9 @@ class BranchDerivatives:
     current: FloatArray
 
 
-def branch_derivatives(lines: Conductors, voltage: ComplexArray, power_from: ComplexArray) -> BranchDerivatives:
+def branch_derivatives(
+    lines: Conductors, voltage: ComplexArray, power_from: ComplexArray
+) -> BranchDerivatives:
     """Differentiate ``I = conj(S/V)``, ``V_j = V_i - Z I`` and ``loss = (Z I) conj(I)`` in P, Q and w.
 
     Parameters
@@ -125,9 +128,9 @@ def branch_derivatives(lines: Conductors, voltage: ComplexArray, power_from: Com
     """
     v_from, v_to = voltage[lines.from_node], voltage[lines.to_node]
     current = np.conj(power_from[lines.branch_phase] / v_from)
-    drop = np.bincount(lines.row, (lines.impedance * current[lines.col]).real, len(current)) + 1j * np.bincount(
-        lines.row, (lines.impedance * current[lines.col]).imag, len(current)
-    )
+    drop = np.bincount(
+        lines.row, (lines.impedance * current[lines.col]).real, len(current)
+    ) + 1j * np.bincount(lines.row, (lines.impedance * current[lines.col]).imag, len(current))
     d_current = {
         "p": 1 / np.conj(v_from),
         "q": -1j / np.conj(v_from),
@@ -204,8 +207,8 @@ class LoadDerivatives:
 def load_derivatives(ends: Terminals, voltage: ComplexArray) -> LoadDerivatives:
     """Differentiate ``S = demand * |U|**exponent * V / U`` in w, with U the voltage across the load.
 
-    Wye: U = V, so the share is ``|V|**exponent``. Delta: U = V_a - V_b, in units of sqrt(3), with current entering
-    at one end and leaving at the other.
+    Wye: U = V, so the share is ``|V|**exponent``. Delta: U = V_a - V_b, in units of sqrt(3), with current
+    entering at one end and leaving at the other.
     """
     here = voltage[ends.node]
     there = np.where(ends.other >= 0, voltage[ends.other], 0)

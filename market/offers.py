@@ -14,8 +14,8 @@ from feeders.network import Network, Resource
 class Offer:
     """Limits and cost of one resource for one interval; powers are positive towards the grid.
 
-    The cost of running at p kW is ``(cost_linear * p + cost_quadratic * p**2 / 2) / 1000`` $/h, so the marginal
-    cost is ``cost_linear + cost_quadratic * p`` $/MWh.
+    The cost of running at p kW is ``(cost_linear * p + cost_quadratic * p**2 / 2) / 1000`` $/h, so the
+    marginal cost is ``cost_linear + cost_quadratic * p`` $/MWh.
 
     Attributes
     ----------
@@ -125,7 +125,9 @@ def _reason_against(offer: Offer, resources: Mapping[str, Resource], accepted: M
     most = max(abs(offer.p_min_kw), abs(offer.p_max_kw))
     if resource.kind != "flexible_load" and most > resource.kw_max * (1 + 1e-9):
         return f"{most:g} kW is beyond its nameplate of {resource.kw_max:g} kW"
-    least_reach = math.hypot(_least(offer.p_min_kw, offer.p_max_kw), _least(offer.q_min_kvar, offer.q_max_kvar))
+    least_reach = math.hypot(
+        _least(offer.p_min_kw, offer.p_max_kw), _least(offer.q_min_kvar, offer.q_max_kvar)
+    )
     if offer.reactive_ratio is None and least_reach > offer.s_max_kva:
         return "its limits leave nothing within its apparent power"
     return ""

@@ -1,4 +1,4 @@
-"""Turn a solved three-phase problem into a `Clearing`: dispatch, prices by cause, predicted AC state, limits felt."""
+"""Turn a solved three-phase problem into a `Clearing`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from market.atoms import AtomicProblem, objective
 from market.clearing import Clearing, Prices, SoftLimit
 from market.offers import WholesalePrice
 from market.prices import NetworkSolver
-from market.three_phase import POWER_UNIT, W_UNIT, Anchor, ThreePhaseModel
+from market.three_phase_layout import Structure
+from market.three_phase_terms import POWER_UNIT, W_UNIT, Anchor
 
 LEAST_LIMIT_PRICE = 1e-6
 """A limit whose multiplier is smaller than this share of the problem's unit is not reported."""
@@ -34,7 +35,7 @@ class Solution:
 
 
 def read_clearing(
-    model: ThreePhaseModel,
+    grid: Structure,
     anchor: Anchor,
     solver: NetworkSolver,
     price: WholesalePrice,
@@ -42,37 +43,37 @@ def read_clearing(
 ) -> Clearing:
     """State the clearing that follows from a dispatch and the multipliers of the limits.
 
-    Prices, flows and voltages are recovered exactly from the two (`market.prices`), so parts sum to prices and
-    predictions satisfy the network rows whatever tolerance the negotiation stopped at.
+    Prices, flows and voltages are recovered exactly from the two (`market.prices`), so parts sum to prices
+    and predictions satisfy the network rows whatever tolerance the negotiation stopped at.
     """
     problem = solver.problem
     state = solver.state(solution.resources)
     x = np.concatenate([state, solution.resources])
-    d_w = np.where(model.layout.w >= 0, x[model.layout.w], 0.0)[model.tree.node_slot] * anchor.node_gain * W_UNIT
-    power_from = _power_from(model, anchor, x, d_w)
-    n_root = int(model.tree.slot_start[1])
-    head_change = (x[model.layout.p[:n_root]] + 1j * x[model.layout.q[:n_root]]) * POWER_UNIT
+    d_w = np.where(grid.layout.w >= 0, x[grid.layout.w], 0.0)[grid.tree.node_slot] * anchor.node_gain * W_UNIT
+    power_from = _power_from(grid, anchor, x, d_w)
+    n_root = int(grid.tree.slot_start[1])
+    head_change = (x[grid.layout.p[:n_root]] + 1j * x[grid.layout.q[:n_root]]) * POWER_UNIT
     return Clearing(
-        dispatch=_power(model, anchor, x),
+        dispatch=_power(grid, anchor, x),
         voltage_magnitude=np.sqrt(np.maximum(anchor.w + d_w, 0.0)),
         power_from=power_from,
         head=anchor.state.head + head_change,
-        losses_kw=anchor.state.losses.real + _loss_change(model, anchor, power_from, d_w),
-        prices=_prices(model, solver, price, solution.limits),
+        losses_kw=anchor.state.losses.real + _loss_change(grid, anchor, power_from, d_w),
+        prices=_prices(grid, solver, price, solution.limits),
         cost=objective(problem, x) * problem.cost_unit,
-        limits=tuple(_limits(model, anchor, problem, x, solution.limits)),
+        limits=tuple(_limits(grid, anchor, problem, x, solution.limits)),
     )
 
 
-def _prices(model: ThreePhaseModel, solver: NetworkSolver, price: WholesalePrice, limits: FloatArray) -> Prices:
+def _prices(grid: Structure, solver: NetworkSolver, price: WholesalePrice, limits: FloatArray) -> Prices:
     """Split the duals by cause; the energy part is the price at the head."""
-    lay, problem, n = model.layout, solver.problem, solver.problem.n_state
+    lay, problem, n = grid.layout, solver.problem, solver.problem.n_state
     head = problem.linear[:n]
     voltage, rating = limits.copy(), limits.copy()
     voltage[lay.u] = 0.0
     rating[lay.w[lay.w >= 0]] = 0.0
     duals = solver.duals(np.column_stack([head, voltage, rating])) * problem.cost_unit / POWER_UNIT * 1e3
-    slots = model.tree.node_slot
+    slots = grid.tree.node_slot
     real, reactive = duals[lay.balance_p[slots]], duals[lay.balance_q[slots]]
     energy, energy_q = np.full(len(slots), price.lmp), np.full(len(slots), price.reactive)
     return Prices(
@@ -89,64 +90,66 @@ def _prices(model: ThreePhaseModel, solver: NetworkSolver, price: WholesalePrice
     )
 
 
-def _power_from(model: ThreePhaseModel, anchor: Anchor, x: FloatArray, d_w: FloatArray) -> ComplexArray:
+def _power_from(grid: Structure, anchor: Anchor, x: FloatArray, d_w: FloatArray) -> ComplexArray:
     """Predicted flow into every branch; merged branches carry what is behind them."""
-    lines, lay = model.lines, model.layout
+    lines, lay = grid.lines, grid.layout
     change = np.zeros(len(anchor.state.power_from), dtype=np.complex128)
     change[lines.branch_phase] = (x[lay.p[lines.to_slot]] + 1j * x[lay.q[lines.to_slot]]) * POWER_UNIT
-    drawn = _drawn_change(model, anchor, x, d_w)
-    for conductor, node, behind in model.merged:
+    drawn = _drawn_change(grid, anchor, x, d_w)
+    for conductor, node, behind in grid.merged:
         change[conductor] = drawn[node] + change[behind].sum()
     return anchor.state.power_from + change
 
 
-def _drawn_change(model: ThreePhaseModel, anchor: Anchor, x: FloatArray, d_w: FloatArray) -> ComplexArray:
+def _drawn_change(grid: Structure, anchor: Anchor, x: FloatArray, d_w: FloatArray) -> ComplexArray:
     """Change of the power drawn at every node [kVA], shape (n_node,)."""
-    ends, terms, demand = model.loads, model.resources, anchor.state.demand[model.loads.load]
+    ends, terms, demand = grid.loads, grid.resources, anchor.state.demand[grid.loads.load]
     other = np.where(ends.other >= 0, d_w[ends.other], 0.0)
     at_load = demand * (anchor.load.share_own * d_w[ends.node] + anchor.load.share_other * other)
     at_load = at_load + (anchor.demand - anchor.state.demand)[ends.load] * anchor.load.share
-    given = anchor.resource_share * _power(model, anchor, x)[terms.resource]
+    given = anchor.resource_share * _power(grid, anchor, x)[terms.resource]
     given = given - anchor.state.injection[terms.resource] * terms.share
     drawn = np.zeros(len(d_w), dtype=np.complex128)
     np.add.at(drawn, ends.node, at_load)
     np.add.at(drawn, terms.node, -given)
-    drawn -= 1j * model.capacitor_kvar * d_w
+    drawn -= 1j * grid.capacitor_kvar * d_w
     return drawn
 
 
-def _power(model: ThreePhaseModel, anchor: Anchor, x: FloatArray) -> ComplexArray:
+def _power(grid: Structure, anchor: Anchor, x: FloatArray) -> ComplexArray:
     """Power of every resource [kVA], shape (n_resource,)."""
-    real, reactive = x[model.layout.resource_p], x[model.layout.resource_q]
+    real, reactive = x[grid.layout.resource_p], x[grid.layout.resource_q]
     power: ComplexArray = POWER_UNIT * (real * (1 + 1j * anchor.ratio) + 1j * reactive)
     return power
 
 
-def _loss_change(model: ThreePhaseModel, anchor: Anchor, power_from: ComplexArray, d_w: FloatArray) -> float:
-    lines, slope = model.lines, anchor.branch
+def _loss_change(grid: Structure, anchor: Anchor, power_from: ComplexArray, d_w: FloatArray) -> float:
+    lines, slope = grid.lines, anchor.branch
     moved = (power_from - anchor.state.power_from)[lines.branch_phase][lines.col]
-    d_loss = slope.loss_p * moved.real + slope.loss_q * moved.imag + slope.loss_w * d_w[lines.from_node][lines.col]
+    d_loss = (
+        slope.loss_p * moved.real + slope.loss_q * moved.imag + slope.loss_w * d_w[lines.from_node][lines.col]
+    )
     return float(d_loss.real.sum())
 
 
 def _limits(
-    model: ThreePhaseModel, anchor: Anchor, problem: AtomicProblem, x: FloatArray, multipliers: FloatArray
+    grid: Structure, anchor: Anchor, problem: AtomicProblem, x: FloatArray, multipliers: FloatArray
 ) -> list[SoftLimit]:
     """Every limit with a price, the dearest first."""
     felt = np.flatnonzero(np.abs(multipliers) > LEAST_LIMIT_PRICE)
-    is_rating = np.isin(felt, model.layout.u)
-    found = [_rating_limit(model, problem, x, multipliers, int(k)) for k in felt[is_rating]]
-    found += [_voltage_limit(model, anchor, problem, x, multipliers, int(k)) for k in felt[~is_rating]]
+    is_rating = np.isin(felt, grid.layout.u)
+    found = [_rating_limit(grid, problem, x, multipliers, int(k)) for k in felt[is_rating]]
+    found += [_voltage_limit(grid, anchor, problem, x, multipliers, int(k)) for k in felt[~is_rating]]
     return sorted(found, key=lambda limit: (-limit.price, limit.where))
 
 
 def _rating_limit(
-    model: ThreePhaseModel, problem: AtomicProblem, x: FloatArray, multipliers: FloatArray, k: int
+    grid: Structure, problem: AtomicProblem, x: FloatArray, multipliers: FloatArray, k: int
 ) -> SoftLimit:
-    conductor = model.layout.rated[int(np.flatnonzero(model.layout.u == k)[0])]
-    where = model.network.branch_ids[model.lines.branch_phase[conductor]]
-    kv = model.network.buses[model.node_bus[model.lines.from_node[conductor]]].kv_base
-    limit = float(model.lines.rating[conductor] * model.settings.rating_scale / kv)
+    conductor = grid.layout.rated[int(np.flatnonzero(grid.layout.u == k)[0])]
+    where = grid.network.branch_ids[grid.lines.branch_phase[conductor]]
+    kv = grid.network.buses[grid.node_bus[grid.lines.from_node[conductor]]].kv_base
+    limit = float(grid.lines.rating[conductor] * grid.settings.rating_scale / kv)
     return SoftLimit(
         kind="rating",
         where=where,
@@ -158,7 +161,7 @@ def _rating_limit(
 
 
 def _voltage_limit(
-    model: ThreePhaseModel,
+    grid: Structure,
     anchor: Anchor,
     problem: AtomicProblem,
     x: FloatArray,
@@ -166,17 +169,17 @@ def _voltage_limit(
     k: int,
 ) -> SoftLimit:
     """Name the node of a merged group whose limit is the tightest."""
-    slot = int(np.flatnonzero(model.layout.w == k)[0])
-    nodes: IntArray = np.flatnonzero(model.tree.node_slot == slot)
+    slot = int(np.flatnonzero(grid.layout.w == k)[0])
+    nodes: IntArray = np.flatnonzero(grid.tree.node_slot == slot)
     low = multipliers[k] < 0
     w = anchor.w[nodes] + x[k] * anchor.node_gain[nodes] * W_UNIT
     node = int(nodes[np.argmin(w) if low else np.argmax(w)])
     value = float(np.sqrt(max(float(w.min() if low else w.max()), 0.0)))
-    limit = model.settings.voltage_min_pu if low else model.settings.voltage_max_pu
+    limit = grid.settings.voltage_min_pu if low else grid.settings.voltage_max_pu
     per_pu = 2 * limit / (W_UNIT * float(anchor.node_gain[node]))
     return SoftLimit(
         kind="voltage_low" if low else "voltage_high",
-        where=model.network.node_ids[node],
+        where=grid.network.node_ids[node],
         value=value,
         limit=limit,
         price=abs(float(multipliers[k])) * problem.cost_unit * per_pu,

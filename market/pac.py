@@ -1,9 +1,10 @@
 """Proximal Atomic Coordination: agents negotiate an `AtomicProblem` by messages between neighbours.
 
-In a round every agent takes a proximal step on its own variables against the duals of the round before (message 1:
-the new values its neighbours read), then every agent moves the duals of its own rows (message 2: those duals, back to
-the neighbours whose values the row reads). With equal gains this is the primal-dual hybrid gradient method, which is
-why `pac-accelerated` may use its preconditioning, restarts and primal weight without another message.
+In a round every agent takes a proximal step on its own variables against the duals of the round before
+(message 1: the new values its neighbours read), then every agent moves the duals of its own rows (message 2:
+those duals, back to the neighbours whose values the row reads). With equal gains this is the primal-dual
+hybrid gradient method, which is why `pac-accelerated` may use its preconditioning, restarts and primal weight
+without another message.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import numpy as np
 from feeders.network import FloatArray
 from market.atoms import AtomicProblem, boundary
 from market.gains import Gains, atom_gains, local_gains
-from market.kernels import Arrays
 from market.iterations import Outcome, accelerated_rounds, nesterov_rounds, published_rounds
+from market.kernels import Arrays
 
 PacMethod = Literal["pac", "nst-pac", "pac-accelerated"]
 
@@ -170,6 +171,7 @@ def _run(
 ) -> Outcome:
     if method == "pac-accelerated":
         return accelerated_rounds(arrays, x, start.y, start.weight, tolerance, limit, CHECK_EVERY)
+    rng = np.random.default_rng(seed)
     if method == "pac":
-        return published_rounds(arrays, x, start.y, MASK, seed, tolerance, limit, CHECK_EVERY)
-    return nesterov_rounds(arrays, x, start.y, MOMENTUM, MASK, seed, tolerance, limit, CHECK_EVERY)
+        return published_rounds(arrays, x, start.y, MASK, rng, tolerance, limit, CHECK_EVERY)
+    return nesterov_rounds(arrays, x, start.y, MOMENTUM, MASK, rng, tolerance, limit, CHECK_EVERY)

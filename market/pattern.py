@@ -47,7 +47,7 @@ class Pattern:
 
 
 def pattern(blocks: Mapping[str, tuple[IntArray, IntArray]], shape: tuple[int, int]) -> Pattern:
-    """Fix the pattern of named blocks of (rows, columns); an entry with a negative row or column is dropped."""
+    """Fix the pattern of named blocks of (rows, columns); entries with a negative place are dropped."""
     rows = np.concatenate([np.asarray(row) for row, _ in blocks.values()])
     cols = np.concatenate([np.asarray(col) for _, col in blocks.values()])
     kept = (rows >= 0) & (cols >= 0)

@@ -1,8 +1,8 @@
 """Prices and network state that follow exactly from a dispatch and the multipliers of the limits.
 
-The network rows are square in the network variables, so one transposed solve (a sweep over the tree) turns the head
-price and the limits' multipliers into the duals of all rows, and one forward solve turns the dispatch into flows and
-voltages. Duals are linear in their causes, which gives prices their exact split:
+The network rows are square in the network variables, so one transposed solve (a sweep over the tree) turns
+the head price and the limits' multipliers into the duals of all rows, and one forward solve turns the
+dispatch into flows and voltages. Duals are linear in their causes, which gives prices their exact split:
 
     rows_x' y = c_head + c_loss_weight + g_voltage + g_rating
 """
@@ -33,7 +33,7 @@ class NetworkSolver:
         return state
 
     def duals(self, gradient: FloatArray) -> FloatArray:
-        """Duals of the network rows for cost gradients on the network variables, shape (n_state,) or more columns."""
+        """Duals of the network rows for cost gradients on the network variables, one column a cause."""
         duals: FloatArray = self.factors.solve(gradient, trans="T")
         return duals
 

@@ -1,7 +1,7 @@
 """Merge buses that switches and regulators join: one atom for each group, with fixed voltage ratios inside.
 
-A branch of nearly zero impedance would make any first-order negotiation crawl, so both market models are built on
-the merged tree. Inside a group voltages differ by the regulator ratios and power flows without loss.
+A branch of nearly zero impedance would make any first-order negotiation crawl, so both market models are
+built on the merged tree. Inside a group voltages differ by the regulator ratios and power flows without loss.
 """
 
 from __future__ import annotations
@@ -67,7 +67,11 @@ def reduce_tree(network: Network) -> ReducedTree:
     sizes = [len(network.buses[b].phases) for b in representative]
     slot_start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     slot_node = np.array(
-        [network.node_index[f"{network.buses[b].name}.{p}"] for b in representative for p in network.buses[b].phases]
+        [
+            network.node_index[f"{network.buses[b].name}.{p}"]
+            for b in representative
+            for p in network.buses[b].phases
+        ]
     )
     return ReducedTree(
         atom_of_bus=atom_of_bus,

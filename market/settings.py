@@ -30,7 +30,8 @@ class MarketSettings:
     loss_weight : float
         Extra weight of losses in the objective, as a multiple of the LMP; 0 gives marginal costs.
     agents : int
-        Number of agents for `pac-accelerated`, each with a connected area of several buses; 0 for one agent a bus.
+        Number of agents for `pac-accelerated`, each with a connected area of several buses; 0 for one agent a
+        bus.
     tolerance : float
         Largest residual, relative to 100 kW and to the LMP, at which agents agree to stop.
     max_rounds : int
