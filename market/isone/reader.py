@@ -93,7 +93,7 @@ def _place(sources: Sequence[Source], text: str, quantity: Quantity) -> Place:
     if place.id or len(sources) < 2:
         return place
     for source in sources:
-        for table in read_tables(source, quantity=quantity):
+        for table in read_tables(source, place=place, quantity=quantity):
             found = _lookup(table, place.name)
             if found is not None:
                 return found

@@ -182,7 +182,9 @@ def scale_to_mean(series: Series, mean: float) -> Series:
 
 
 def demand_ratio(series: Series) -> Series:
-    """Divide a demand series by its peak: values in pu of the peak, at most 1.
+    """Divide a demand series by its peak: values in pu of the peak.
+
+    Interpolating the result afterwards may exceed 1 slightly between two high intervals.
 
     The peak is that of the whole series, so pass the day (or year) that the ratio should refer to.
 
