@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
-from typing import Protocol
 
 from federates.base import main
 from federates.clock import FORECAST_SLOT, PRICE_SLOT, answer_slot, market_slot
@@ -14,33 +12,17 @@ from federates.exchange import clearing_values, dispatch_values, read_state
 from federates.hold import hold
 from federates.link import Link, Value
 from federates.messages import Case, Stage, clearing_text, read_offers, read_status, trial_text
+from federates.models import find_model
 from federates.rounds import RoundRules, negotiate
 from federates.study import Study
-from feeders.errors import FederationError, InputError, unknown_name
-from feeders.network import ComplexArray, Network
+from feeders.errors import FederationError
+from feeders.network import Network
 from feeders.network_json import network_from_json
 from feeders.state import AcState
 from market.clearing import Clearing
-from market.offers import Offer, WholesalePrice
-from market.settings import MarketSettings
+from market.offers import WholesalePrice
 
 NAME = "market"
-
-MODELS: dict[str, str] = {
-    "three_phase": "market.engine:Market",
-    "branch_flow": "market.engine:Market",
-    "uniform": "market.uniform:UniformMarket",
-}
-"""Market models by the name that a scenario gives them, as ``module:Class``."""
-
-
-class RetailMarket(Protocol):
-    """What a market model offers, whoever wrote it."""
-
-    def clear(
-        self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
-    ) -> Clearing:
-        """Clear at the last AC state, for a demand at nominal voltage before curtailment [kVA]."""
 
 
 class MarketFederate:
@@ -135,33 +117,6 @@ def _publish(link: Link, values: Mapping[str, Value], record: str) -> None:
     for key, value in values.items():
         link.publish(key, value)
     link.publish("market/clearing", record)
-
-
-def find_model(name: str, *, where: str) -> Callable[[Network, MarketSettings], RetailMarket]:
-    """Find a market model: one of `MODELS`, or any class given as ``package.module:Class``.
-
-    Parameters
-    ----------
-    name : str
-        What the scenario says.
-    where : str
-        File and key, for messages.
-
-    Raises
-    ------
-    InputError
-        When there is no such model.
-    """
-    if name not in MODELS and ":" not in name:
-        raise unknown_name("market model", name, MODELS, where=where)
-    module, _, member = MODELS.get(name, name).partition(":")
-    try:
-        found: Callable[[Network, MarketSettings], RetailMarket] = getattr(
-            importlib.import_module(module), member
-        )
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"market model {name!r} cannot be loaded: {error}", where=where) from None
-    return found
 
 
 if __name__ == "__main__":

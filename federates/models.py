@@ -1,0 +1,57 @@
+"""Market models by name: those of the package, and any class that a scenario points at."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from feeders.errors import InputError, unknown_name
+from feeders.network import ComplexArray, Network
+from feeders.state import AcState
+from market.clearing import Clearing
+from market.offers import Offer, WholesalePrice
+from market.settings import MarketSettings
+
+MODELS: dict[str, str] = {
+    "three_phase": "market.engine:Market",
+    "branch_flow": "market.engine:Market",
+    "uniform": "market.uniform:UniformMarket",
+}
+"""Market models by the name that a scenario gives them, as ``module:Class``."""
+
+
+class RetailMarket(Protocol):
+    """What a market model offers, whoever wrote it."""
+
+    def clear(
+        self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
+    ) -> Clearing:
+        """Clear at the last AC state, for a demand at nominal voltage before curtailment [kVA]."""
+
+
+def find_model(name: str, *, where: str) -> Callable[[Network, MarketSettings], RetailMarket]:
+    """Find a market model: one of `MODELS`, or any class given as ``package.module:Class``.
+
+    Parameters
+    ----------
+    name : str
+        What the scenario says.
+    where : str
+        File and key, for messages.
+
+    Raises
+    ------
+    InputError
+        When there is no such model.
+    """
+    if name not in MODELS and ":" not in name:
+        raise unknown_name("market model", name, MODELS, where=where)
+    module, _, member = MODELS.get(name, name).partition(":")
+    try:
+        found: Callable[[Network, MarketSettings], RetailMarket] = getattr(
+            importlib.import_module(module), member
+        )
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"market model {name!r} cannot be loaded: {error}", where=where) from None
+    return found
