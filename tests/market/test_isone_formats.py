@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,51 @@ def test_damaged_workbooks_are_refused(tmp_path: Path) -> None:
     book.save(path)
     with pytest.raises(InputError, match="no hourly sheet"):
         read_series(path)
+
+
+def test_every_byte_of_a_workbook_may_be_damaged(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "smd.xlsx")
+    data = path.read_bytes()
+    whole = read_series(path, location="NEMA", market="real_time")
+    rng = np.random.default_rng(0)
+    refused = 0
+    for at in rng.integers(0, len(data), 60):
+        path.write_bytes(data[:at] + bytes([data[at] ^ int(rng.integers(1, 256))]) + data[at + 1 :])
+        try:
+            series = read_series(path, location="NEMA", market="real_time")
+        except InputError:
+            refused += 1
+        else:
+            np.testing.assert_array_equal(series.values, whole.values)
+    assert refused > 40
+
+
+def test_without_the_extra_the_error_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = workbook(tmp_path / "smd.xlsx")
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(InputError, match=r"pip install 'dlmp-cosim\[excel\]'"):
+        read_series(path, location="NEMA")
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (pd.DataFrame(), "the DataFrame is empty"),
+        (pd.DataFrame({"a": [1]}), "no column holds a price or a demand"),
+        (pd.DataFrame([[1, 2], [3, 4]], columns=["LMP", "LMP"]), "no column holds the time"),
+        (pd.DataFrame({"time": ["x\ny"], "price": [1]}), "is not a valid time"),
+    ],
+)
+def test_unusable_dataframes(frame: pd.DataFrame, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_series(frame)
+
+
+def test_dataframe_with_missing_values() -> None:
+    times = pd.date_range("2020-01-01", periods=3, freq="5min", tz="America/New_York")
+    series = read_series(pd.DataFrame({"Interval Start": times, "LMP": [1.0, None, 3.0]}))
+    assert (len(series), series.warnings) == (2, ("1 rows without LMP left out",))
+    assert series.gaps[0] == (int(series.start[0]) + 300, int(series.start[1]))
 
 
 def test_dataframe_and_its_csv_are_the_same(tmp_path: Path) -> None:

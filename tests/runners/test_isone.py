@@ -69,6 +69,11 @@ def test_pictures(tmp_path: Path) -> None:
     assert "cannot be written" in run(isone_command, copy, "--output", tmp_path / "no" / "p.png", code=1)
 
 
+def test_plot_without_the_extra_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert "pip install 'dlmp-cosim[report]'" in run(isone_command, SMD, "--plot", code=1)
+
+
 def test_errors_are_one_line(tmp_path: Path) -> None:
     empty = tmp_path / "lmp_5min_20200825_00-04.csv"
     empty.write_text("No data exists for this period.")
