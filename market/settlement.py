@@ -1,0 +1,322 @@
+"""Who pays whom: realised AC quantities at nodal prices, and where the operator's net revenue comes from.
+
+Every amount is positive in the direction of its name: loads pay, generators and flexible loads are paid, the
+wholesale market is paid. The operator's net revenue is computed twice: from the payments, and from the parts
+of the prices, which knows nothing of the head meter. The two agree only when the parts add up to the prices and
+the AC power balances; their difference is the imbalance of the ledger.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from feeders.network import ComplexArray, FloatArray, IntArray, Network, node_id
+from feeders.terminals import injection_terminals, load_terminals, voltage_factor
+
+KWH_PER_MWH = 1e3
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What the meters of a run say.
+
+    Attributes
+    ----------
+    hours : float
+        Length of an interval [h].
+    lmp : ndarray, shape (n,)
+        Price at the head [$/MWh].
+    voltage : ndarray, shape (n, n_node)
+        Complex voltage [pu].
+    load : ndarray, shape (n, n_load)
+        Complex power served [kVA].
+    curtailed : ndarray, shape (n, n_load)
+        Complex power not asked for, at nominal voltage [kVA].
+    injection : ndarray, shape (n, n_resource)
+        Complex power of generators and storage [kVA].
+    head : ndarray, shape (n, n_head)
+        Complex power drawn from the source [kVA].
+    losses : ndarray, shape (n,)
+        Real losses [kW].
+    """
+
+    hours: float
+    lmp: FloatArray
+    voltage: ComplexArray
+    load: ComplexArray
+    curtailed: ComplexArray
+    injection: ComplexArray
+    head: ComplexArray
+    losses: FloatArray
+
+
+@dataclass(frozen=True)
+class NodalPrices:
+    """Prices of a run, all of shape (n, n_node).
+
+    Attributes
+    ----------
+    real, reactive : ndarray
+        d-LMP [$/MWh, $/(MVAR*h)].
+    loss, voltage, congestion : ndarray
+        Parts of the real price beside the price at the head [$/MWh].
+    """
+
+    real: FloatArray
+    reactive: FloatArray
+    loss: FloatArray
+    voltage: FloatArray
+    congestion: FloatArray
+
+
+@dataclass(frozen=True)
+class Flows:
+    """Power of one kind of participant at the nodes where it is connected.
+
+    Attributes
+    ----------
+    owner : ndarray of int, shape (n_terminal,)
+        Load or resource of each terminal.
+    node : ndarray of int, shape (n_terminal,)
+        Node of each terminal.
+    power : ndarray, shape (n, n_terminal)
+        Complex power [kVA].
+    """
+
+    owner: IntArray
+    node: IntArray
+    power: ComplexArray
+
+    def at_nodes(self, values: FloatArray, count: int) -> FloatArray:
+        """Add values of the terminals up by node, shape (n, count)."""
+        return _add_up(values, self.node, count)
+
+    def by_owner(self, values: FloatArray, count: int) -> FloatArray:
+        """Add values of the terminals up by load or resource, shape (n, count)."""
+        return _add_up(values, self.owner, count)
+
+
+@dataclass(frozen=True)
+class Payments:
+    """Energy and money of one kind of participant.
+
+    Attributes
+    ----------
+    real_usd, reactive_usd : ndarray, shape (n, n_node)
+        Real and reactive energy at the d-LMP of each node [$].
+    energy_kwh : ndarray, shape (n, n_node)
+        Real energy at each node [kWh].
+    owner_usd, owner_kwh : ndarray, shape (n, n_owner)
+        Money and real energy of each load or resource.
+    """
+
+    real_usd: FloatArray
+    reactive_usd: FloatArray
+    energy_kwh: FloatArray
+    owner_usd: FloatArray
+    owner_kwh: FloatArray
+
+    @property
+    def usd(self) -> FloatArray:
+        """Money of each interval, shape (n,) [$]."""
+        total: FloatArray = (self.real_usd + self.reactive_usd).sum(axis=1)
+        return total
+
+
+@dataclass(frozen=True)
+class RevenueParts:
+    """The operator's net revenue by cause, all of shape (n,) [$].
+
+    Attributes
+    ----------
+    loss_collected : ndarray
+        Collected through the loss part of the prices.
+    loss_cost : ndarray
+        Losses bought at the LMP.
+    voltage, congestion : ndarray
+        Collected through the price of voltage limits and of line ratings.
+    reactive : ndarray
+        Reactive energy collected less paid.
+    curtailment : ndarray
+        Paid for demand not consumed.
+    """
+
+    loss_collected: FloatArray
+    loss_cost: FloatArray
+    voltage: FloatArray
+    congestion: FloatArray
+    reactive: FloatArray
+    curtailment: FloatArray
+
+    @property
+    def net(self) -> FloatArray:
+        """Net revenue, shape (n,) [$]."""
+        surplus = self.loss_collected - self.loss_cost + self.voltage + self.congestion + self.reactive
+        return surplus - self.curtailment
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """Money and energy of a run.
+
+    Attributes
+    ----------
+    load, generation, flexible : Payments
+        What loads pay, and what generators (with storage) and flexible loads are paid.
+    wholesale_usd : ndarray, shape (n,)
+        Power at the head at the LMP [$].
+    head_kwh, losses_kwh : ndarray, shape (n,)
+        Energy bought and lost [kWh].
+    parts : RevenueParts
+        Net revenue of the operator by cause.
+    """
+
+    load: Payments
+    generation: Payments
+    flexible: Payments
+    wholesale_usd: FloatArray
+    head_kwh: FloatArray
+    losses_kwh: FloatArray
+    parts: RevenueParts
+
+    @property
+    def net_revenue(self) -> FloatArray:
+        """Net revenue of the operator from the payments, shape (n,) [$]."""
+        return self.load.usd - self.generation.usd - self.flexible.usd - self.wholesale_usd
+
+    @property
+    def accounts(self) -> dict[str, float]:
+        """What each side ends up with over the run [$]; the operator's side from parts of the prices."""
+        return {
+            "load": -float(self.load.usd.sum()),
+            "generation": float(self.generation.usd.sum()),
+            "flexible": float(self.flexible.usd.sum()),
+            "wholesale": float(self.wholesale_usd.sum()),
+            "operator": float(self.parts.net.sum()),
+        }
+
+    @property
+    def imbalance_usd(self) -> float:
+        """Sum of all accounts over the run [$]: 0 when prices and physics fit together."""
+        return float((self.parts.net - self.net_revenue).sum())
+
+
+def settle(network: Network, readings: Readings, prices: NodalPrices) -> Settlement:
+    """Settle a run at its nodal prices.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+    readings : Readings
+        Realised AC quantities.
+    prices : NodalPrices
+        Prices of the final clearings.
+
+    Returns
+    -------
+    Settlement
+        Payments at every node and interval.
+    """
+    served = load_flows(network, readings.load, readings.voltage)
+    spared = load_flows(network, not_consumed(network, readings), readings.voltage)
+    given = injection_flows(network, readings.injection)
+    load = _pay(served, prices, readings.hours, len(network.loads))
+    flexible = _pay(spared, prices, readings.hours, len(network.loads))
+    generation = _pay(given, prices, readings.hours, len(network.resources))
+    head_kwh = readings.head.real.sum(axis=1) * readings.hours
+    losses_kwh = readings.losses * readings.hours
+    drawn_kwh = load.energy_kwh - generation.energy_kwh
+    return Settlement(
+        load=load,
+        generation=generation,
+        flexible=flexible,
+        wholesale_usd=head_kwh * readings.lmp / KWH_PER_MWH,
+        head_kwh=head_kwh,
+        losses_kwh=losses_kwh,
+        parts=RevenueParts(
+            loss_collected=_worth(drawn_kwh, prices.loss),
+            loss_cost=losses_kwh * readings.lmp / KWH_PER_MWH,
+            voltage=_worth(drawn_kwh, prices.voltage),
+            congestion=_worth(drawn_kwh, prices.congestion),
+            reactive=(load.reactive_usd - generation.reactive_usd).sum(axis=1),
+            curtailment=flexible.usd,
+        ),
+    )
+
+
+def not_consumed(network: Network, readings: Readings) -> ComplexArray:
+    """Return what curtailed loads would have drawn at the realised voltage, shape (n, n_load) [kVA].
+
+    Awards are at nominal voltage; what a load of constant current or impedance draws follows the voltage.
+    """
+    terminals = load_terminals(network)
+    factor = np.array(
+        [
+            voltage_factor(np.abs(terminals.across(row)), terminals.exponent, terminals.vmin_pu)
+            for row in readings.voltage
+        ]
+    ).reshape(readings.curtailed.shape)
+    spared: ComplexArray = readings.curtailed * factor
+    return spared
+
+
+def load_flows(network: Network, power: ComplexArray, voltage: ComplexArray) -> Flows:
+    """Split the power of loads over their terminals.
+
+    A load between phases a and b carries one current, so its terminals draw ``S Va / (Va - Vb)`` and
+    ``-S Vb / (Va - Vb)``: they sum to S, and each is what a meter at that node would read.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+    power : ndarray, shape (n, n_load)
+        Complex power [kVA].
+    voltage : ndarray, shape (n, n_node)
+        Complex voltage [pu].
+    """
+    owner, node, power_at = [], [], []
+    for k, load in enumerate(network.loads):
+        ends = [network.node_index[node_id(load.bus, phase)] for phase in load.phases]
+        volts = [voltage[:, n] for n in ends]
+        across = volts[0] - volts[1] if len(ends) == 2 else volts[0]
+        for sign, n, volt in zip((1, -1), ends, volts, strict=False):
+            owner.append(k)
+            node.append(n)
+            power_at.append(power[:, k] * sign * volt / across)
+    stacked = np.array(power_at, dtype=np.complex128).reshape(len(node), len(power)).T
+    return Flows(np.array(owner, dtype=np.int64), np.array(node, dtype=np.int64), stacked)
+
+
+def injection_flows(network: Network, injection: ComplexArray) -> Flows:
+    """Split the power of generators and storage equally over their phases; shapes as in `load_flows`."""
+    at = injection_terminals(network)
+    return Flows(at.resource, at.node, injection[:, at.resource] * at.share)
+
+
+def _pay(flows: Flows, prices: NodalPrices, hours: float, owners: int) -> Payments:
+    nodes = prices.real.shape[1]
+    kwh = flows.power * hours
+    real = kwh.real * prices.real[:, flows.node] / KWH_PER_MWH
+    reactive = kwh.imag * prices.reactive[:, flows.node] / KWH_PER_MWH
+    return Payments(
+        real_usd=flows.at_nodes(real, nodes),
+        reactive_usd=flows.at_nodes(reactive, nodes),
+        energy_kwh=flows.at_nodes(kwh.real, nodes),
+        owner_usd=flows.by_owner(real + reactive, owners),
+        owner_kwh=flows.by_owner(kwh.real, owners),
+    )
+
+
+def _worth(kwh: FloatArray, price: FloatArray) -> FloatArray:
+    worth: FloatArray = (kwh * price).sum(axis=1) / KWH_PER_MWH
+    return worth
+
+
+def _add_up(values: FloatArray, index: IntArray, count: int) -> FloatArray:
+    total = np.zeros((count, len(values)))
+    np.add.at(total, index, values.T)
+    return total.T

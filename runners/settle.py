@@ -1,0 +1,109 @@
+"""`dlmp settle` says who paid whom in a run, and stores it in the results file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from federates.results import Results
+from feeders.errors import DlmpError
+from market.settlement import Settlement
+from runners.ledger import missing_part, settle_results, store_settlement
+
+LEDGER = (
+    ("load_usd", "loads pay"),
+    ("dg_usd", "generators are paid"),
+    ("flex_usd", "flexible loads are paid"),
+    ("wholesale_usd", "wholesale market is paid"),
+    ("net_revenue_usd", "operator keeps"),
+)
+PARTS = {
+    "loss_collected": "losses, collected through prices",
+    "loss_cost": "losses, bought at the LMP",
+    "voltage": "voltage limits",
+    "congestion": "line ratings",
+    "reactive": "reactive energy",
+    "curtailment": "paid for demand not consumed",
+}
+COSTS = ("loss_cost", "curtailment")
+
+
+@click.command("settle")
+@click.argument("results", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--store/--no-store", default=True, show_default=True, help="Write it into the results file.")
+def settle_command(results: Path, as_json: bool, store: bool) -> None:
+    """Settle a run: energy, remuneration, wholesale purchase and the operator's net revenue."""
+    try:
+        with Results(results) as run:
+            settlement = settle_results(run)
+            table = summary(settlement) | {
+                "intervals": run.intervals,
+                "complete": run.complete,
+                "missing": missing_part(run),
+            }
+        if store:
+            store_settlement(results, settlement)
+    except DlmpError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(table, indent=2))
+    else:
+        show(table, Console())
+
+
+def summary(settlement: Settlement) -> dict[str, Any]:
+    """Sum a settlement up over the run, by the names of ``dlmp settle --json``.
+
+    Parameters
+    ----------
+    settlement : Settlement
+        What was settled.
+
+    Returns
+    -------
+    dict
+        Money [$], energy [kWh], and the operator's net revenue by part [$].
+    """
+    parts = settlement.parts
+    signed = {name: float(getattr(parts, name).sum()) * (-1 if name in COSTS else 1) for name in PARTS}
+    return {
+        "imbalance_usd": settlement.imbalance_usd,
+        "net_revenue_usd": float(settlement.net_revenue.sum()),
+        "wholesale_usd": float(settlement.wholesale_usd.sum()),
+        "load_usd": float(settlement.load.usd.sum()),
+        "dg_usd": float(settlement.generation.usd.sum()),
+        "flex_usd": float(settlement.flexible.usd.sum()),
+        "net_revenue_parts_usd": signed,
+        "energy_kwh": {
+            "load": float(settlement.load.energy_kwh.sum()),
+            "dg": float(settlement.generation.energy_kwh.sum()),
+            "flex": float(settlement.flexible.energy_kwh.sum()),
+            "wholesale": float(settlement.head_kwh.sum()),
+            "losses": float(settlement.losses_kwh.sum()),
+        },
+    }
+
+
+def show(table: dict[str, Any], console: Console) -> None:
+    """Print a summary for people."""
+    ledger = Table("who", "$", "kWh", title="Ledger", title_justify="left")
+    energy = table["energy_kwh"]
+    for key, text in LEDGER:
+        kwh = energy.get(key.removesuffix("_usd"))
+        ledger.add_row(text, f"{table[key]:,.2f}", "" if kwh is None else f"{kwh:,.0f}")
+    parts = Table("operator's net revenue from", "$", title="Where it comes from", title_justify="left")
+    for name, text in PARTS.items():
+        parts.add_row(text, f"{table['net_revenue_parts_usd'][name]:,.2f}")
+    console.print(ledger)
+    console.print(parts)
+    console.print(
+        f"ledger out of balance by {table['imbalance_usd']:.1e} $ over {table['intervals']} intervals"
+    )
+    if table["missing"]:
+        console.print(table["missing"], style="bold")
