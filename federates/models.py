@@ -30,6 +30,15 @@ class RetailMarket(Protocol):
         """Clear at the last AC state, for a demand at nominal voltage before curtailment [kVA]."""
 
 
+def check_model(name: str, *, where: str) -> None:
+    """Raise InputError unless `name` is one of `MODELS` or an importable ``package.module:Class``.
+
+    Those of the package are not imported, which would take a second.
+    """
+    if name not in MODELS:
+        find_model(name, where=where)
+
+
 def find_model(name: str, *, where: str) -> Callable[[Network, MarketSettings], RetailMarket]:
     """Find a market model: one of `MODELS`, or any class given as ``package.module:Class``.
 

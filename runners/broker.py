@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,13 +20,12 @@ import helics as h
 
 from federates.base import BROKER, broker_key
 from federates.heartbeat import ENDED, Heartbeat, Sign, process_alive, read_sign
+from federates.ports import broker_port, check_ports
 from federates.study import Study, load_study
 from feeders.errors import DlmpError, FederationError
 from runners.watch import Finding, Patience, all_finished, find_fault
 
 STARTED = time.time()
-DEFAULT_PORT = 23404
-PORT_VARIABLE = "HELICS_BROKER_PORT"
 POLL_S, GRACE_S, PROGRESS_S, SLACK_S = 0.1, 2.0, 10.0, 1.0
 ERROR_CODE = 98
 
@@ -72,8 +70,8 @@ def run(study: Study, names: list[str], patience: Patience) -> Finding | None:
     FederationError
         When the port is taken.
     """
-    port = int(os.environ.get(PORT_VARIABLE) or DEFAULT_PORT)
-    check_port(port)
+    port = broker_port()
+    check_ports(port)
     beat = Heartbeat(study.run_folder, BROKER)
     with _broker(len(names), port, broker_key(study)) as broker:
         beat.tell("working")
@@ -87,19 +85,6 @@ def run(study: Study, names: list[str], patience: Patience) -> Finding | None:
             h.helicsBrokerWaitForDisconnect(broker, int(GRACE_S * 1000))
             beat.tell("finished")
     return finding
-
-
-def check_port(port: int) -> None:
-    """Raise FederationError when the broker cannot listen on `port` and the next."""
-    for number in (port, port + 1):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", number))
-            except OSError:
-                raise FederationError(
-                    f"port {number} is in use, maybe by another run; set {PORT_VARIABLE} to a free port"
-                ) from None
 
 
 @contextmanager

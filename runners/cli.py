@@ -1,0 +1,65 @@
+"""The command `dlmp`: one line per subcommand; each is imported only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "check": ("runners.commands:check_command", "Say what is wrong with a study before anything starts."),
+    "run": ("runners.commands:run_command", "Run a study under supervision."),
+    "summary": ("runners.summary:summary_command", "Say what came out of a run, in a few lines."),
+    "schema": ("runners.schema:schema_command", "Write the JSON schemas that editors complete by."),
+    "isone": ("runners.isone:isone_command", "Say what ISO New England files are and what is in them."),
+    "isone-fetch": ("runners.isone:isone_fetch_command", "Download a day of ISO New England files."),
+}
+"""Subcommands: where they are, and their line in ``dlmp --help``."""
+
+GUIDE = """
+\b
+A study is a folder of settings and a runner file that starts it:
+  configs/ieee123_day/scenario.toml   what is simulated
+  configs/ieee123_day/*.json          one HELICS file per federate
+  runners/ieee123_day.json            the processes
+
+\b
+From nothing to a result:
+  dlmp check ieee123_day              under two seconds, starts nothing
+  dlmp run ieee123_day                or: helics run --path=runners/ieee123_day.json
+  dlmp summary results/ieee123_day/results.h5
+"""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when used, so that ``--help`` is fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all subcommands."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one subcommand; None when there is none of this name."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, member = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), member)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of subcommands without importing any."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, help=f"Test retail electricity markets against unbalanced AC physics.\n{GUIDE}")
+@click.version_option(package_name="dlmp-cosim")
+def main() -> None:
+    """Run the command line."""
+
+
+if __name__ == "__main__":
+    main()
