@@ -245,8 +245,7 @@ class CentralThreePhase:
         numbers["room"].value = 1 - slope.current / rating
 
     def _drawn(self, anchor: Anchor) -> ComplexArray:
-        """Demand that the anchor did not serve, and generation that it already had, at every node [100
-        kVA]."""
+        """Demand that the anchor did not serve and generation that it had, at every node [100 kVA]."""
         grid = self.grid
         drawn = np.zeros(len(grid.network.node_ids), dtype=np.complex128)
         np.add.at(

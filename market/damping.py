@@ -12,31 +12,37 @@ from __future__ import annotations
 import numpy as np
 
 from feeders.network import FloatArray, IntArray
-from market.linearisation import Conductors
 
 
 def loss_curvature(
-    lines: Conductors, n_slot: int, resource: IntArray, slot: IntArray, share: FloatArray, reach: FloatArray
+    to_slot: IntArray,
+    from_slot: IntArray,
+    resistance: FloatArray,
+    resource: IntArray,
+    slot: IntArray,
+    share: FloatArray,
+    reach: FloatArray,
 ) -> FloatArray:
-    """Bound the second derivative of the losses in each resource's power [kW per kW**2], shape (n_resource,).
+    """Bound the second derivative of the losses in each resource's power, shape (n_resource,).
 
     Parameters
     ----------
-    lines : Conductors
-        Conductors, parents before children.
-    n_slot : int
-        Slots of the reduced tree.
+    to_slot, from_slot : ndarray of int, shape (n_conductor,)
+        Ends of every conductor, parents before children.
+    resistance : ndarray, shape (n_conductor,)
+        Own resistance of every conductor [pu per unit of power].
     resource, slot, share : ndarray, shape (n_terminal,)
         Resource, slot and share of power of every terminal.
     reach : ndarray, shape (n_resource,)
-        How far each resource can move [kW or kvar]; 0 for one that cannot.
+        How far each resource can move [units of power]; 0 for one that cannot.
     """
+    n_slot = int(max(to_slot.max(initial=0), from_slot.max(initial=0), slot.max(initial=0))) + 1
     behind, path = np.zeros(n_slot), np.zeros(n_slot)
     np.add.at(behind, slot, share * reach[resource])
-    for to_slot, from_slot in zip(lines.to_slot[::-1], lines.from_slot[::-1], strict=True):
-        behind[from_slot] += behind[to_slot]
-    own = lines.row == lines.col
-    for to_slot, from_slot, z in zip(lines.to_slot, lines.from_slot, lines.impedance[own], strict=True):
-        path[to_slot] = path[from_slot] + z.real * behind[to_slot]
+    for down, up in zip(to_slot[::-1], from_slot[::-1], strict=True):
+        behind[up] += behind[down]
+    for down, up, ohm in zip(to_slot, from_slot, resistance, strict=True):
+        path[down] = path[up] + ohm * behind[down]
     total = np.bincount(resource, share * path[slot], len(reach))
-    return 2 * total / np.where(reach > 0, reach, 1.0)
+    curvature: FloatArray = 2 * total / np.where(reach > 0, reach, 1.0)
+    return curvature

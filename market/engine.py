@@ -3,69 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
-
-from feeders.network import ComplexArray, FloatArray, IntArray, Network
+from feeders.network import ComplexArray, Network
 from feeders.state import AcState
-from market.areas import condense, partition
-from market.atoms import AtomicProblem, objective, with_copies
+from market.areas import partition
 from market.clearing import Clearing
+from market.negotiation import Warmth, begin, negotiate_areas, negotiate_buses
 from market.offers import Offer, WholesalePrice, accept_offers
-from market.outcome import Solution, read_clearing
-from market.pac import Negotiation, Start, negotiate
-from market.prices import NetworkSolver, network_solver
+from market.outcome import read_clearing
+from market.prices import network_solver
 from market.settings import MarketSettings
 from market.three_phase import ThreePhaseModel
-
-WATCH_MARGIN = 0.1
-"""Agents watch a limit from this distance on, in units of the problem (0.001 pu**2, or 10 % of a rating)."""
-MISSED = 1e-4
-"""A limit that nobody watched and that is exceeded by more joins the negotiation."""
-MAX_EXTENSIONS = 5
-"""Times that newly exceeded limits may join one clearing."""
-
-
-@dataclass(frozen=True)
-class Warmth:
-    """What a clearing leaves to the next one.
-
-    Attributes
-    ----------
-    dispatch : ndarray, shape (n_resource_variable,)
-        Resource powers in units of the problem.
-    limits : ndarray, shape (n_state,)
-        Multipliers of the limits [$/h per unit].
-    weight : float
-        Primal weight.
-    """
-
-    dispatch: FloatArray
-    limits: FloatArray
-    weight: float
-
-
-@dataclass(frozen=True)
-class _Effort:
-    """Negotiation figures summed over the extensions of one clearing."""
-
-    rounds: int = 0
-    messages: int = 0
-    scalars: int = 0
-    converged: bool = True
-    primal: float = 0.0
-    dual: float = 0.0
-
-    def add(self, talk: Negotiation) -> _Effort:
-        return _Effort(
-            self.rounds + talk.rounds,
-            self.messages + talk.messages,
-            self.scalars + talk.scalars,
-            talk.converged,
-            talk.primal_residual,
-            talk.dual_residual,
-        )
 
 
 class Market:
@@ -76,7 +25,7 @@ class Market:
     network : Network
         The feeder.
     settings : MarketSettings
-        Model, method, limits and tolerances.
+        Method, limits and tolerances.
     """
 
     def __init__(self, network: Network, settings: MarketSettings) -> None:
@@ -105,7 +54,12 @@ class Market:
         anchor = self.model.anchor(state, demand, accepted)
         problem = self.model.problem(anchor, accepted, price)
         solver = network_solver(problem)
-        solution, effort = self._solve(problem, solver)
+        start = begin(problem, solver, self.warmth)
+        if self.settings.method == "pac-accelerated" and self.settings.agents:
+            solution, effort, weight = negotiate_areas(problem, solver, self.area, start, self.settings)
+        else:
+            solution, effort, weight = negotiate_buses(problem, solver, start, self.settings)
+        self.warmth = Warmth(solution.resources, solution.limits * problem.cost_unit, weight)
         clearing = read_clearing(self.model.grid, anchor, solver, price, solution)
         return replace(
             clearing,
@@ -117,122 +71,3 @@ class Market:
             primal_residual=effort.primal,
             dual_residual=effort.dual,
         )
-
-    def _solve(self, problem: AtomicProblem, solver: NetworkSolver) -> tuple[Solution, _Effort]:
-        start = self._start(problem, solver)
-        if self.settings.method == "pac-accelerated" and self.settings.agents:
-            solution, effort, weight = self._negotiate_areas(problem, solver, start)
-        else:
-            solution, effort, weight = self._negotiate_buses(problem, solver, start)
-        self.warmth = Warmth(solution.resources, solution.limits * problem.cost_unit, weight)
-        return solution, effort
-
-    def _start(self, problem: AtomicProblem, solver: NetworkSolver) -> Warmth:
-        """Begin at the last clearing, or at the resources' answer to the prices without limits."""
-        n = problem.n_state
-        if self.warmth is not None:
-            powers = np.clip(self.warmth.dispatch, problem.lower[n:], problem.upper[n:])
-            return Warmth(powers, self.warmth.limits / problem.cost_unit, self.warmth.weight)
-        idle = np.clip(np.zeros(len(problem.linear) - n), problem.lower[n:], problem.upper[n:])
-        duals = solver.duals(problem.linear[:n])
-        return Warmth(solver.best_response(duals, idle), np.zeros(n), 1.0)
-
-    def _negotiate_areas(
-        self, problem: AtomicProblem, solver: NetworkSolver, start: Warmth
-    ) -> tuple[Solution, _Effort, float]:
-        """Negotiate between areas; limits that turn out exceeded join until none is left out."""
-        n = problem.n_state
-        resources, limits, weight, effort = start.dispatch, start.limits, start.weight, _Effort()
-        watched = _near_limits(problem, solver.state(resources), limits)
-        for _ in range(MAX_EXTENSIONS):
-            condensed = condense(problem, self.area, watched)
-            duals = solver.duals(problem.linear[:n] + limits)
-            full = np.concatenate([solver.state(resources), resources])
-            begin = Start(full[condensed.variables], condensed.start_duals(duals, -limits), weight)
-            talk = self._talk(condensed.problem, begin)
-            effort, weight = effort.add(talk), talk.weight
-            full[condensed.variables] = talk.x
-            limits = np.zeros(n)
-            limits[watched] = -talk.y[len(condensed.boundary) :]
-            resources = _cheaper(problem, solver, limits, full[n:])
-            missed = np.setdiff1d(_exceeded(problem, solver.state(resources)), watched)
-            if not len(missed):
-                break
-            watched = np.union1d(watched, missed)
-        return Solution(resources, limits), effort, weight
-
-    def _negotiate_buses(
-        self, problem: AtomicProblem, solver: NetworkSolver, start: Warmth
-    ) -> tuple[Solution, _Effort, float]:
-        """Negotiate between single buses; the published methods work on copies."""
-        n, m = len(problem.linear), len(problem.row_lower)
-        whole = problem if self.settings.method == "pac-accelerated" else with_copies(problem)
-        x = np.concatenate([solver.state(start.dispatch), start.dispatch])
-        y = solver.duals(problem.linear[:m] + start.limits)
-        if whole is not problem:
-            x = np.append(x, x[_copied(whole, m)])
-            y = np.append(y, _copy_duals(whole, y, m))
-        talk = self._talk(whole, Start(x, y, start.weight))
-        limits = _multipliers(problem, talk.x[:n], talk.y[:m])
-        resources = _cheaper(problem, solver, limits, talk.x[problem.n_state : n])
-        return Solution(resources, limits), _Effort().add(talk), talk.weight
-
-    def _talk(self, problem: AtomicProblem, start: Start) -> Negotiation:
-        method = self.settings.method
-        return negotiate(
-            problem,
-            start,
-            method="pac-accelerated" if method == "central" else method,
-            tolerance=self.settings.tolerance,
-            max_rounds=self.settings.max_rounds,
-        )
-
-
-def _near_limits(problem: AtomicProblem, state: FloatArray, limits: FloatArray) -> IntArray:
-    """Network variables whose soft limits are near, at the anchor or at the start, or had a price."""
-    n = problem.n_state
-    near = np.zeros(n, dtype=bool)
-    for value in (state, np.zeros(n)):
-        near |= value > problem.soft_upper[:n] - WATCH_MARGIN
-        near |= value < problem.soft_lower[:n] + WATCH_MARGIN
-    return np.flatnonzero((problem.penalty[:n] > 0) & (near | (limits != 0)))
-
-
-def _exceeded(problem: AtomicProblem, state: FloatArray) -> IntArray:
-    n = problem.n_state
-    beyond = (state > problem.soft_upper[:n] + MISSED) | (state < problem.soft_lower[:n] - MISSED)
-    return np.flatnonzero((problem.penalty[:n] > 0) & beyond)
-
-
-def _cheaper(
-    problem: AtomicProblem, solver: NetworkSolver, limits: FloatArray, agreed: FloatArray
-) -> FloatArray:
-    """Take the cheaper of the negotiated powers and the resources' exact answer to the final prices."""
-    answer = solver.best_response(solver.duals(problem.linear[: problem.n_state] + limits), agreed)
-    costs = [objective(problem, np.concatenate([solver.state(r), r])) for r in (agreed, answer)]
-    return answer if costs[1] <= costs[0] else agreed
-
-
-def _multipliers(problem: AtomicProblem, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Multipliers of the soft limits from stationarity: K'y - c - Qx, where the variable is at its limit."""
-    n = problem.n_state
-    gradient = (problem.rows.T @ y - problem.linear - problem.quadratic * x)[:n]
-    penalty = problem.penalty[:n]
-    at_upper = (x[:n] >= problem.soft_upper[:n] - MISSED) & (gradient > 0)
-    at_lower = (x[:n] <= problem.soft_lower[:n] + MISSED) & (gradient < 0)
-    return np.where(at_upper | at_lower, np.clip(gradient, -penalty, penalty), 0.0)
-
-
-def _copied(whole: AtomicProblem, m: int) -> IntArray:
-    """Original of every copy."""
-    ties = whole.rows[m:].tocoo()
-    original = np.zeros(whole.rows.shape[0] - m, dtype=np.int64)
-    original[ties.row[ties.data < 0]] = ties.col[ties.data < 0]
-    return original
-
-
-def _copy_duals(whole: AtomicProblem, y: FloatArray, m: int) -> FloatArray:
-    """Duals of the coordination rows at which no copy has a marginal cost: the reversed pull of its rows."""
-    copies = whole.rows.shape[0] - m
-    pull = whole.rows[:m].T @ y
-    return -np.asarray(pull)[-copies:]

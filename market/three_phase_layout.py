@@ -211,10 +211,11 @@ def _curvatures(
     spare = np.array([r.kva_max if r.kva_max > r.kw_max else 0.0 for r in network.resources])
     flexible = np.array([r.kind == "flexible_load" for r in network.resources], dtype=bool)
     spare[flexible] = 0.0
-    slot, n_slot = tree.node_slot[terms.node], len(tree.slot_node)
+    slot, own = tree.node_slot[terms.node], lines.row == lines.col
+    wires = (lines.to_slot, lines.from_slot, lines.impedance.real[own])
     return (
-        loss_curvature(lines, n_slot, terms.resource, slot, share, reach),
-        loss_curvature(lines, n_slot, terms.resource, slot, share, spare),
+        loss_curvature(*wires, terms.resource, slot, share, reach),
+        loss_curvature(*wires, terms.resource, slot, share, spare),
     )
 
 
