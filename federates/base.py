@@ -35,6 +35,8 @@ OWN_FAULT, STOPPED = 1, 3
 """Exit codes of a federate that failed, and of one that was stopped by another's failure."""
 ERROR_CODE = 99
 BROKER_WATCH_S = 1.0
+RECENT_S = 10.0
+"""Age beyond which the broker's last word belongs to an earlier run [s]."""
 
 
 class Role(Protocol):
@@ -200,10 +202,10 @@ def guard(name: str, build: Callable[[Study], Role], folder: Path) -> int:
         threading.Thread(target=_watch_broker, args=(study.run_folder, name), daemon=True).start()
         live(name, build, study, Connection(), beat)
         beat.tell("finished")
-    except FederationStopped as error:
-        log.warning("%s: stopped: %s", name, error)
-        return _end(beat, "stopped", error, STOPPED)
     except BaseException as error:
+        if isinstance(error, FederationStopped) or (isinstance(error, FederationError) and _is_over(beat)):
+            log.warning("%s: stopped: %s", name, error)
+            return _end(beat, "stopped", error, STOPPED)
         if not isinstance(error, DlmpError):
             log.exception("%s failed", name)
         log.error("%s: %s", name, summary(error))
@@ -217,6 +219,12 @@ def _end(beat: Heartbeat | None, stage: Stage, error: BaseException, code: int) 
     if beat is not None:
         beat.tell(stage, error=summary(error))
     return code
+
+
+def _is_over(beat: Heartbeat | None) -> bool:
+    """Tell whether the broker has ended the run: an error while joining then is no fault of this federate."""
+    sign = read_sign(beat.folder, BROKER) if beat is not None and beat.folder is not None else None
+    return sign is not None and sign.beat.stage == "failed" and sign.age_s < RECENT_S
 
 
 def _watch_broker(run_folder: Path, name: str) -> None:

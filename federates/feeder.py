@@ -17,7 +17,6 @@ from feeders.engine import AcEngine
 from feeders.errors import FederationError, FeederError
 from feeders.network import ComplexArray
 from feeders.network_json import network_to_json
-from feeders.opendss import OpenDssFeeder
 
 NAME = "feeder"
 
@@ -34,16 +33,10 @@ class Feeder:
     """
 
     def __init__(self, study: Study, engine: AcEngine | None = None) -> None:
-        settings = study.scenario.feeder
         self._network = study.network
         self._clock = study.clock
-        self._load_scale = settings.load_scale
-        self._engine = engine or OpenDssFeeder(
-            self._network,
-            regulators=settings.regulators,
-            control_mode=settings.control_mode,
-            tolerance=settings.tolerance,
-        )
+        self._load_scale = study.scenario.feeder.load_scale
+        self._engine = engine or open_engine(study)
 
     def initial(self) -> Mapping[str, Value]:
         """Publish the network that everybody orders their vectors by."""
@@ -101,6 +94,19 @@ class Feeder:
             interval, stage, trials, state.converged, state.iterations, moved, points.clipped
         )
         link.publish("feeder/status", status.text())
+
+
+def open_engine(study: Study) -> AcEngine:
+    """Open the study's feeder in OpenDSS, which takes half a second to load."""
+    from feeders.opendss import OpenDssFeeder
+
+    settings = study.scenario.feeder
+    return OpenDssFeeder(
+        study.network,
+        regulators=settings.regulators,
+        control_mode=settings.control_mode,
+        tolerance=settings.tolerance,
+    )
 
 
 if __name__ == "__main__":

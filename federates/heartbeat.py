@@ -16,6 +16,8 @@ from typing import Any, Literal
 Stage = Literal["starting", "joining", "working", "waiting", "finished", "failed", "stopped"]
 """What a federate is doing; `failed` by its own fault, `stopped` because the federation ended."""
 
+CULPRIT = "culprit"
+"""Figure in which a failed broker names the federate at fault."""
 ENDED: frozenset[Stage] = frozenset({"finished", "failed", "stopped"})
 _SIZE, _ERROR_LENGTH = 8192, 1000
 _READS = 3
@@ -66,6 +68,7 @@ class Heartbeat:
 
     def __init__(self, folder: Path | None, federate: str) -> None:
         self._beat: dict[str, Any] = asdict(Beat(federate, os.getpid(), "starting"))
+        self.folder = folder
         self._file = -1
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)

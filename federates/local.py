@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -31,7 +32,11 @@ ROLES: dict[str, Callable[[Study], Role]] = {
 """The federates of a built-in study."""
 
 
-def run_local(study: Study, roles: Mapping[str, Callable[[Study], Role]] | None = None) -> None:
+def run_local(
+    study: Study,
+    roles: Mapping[str, Callable[[Study], Role]] | None = None,
+    signs: Path | None = None,
+) -> None:
     """Run a study's federates as threads of this process and wait for the last.
 
     Parameters
@@ -40,6 +45,8 @@ def run_local(study: Study, roles: Mapping[str, Callable[[Study], Role]] | None 
         The study.
     roles : mapping of str to callable, optional
         What makes each federate's role; the built-in ones by default.
+    signs : Path, optional
+        Folder in which every federate says how far it is.
 
     Raises
     ------
@@ -51,7 +58,7 @@ def run_local(study: Study, roles: Mapping[str, Callable[[Study], Role]] | None 
     with _broker(len(roles), broker_key(study)) as address:
         connection = Connection("inproc", f"--broker={address}")
         threads = [
-            threading.Thread(target=_live, args=(name, build, study, connection, failures), name=name)
+            threading.Thread(target=_live, args=(name, build, study, connection, failures, signs), name=name)
             for name, build in roles.items()
         ]
         for thread in threads:
@@ -71,9 +78,10 @@ def _live(
     study: Study,
     connection: Connection,
     failures: list[tuple[str, Exception]],
+    signs: Path | None,
 ) -> None:
     try:
-        live(name, build, study, connection, Heartbeat(None, name))
+        live(name, build, study, connection, Heartbeat(signs, name))
     except Exception as error:  # noqa: BLE001 - the outermost guard of the thread; raised again by run_local
         failures.append((name, error))
 

@@ -15,7 +15,7 @@ from market.settings import MarketSettings
 
 MODELS: dict[str, str] = {
     "three_phase": "market.engine:Market",
-    "branch_flow": "market.engine:Market",
+    "branch_flow": "market.branch_flow_market:BranchFlowMarket",
     "uniform": "market.uniform:UniformMarket",
 }
 """Market models by the name that a scenario gives them, as ``module:Class``."""

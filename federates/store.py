@@ -148,8 +148,9 @@ def create_results(
         draft.replace(path)
         return ResultsWriter(h5py.File(path, "r+"))
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise ResultsError(f"{path}: cannot be written: {error}") from None
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def manifest_text(study: Study, network_text: str) -> str:
@@ -202,16 +203,15 @@ def _create_topic(file: h5py.File, topic: Topic, intervals: int) -> None:
     """Create one dataset with all its space allocated."""
     settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     settings.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    rows = min(intervals, _CHUNK_ROWS)
-    extra: dict[str, Any] = {"dcpl": settings}
     width = [file[topic.ids].shape[0]] if topic.ids else []
-    shape, chunks = (intervals, *width), (rows, *(max(n, 1) for n in width))
+    shape = (intervals, *width)
+    extra: dict[str, Any] = {"shape": shape, "dcpl": settings}
+    if 0 not in shape:
+        extra["chunks"] = (min(intervals, _CHUNK_ROWS), *width)
     if topic.type == "string":
-        data = file.create_dataset(topic.key, shape=shape, chunks=chunks, dtype=_TEXT, **extra)
+        data = file.create_dataset(topic.key, dtype=_TEXT, **extra)
     else:
-        data = file.create_dataset(
-            topic.key, shape=shape, chunks=chunks, dtype="f8", fillvalue=np.nan, **extra
-        )
+        data = file.create_dataset(topic.key, dtype="f8", fillvalue=np.nan, **extra)
     data.attrs.update({"units": topic.unit or "1", "long_name": topic.meaning})
     data.dims[0].attach_scale(file["time"])
     if topic.ids:

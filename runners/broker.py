@@ -19,7 +19,7 @@ import click
 import helics as h
 
 from federates.base import BROKER, broker_key
-from federates.heartbeat import ENDED, Heartbeat, Sign, process_alive, read_sign
+from federates.heartbeat import CULPRIT, ENDED, Heartbeat, Sign, process_alive, read_sign
 from federates.ports import broker_port, check_ports
 from federates.study import Study, load_study
 from feeders.errors import DlmpError, FederationError
@@ -78,9 +78,9 @@ def run(study: Study, names: list[str], patience: Patience) -> Finding | None:
         log.info("%s: waiting for %s on port %d", study.name, ", ".join(names), port)
         finding = _watch(study, names, patience)
         if finding is not None:
+            beat.tell("failed", error=finding.message, figures={CULPRIT: finding.culprit})
             h.helicsBrokerGlobalError(broker, ERROR_CODE, finding.message.encode())
-            _wait_for_the_others(study, names)
-            beat.tell("failed", error=finding.message)
+            _wait_for(study, [name for name in names if name != finding.culprit])
         else:
             h.helicsBrokerWaitForDisconnect(broker, int(GRACE_S * 1000))
             beat.tell("finished")
@@ -144,8 +144,8 @@ def progress(signs: dict[str, Sign | None], intervals: int) -> str:
     return f"0 of {intervals} intervals"
 
 
-def _wait_for_the_others(study: Study, names: list[str]) -> None:
-    """Give every federate time to hear of the error, flush and leave."""
+def _wait_for(study: Study, names: list[str]) -> None:
+    """Give federates time to hear of the error, flush and leave."""
     limit = time.monotonic() + GRACE_S
     while time.monotonic() < limit:
         beats = [sign.beat for sign in read_signs(study, names).values() if sign is not None]

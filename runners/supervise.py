@@ -15,14 +15,14 @@ from pathlib import Path
 from types import FrameType
 from uuid import uuid4
 
-from federates.heartbeat import Beat, read_sign
+from federates.heartbeat import CULPRIT, Beat, read_sign
 from federates.ports import PORT_VARIABLE, reserve_block
 from federates.study import RESULTS_VARIABLE
 from feeders.errors import FederationError
 from runners.runner_file import Member, Runner
 
 KEY_VARIABLE = "HELICS_BROKER_KEY"
-POLL_S, LEAVE_S, TERM_S = 0.05, 4.0, 2.0
+POLL_S, LEAVE_S, AFTER_BROKER_S, TERM_S = 0.05, 4.0, 0.5, 1.0
 LOG_LINES = 12
 INTERRUPTED = 130
 
@@ -203,9 +203,11 @@ def _interrupt(jobs: list[_Job]) -> None:
 
 
 def _let_leave(jobs: list[_Job]) -> None:
-    """Give every process time to hear of the error, flush and leave."""
+    """Give every process time to hear of the error, flush and leave; the broker waits for all that can."""
     limit = time.monotonic() + LEAVE_S
     while time.monotonic() < limit and any(job.code is None for job in jobs):
+        if jobs[0].code is not None:
+            limit = min(limit, time.monotonic() + AFTER_BROKER_S)
         time.sleep(POLL_S)
 
 
@@ -232,19 +234,16 @@ def _beats(jobs: list[_Job], run_folder: Path) -> dict[str, Beat]:
 
 
 def _explain(jobs: list[_Job], first: _Job, run_folder: Path) -> Failure:
-    """Say who is at fault: whoever failed by itself, else whom the broker names, else who ended first."""
+    """Say who is at fault: whom the broker names, else who failed by itself, else who ended first."""
     beats = _beats(jobs, run_folder)
-    names = [job.name for job in jobs]
-    own = next((beat for name, beat in beats.items() if beat.stage == "failed" and name != names[0]), None)
-    broker = beats.get(names[0])
-    verdict = broker.error if broker is not None and broker.stage == "failed" else ""
-    named = verdict.split(" ", 1)[0].rstrip(",")
-    job = first
-    if own is not None:
-        job = jobs[names.index(own.federate)]
-    elif named in names:
-        job = jobs[names.index(named)]
-    message = own.error if own is not None else verdict
+    broker = beats.pop(jobs[0].name, None)
+    own = next((beat for beat in beats.values() if beat.stage == "failed"), None)
+    culprit, message = first.name, ""
+    if broker is not None and broker.stage == "failed":
+        culprit, message = str(broker.figures.get(CULPRIT, "")), broker.error
+    elif own is not None:
+        culprit, message = own.federate, own.error
+    job = next((job for job in jobs if job.name == culprit), first)
     return Failure(job.name, message or _ended(job), _exit_code(job), tail(job.log))
 
 

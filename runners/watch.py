@@ -60,9 +60,10 @@ def find_fault(
         None while all is well.
     """
     beats = [sign.beat for sign in signs.values() if sign is not None]
-    for beat in beats:
-        if beat.stage == "failed":
-            return Finding(beat.federate, f"{beat.federate} failed {_when(beat, clock)}: {beat.error}")
+    failed = [sign for sign in signs.values() if sign is not None and sign.beat.stage == "failed"]
+    if failed:
+        beat = max(failed, key=lambda sign: sign.age_s).beat
+        return Finding(beat.federate, f"{beat.federate} failed {_when(beat, clock)}: {beat.error}")
     for beat in beats:
         if beat.stage not in ("finished", "stopped") and not alive(beat.pid):
             return Finding(beat.federate, _gone(beat, clock))
@@ -127,6 +128,6 @@ def _waits(beats: Sequence[Beat]) -> str:
 def _when(beat: Beat, clock: Clock) -> str:
     """Where in the run a federate is."""
     if beat.time < 0.0:
-        return f"while {beat.stage}" if beat.stage in ("starting", "joining") else "at the start"
+        return f"while {beat.stage}" if beat.stage in ("starting", "joining") else "before its first step"
     interval = clock.interval_at(beat.time)
     return f"at {beat.time:g} s (interval {interval + 1} of {clock.intervals}, {clock.label(interval)})"

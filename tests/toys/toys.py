@@ -1,0 +1,196 @@
+"""A study small enough to be started a hundred times: two buses, a lossy line, prices without files.
+
+Life cycle, broker, recorder and supervisor are the real ones; only physics and prices are toys.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from federates.assets import Assets
+from federates.base import Role
+from federates.clock import PRICE_SLOT
+from federates.feeder import Feeder
+from federates.link import Link, Value
+from federates.market import MarketFederate
+from federates.recorder import Recorder
+from federates.study import Study
+from feeders.network import Branch, Bus, ComplexArray, IntArray, Load, Network
+from feeders.network_json import network_to_json
+from feeders.state import AcState
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = ROOT / "configs" / "ieee123_day"
+PRICES = CONFIGS / "data" / "smd_hourly_NEMA_20200824-20200826.csv"
+PYTHONPATH = f"{ROOT}:{Path(__file__).parent}"
+NAMES = ("wholesale", "feeder", "assets", "market", "recorder")
+
+ASSETS = """resource,kind,bus,phases,load,kw_max,kva_max,curtailable_share,cost_linear,cost_quadratic
+dg,generator,b,abc,,300,300,,18,0.05
+flex,flexible_load,,,load_a,,,0.2,25,0.1
+"""
+
+
+def toy_network() -> Network:
+    """Source, one three-phase line, a bus with a load on each phase."""
+    zero = ((0.0,) * 3,) * 3
+    resistance = tuple(tuple(0.1 if i == j else 0.02 for j in range(3)) for i in range(3))
+    return Network(
+        name="toy",
+        buses=(Bus("a", (1, 2, 3), 2.4), Bus("b", (1, 2, 3), 2.4)),
+        branches=(Branch("ab", "a", "b", (1, 2, 3), "line", resistance, resistance, zero, 400.0),),
+        loads=tuple(Load(f"load_{'abc'[p - 1]}", "b", (p,), 0, 200.0, 60.0) for p in (1, 2, 3)),
+    )
+
+
+class ToyEngine:
+    """Power flow of `toy_network` with one voltage drop: cheap, deterministic, always solved."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    @property
+    def network(self) -> Network:
+        return self._network
+
+    @property
+    def taps(self) -> IntArray:
+        return np.zeros(0, dtype=np.int64)
+
+    def set_taps(self, taps: IntArray) -> None:
+        del taps
+
+    def solve(self, demand: ComplexArray, injection: ComplexArray, *, controls: bool) -> AcState:
+        del controls
+        received = demand - injection.sum() / 3
+        ohm_pu = (0.1 + 0.1j) / (2.4**2 * 1e3)
+        source = np.exp(-2j * np.pi / 3 * np.arange(3))
+        far = source * (1.0 - ohm_pu * received.conj())
+        losses = np.abs(received) ** 2 * ohm_pu
+        sent = received + losses
+        return AcState(
+            voltage=np.concatenate([source, far]),
+            power_from=sent,
+            power_to=received,
+            current=np.abs(sent) / 2.4,
+            load=demand,
+            demand=demand,
+            injection=injection,
+            tap=self.taps,
+            head=sent,
+            losses=complex(losses.sum()),
+            iterations=1,
+        )
+
+
+class ToyWholesale:
+    """Prices that tell the interval: 20, 21, ... $/MWh."""
+
+    def __init__(self, study: Study) -> None:
+        self._clock = study.clock
+
+    def initial(self) -> Mapping[str, Value]:
+        return {"wholesale/source": '{"toy":true}'}
+
+    def run(self, link: Link) -> None:
+        for interval in range(self._clock.intervals):
+            if interval:
+                link.wait_until(self._clock.at(interval, PRICE_SLOT))
+            price = 20.0 + interval % 20
+            link.publish("wholesale/lmp", price)
+            link.publish("wholesale/lmp_energy", price)
+            link.publish("wholesale/lmp_congestion", 0.0)
+            link.publish("wholesale/lmp_loss", 0.0)
+            link.publish("wholesale/demand_ratio", 0.5 + 0.01 * (interval % 50))
+
+    def close(self) -> None:
+        return
+
+
+def toy_feeder(study: Study) -> Role:
+    """The real feeder federate on the toy engine."""
+    return Feeder(study, ToyEngine(study.network))
+
+
+ROLES: dict[str, Any] = {
+    "wholesale": ToyWholesale,
+    "feeder": toy_feeder,
+    "assets": Assets,
+    "market": MarketFederate,
+    "recorder": Recorder,
+}
+
+
+def make_study(
+    folder: Path,
+    *,
+    intervals: int = 6,
+    period_s: int = 60,
+    on_failure: str = "hold_last",
+    model: str = "uniform",
+) -> Path:
+    """Write a toy study with its HELICS files; results go beside it."""
+    folder.mkdir(parents=True)
+    for name in NAMES:
+        shutil.copy(CONFIGS / f"{name}.json", folder)
+    (folder / "network.json").write_text(network_to_json(toy_network()))
+    (folder / "assets.csv").write_text(ASSETS)
+    (folder / "scenario.toml").write_text(
+        f"""
+[study]
+name = "toy"
+[time]
+start = "2020-08-25T00:00:00"
+intervals = {intervals}
+period_s = {period_s}
+rounds_max = 4
+[feeder]
+case = "network.json"
+assets = "assets.csv"
+[wholesale]
+files = ["{PRICES}"]
+[market]
+model = "{model}"
+on_failure = "{on_failure}"
+[results]
+file = "{folder.parent / "out" / "results.h5"}"
+"""
+    )
+    return folder
+
+
+def make_runner(
+    study: Path, *, faults: Mapping[str, str] | None = None, stall_s: float = 5.0, start_s: float = 20.0
+) -> Path:
+    """Write a runner file that starts the toy federates, some of them with a fault such as ``kill@3``."""
+    faults = faults or {}
+
+    def exec_of(name: str) -> str:
+        fault = f" --fault {faults[name]}" if name in faults else ""
+        return f"python -u -m toy_federate {name} {study}{fault}"
+
+    waits = f"--federates {','.join(NAMES)} --stall {stall_s} --start {start_s}"
+    members = {
+        "broker": f"python -u -m runners.broker {study} {waits}",
+        **{name: exec_of(name) for name in NAMES},
+    }
+    common = {"directory": str(ROOT), "host": "localhost", "env": {"PYTHONPATH": PYTHONPATH}}
+    rows = [{"name": name, "exec": text, **common} for name, text in members.items()]
+    path = study.parent / "toy.json"
+    path.write_text(json.dumps({"name": "toy", "federates": rows}, indent=1))
+    return path
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """Environment in which `python` and `helics` are those of the tests."""
+    import os
+
+    folder = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", **extra}
