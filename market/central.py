@@ -34,12 +34,16 @@ class CentralSolution:
         Complex power awarded [kVA].
     price_real, price_reactive : ndarray, shape (n_node,)
         Nodal prices [$/MWh] and [$/(MVAR*h)].
+    resources, limits : ndarray
+        Resource variables and multipliers of the limits, as in `market.outcome.Solution`.
     """
 
     cost: float
     dispatch: ComplexArray
     price_real: FloatArray
     price_reactive: FloatArray
+    resources: FloatArray
+    limits: FloatArray
 
 
 class CentralThreePhase:
@@ -86,7 +90,21 @@ class CentralThreePhase:
             dispatch=POWER_UNIT * (real * (1 + 1j * anchor.ratio) + 1j * reactive),
             price_real=-self._constraints["balance_p"].dual_value * per_mwh,
             price_reactive=-self._constraints["balance_q"].dual_value * per_mwh,
+            resources=np.concatenate([real, reactive]),
+            limits=self._multipliers(),
         )
+
+    def _multipliers(self) -> FloatArray:
+        """Multipliers of the soft limits on the network variables of the layout, shape (n_state,)."""
+        lay, tree = self.grid.layout, self.grid.tree
+        free = np.flatnonzero(tree.node_slot >= tree.slot_start[1])
+        limits = np.zeros(lay.m)
+        duals = {
+            name: self._constraints[name].dual_value for name in ("voltage_low", "voltage_high", "rating")
+        }
+        np.add.at(limits, lay.w[tree.node_slot[free]], duals["voltage_high"] - duals["voltage_low"])
+        limits[lay.u] = duals["rating"][lay.rated]
+        return limits
 
     def _number(self, name: str, size: int, *, nonneg: bool = False) -> cp.Parameter:
         self._numbers[name] = cp.Parameter(size, name=name, nonneg=nonneg)

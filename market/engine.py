@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from feeders.network import ComplexArray, Network
 from feeders.state import AcState
 from market.areas import partition
+from market.atoms import AtomicProblem
 from market.clearing import Clearing
-from market.negotiation import Warmth, begin, negotiate_areas, negotiate_buses
+from market.negotiation import Effort, Warmth, begin, negotiate_areas, negotiate_buses
 from market.offers import Offer, WholesalePrice, accept_offers
-from market.outcome import read_clearing
-from market.prices import network_solver
+from market.outcome import Solution, read_clearing
+from market.prices import NetworkSolver, network_solver
 from market.settings import MarketSettings
 from market.three_phase import ThreePhaseModel
+
+if TYPE_CHECKING:
+    from market.central import CentralThreePhase
 
 
 class Market:
@@ -33,6 +38,7 @@ class Market:
         self.model = ThreePhaseModel(network, settings)
         self.area = partition(self.model.grid.tree.parent, settings.agents or self.model.grid.tree.n_atom)
         self.warmth: Warmth | None = None
+        self._central: CentralThreePhase | None = None
 
     def clear(
         self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
@@ -54,12 +60,11 @@ class Market:
         anchor = self.model.anchor(state, demand, accepted)
         problem = self.model.problem(anchor, accepted, price)
         solver = network_solver(problem)
-        start = begin(problem, solver, self.warmth)
-        if self.settings.method == "pac-accelerated" and self.settings.agents:
-            solution, effort, weight = negotiate_areas(problem, solver, self.area, start, self.settings)
+        if self.settings.method == "central":
+            reference = self._reference().solve(anchor, accepted, price)
+            solution, effort = Solution(reference.resources, reference.limits), Effort()
         else:
-            solution, effort, weight = negotiate_buses(problem, solver, start, self.settings)
-        self.warmth = Warmth(solution.resources, solution.limits * problem.cost_unit, weight)
+            solution, effort = self._negotiate(problem, solver)
         clearing = read_clearing(self.model.grid, anchor, solver, price, solution)
         return replace(
             clearing,
@@ -71,3 +76,20 @@ class Market:
             primal_residual=effort.primal,
             dual_residual=effort.dual,
         )
+
+    def _negotiate(self, problem: AtomicProblem, solver: NetworkSolver) -> tuple[Solution, Effort]:
+        start = begin(problem, solver, self.warmth)
+        if self.settings.method == "pac-accelerated" and self.settings.agents:
+            solution, effort, weight = negotiate_areas(problem, solver, self.area, start, self.settings)
+        else:
+            solution, effort, weight = negotiate_buses(problem, solver, start, self.settings)
+        self.warmth = Warmth(solution.resources, solution.limits * problem.cost_unit, weight)
+        return solution, effort
+
+    def _reference(self) -> CentralThreePhase:
+        """Make the central statement once; its library takes a second to import, so only when asked for."""
+        if self._central is None:
+            from market.central import CentralThreePhase
+
+            self._central = CentralThreePhase(self.model.grid.network, self.settings)
+        return self._central

@@ -1,4 +1,4 @@
-"""Negotiate one clearing of a linear network: between areas that condense what is inside, or between single buses."""
+"""Negotiate one clearing of a linear network, between areas or between single buses."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ class Effort:
     dual: float = 0.0
 
     def add(self, talk: Negotiation) -> Effort:
+        """Count another negotiation in."""
         return Effort(
             self.rounds + talk.rounds,
             self.messages + talk.messages,

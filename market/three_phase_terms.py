@@ -199,7 +199,8 @@ def damping(
     grid: Structure, table: list[Offer | None], price: WholesalePrice, unit: float
 ) -> tuple[FloatArray, FloatArray]:
     """Curvature added to real and reactive powers flatter than the losses, in units of the problem."""
-    per_unit = max(abs(price.lmp), LEAST_PRICE_UNIT) * POWER_UNIT**2 / 1e3 / unit
+    weight = 1 + grid.settings.loss_weight
+    per_unit = weight * max(abs(price.lmp), LEAST_PRICE_UNIT) * POWER_UNIT**2 / 1e3 / unit
     own = np.array([0.0 if offer is None else offer.cost_quadratic for offer in table])
     flat = np.maximum(grid.curvature_p * per_unit - own * POWER_UNIT**2 / 1e3 / unit, 0.0)
     return np.where(own > 0, 0.0, flat), grid.curvature_q * per_unit
@@ -212,8 +213,9 @@ def damp(
     price: WholesalePrice,
     bounds: Bounds,
     unit: float,
-) -> None:
-    """Keep flat resources near their anchor; see `market.damping`."""
+) -> float:
+    """Keep flat resources near their anchor, at no cost there; return the constant. See `market.damping`."""
+    constant = 0.0
     for variable, curve, power in zip(
         (grid.layout.resource_p, grid.layout.resource_q),
         damping(grid, table, price, unit),
@@ -222,6 +224,8 @@ def damp(
     ):
         bounds.quadratic[variable] += curve
         bounds.linear[variable] -= curve * power / POWER_UNIT
+        constant += float(curve @ (power / POWER_UNIT) ** 2) / 2
+    return constant
 
 
 def price_head(grid: Structure, anchor: Anchor, price: WholesalePrice, bounds: Bounds, unit: float) -> None:

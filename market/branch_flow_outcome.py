@@ -1,0 +1,174 @@
+"""Turn a solved balanced problem into a `Clearing`: every phase of the feeder gets an equal share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from feeders.network import Bus, ComplexArray, FloatArray
+from market.atoms import AtomicProblem, objective
+from market.branch_flow import BASE_KVA, BranchFlowModel, Equivalent
+from market.clearing import Clearing, Prices, SoftLimit
+from market.offers import Offer, WholesalePrice
+from market.outcome import LEAST_LIMIT_PRICE, Solution
+from market.prices import network_solver
+from market.tangents import tangent_problem
+
+
+def read_branch_flow(
+    model: BranchFlowModel,
+    same: Equivalent,
+    problem: AtomicProblem,
+    price: WholesalePrice,
+    x: FloatArray,
+    solution: Solution,
+    offers: tuple[Offer, ...],
+    demand: ComplexArray,
+) -> Clearing:
+    """State the clearing behind a solution of the balanced problem.
+
+    Parameters
+    ----------
+    model : BranchFlowModel
+        The model.
+    same : Equivalent
+        Balanced feeder at the interval's taps.
+    problem : AtomicProblem
+        Problem with cones.
+    price : WholesalePrice
+        LMP at the head.
+    x : ndarray, shape (n,)
+        Variables.
+    solution : Solution
+        Dispatch and multipliers of the limits.
+    offers : tuple of Offer
+        Offers that took part.
+    demand : ndarray, shape (n_load,)
+        Nominal demand before curtailment [kVA].
+    """
+    lay, network = model.layout, model.network
+    v_atom = np.concatenate([[same.v_source], x[lay.v]])
+    v_bus = v_atom[model.tree.atom_of_bus] * same.gain
+    dispatch = _dispatch(model, offers, x)
+    flow = _branch_flow(model, x, _drawn(same, demand, dispatch, v_bus))
+    phases = np.array([len(branch.phases) for branch in network.branches])
+    head = complex(x[lay.p[0]], x[lay.q[0]]) * BASE_KVA / len(network.head_ids)
+    return Clearing(
+        dispatch=dispatch,
+        voltage_magnitude=np.repeat(np.sqrt(v_bus), [len(bus.phases) for bus in network.buses]),
+        power_from=np.repeat(flow / phases, phases),
+        head=np.full(len(network.head_ids), head),
+        losses_kw=float(same.resistance @ x[lay.current]) * BASE_KVA,
+        prices=_prices(model, problem, price, x, solution),
+        cost=objective(problem, x) * problem.cost_unit,
+        limits=tuple(_limits(model, same, problem, x, solution.limits)),
+        exactness_gap=float(np.max(x[lay.current] * x[lay.v_from] - x[lay.p[1:]] ** 2 - x[lay.q[1:]] ** 2)),
+    )
+
+
+def _dispatch(model: BranchFlowModel, offers: tuple[Offer, ...], x: FloatArray) -> ComplexArray:
+    ratio = {offer.resource: offer.reactive_ratio or 0.0 for offer in offers}
+    fixed = np.array([ratio.get(name, 0.0) for name in model.network.resource_ids])
+    real, reactive = x[model.layout.resource_p], x[model.layout.resource_q]
+    return np.asarray(BASE_KVA * (real * (1 + 1j * fixed) + 1j * reactive), dtype=np.complex128)
+
+
+def _branch_flow(model: BranchFlowModel, x: FloatArray, drawn: ComplexArray) -> ComplexArray:
+    """Power into every branch, all phases [kVA]; merged branches carry what is behind them."""
+    lay, network = model.layout, model.network
+    flow = np.zeros(len(network.branches), dtype=np.complex128)
+    lines = model.tree.entry_branch[1:]
+    flow[lines] = (x[lay.p[1:]] + 1j * x[lay.q[1:]]) * BASE_KVA
+    for k in range(len(network.branches) - 1, -1, -1):
+        if network.branches[k].kind != "line":
+            here = network.branches[k].to_bus
+            behind = [c for c, branch in enumerate(network.branches) if branch.from_bus == here]
+            flow[k] = drawn[k + 1] + flow[behind].sum()
+    return flow
+
+
+def _drawn(same: Equivalent, demand: ComplexArray, dispatch: ComplexArray, v_bus: FloatArray) -> ComplexArray:
+    """Power drawn at every bus [kVA]."""
+    exponent = same.feeder.load_exponent / 2
+    drawn = np.zeros(len(v_bus), dtype=np.complex128)
+    drawn -= 1j * same.feeder.capacitor * BASE_KVA * v_bus
+    np.add.at(drawn, same.feeder.load_bus, demand * (1 + exponent * (v_bus[same.feeder.load_bus] - 1)))
+    np.add.at(drawn, same.feeder.resource_bus, -dispatch)
+    return drawn
+
+
+def _prices(
+    model: BranchFlowModel, problem: AtomicProblem, price: WholesalePrice, x: FloatArray, solution: Solution
+) -> Prices:
+    """Split the duals at the tangent of the solution by cause; see `market.prices`."""
+    lay, n_state = model.layout, len(x) - 2 * len(model.network.resources)
+    solver = network_solver(tangent_problem(problem, x))
+    voltage, rating = solution.limits.copy(), solution.limits.copy()
+    voltage[lay.loading] = 0.0
+    rating[lay.v] = 0.0
+    causes = np.column_stack([problem.linear[:n_state], voltage, rating])
+    duals = solver.duals(causes) * problem.cost_unit / BASE_KVA * 1e3
+    atom = model.tree.atom_of_bus
+    counts = [len(bus.phases) for bus in model.network.buses]
+    real = np.repeat(duals[lay.balance_p[atom]], counts, axis=0)
+    reactive = np.repeat(duals[lay.balance_q[atom]], counts, axis=0)
+    energy, energy_q = np.full(len(real), price.lmp), np.full(len(real), price.reactive)
+    return Prices(
+        real=real.sum(axis=1),
+        reactive=reactive.sum(axis=1),
+        real_energy=energy,
+        real_loss=real[:, 0] - energy,
+        real_voltage=real[:, 1],
+        real_congestion=real[:, 2],
+        reactive_energy=energy_q,
+        reactive_loss=reactive[:, 0] - energy_q,
+        reactive_voltage=reactive[:, 1],
+        reactive_congestion=reactive[:, 2],
+    )
+
+
+def _limits(
+    model: BranchFlowModel, same: Equivalent, problem: AtomicProblem, x: FloatArray, multipliers: FloatArray
+) -> list[SoftLimit]:
+    """Every limit with a price, once for each phase that it stands for, the dearest first."""
+    lay, found = model.layout, []
+    for line in np.flatnonzero(np.abs(multipliers[lay.v]) > LEAST_LIMIT_PRICE):
+        k = int(lay.v[line])
+        found += _voltage_limits(model, same, problem, x, float(multipliers[k]), int(line), k)
+    for line in np.flatnonzero(np.abs(multipliers[lay.loading]) > LEAST_LIMIT_PRICE):
+        k = int(lay.loading[line])
+        branch = model.network.branches[model.tree.entry_branch[line + 1]]
+        limit = branch.rating_a * model.settings.rating_scale
+        price = 2 * float(multipliers[k]) * problem.cost_unit / limit
+        value, beyond = limit * float(np.sqrt(max(x[k], 0.0))), bool(x[k] > 1 + 1e-6)
+        found += [
+            SoftLimit("rating", f"{branch.name}.{p}", value, limit, price, beyond) for p in branch.phases
+        ]
+    return sorted(found, key=lambda limit: (-limit.price, limit.where))
+
+
+def _voltage_limits(
+    model: BranchFlowModel,
+    same: Equivalent,
+    problem: AtomicProblem,
+    x: FloatArray,
+    multiplier: float,
+    line: int,
+    k: int,
+) -> list[SoftLimit]:
+    """Name the bus of a merged group whose limit is the tightest, phase by phase."""
+    buses = np.flatnonzero(model.tree.atom_of_bus == line + 1)
+    low = multiplier < 0
+    chosen = int(buses[np.argmin(same.gain[buses]) if low else np.argmax(same.gain[buses])])
+    bus: Bus = model.network.buses[chosen]
+    limit = model.settings.voltage_min_pu if low else model.settings.voltage_max_pu
+    return [
+        SoftLimit(
+            kind="voltage_low" if low else "voltage_high",
+            where=f"{bus.name}.{phase}",
+            value=float(np.sqrt(x[k] * same.gain[chosen])),
+            limit=limit,
+            price=abs(multiplier) * problem.cost_unit * 2 * limit / float(same.gain[chosen]),
+            exceeded=bool(x[k] < problem.soft_lower[k] - 1e-6 or x[k] > problem.soft_upper[k] + 1e-6),
+        )
+        for phase in bus.phases
+    ]
