@@ -16,6 +16,8 @@ from market.three_phase_terms import POWER_UNIT, W_UNIT, Anchor
 
 LEAST_LIMIT_PRICE = 1e-6
 """A limit whose multiplier is smaller than this share of the problem's unit is not reported."""
+PENALTY_SHARE = 0.999
+"""A limit whose multiplier is more than this share of its penalty is exceeded."""
 
 
 @dataclass(frozen=True)
@@ -156,8 +158,13 @@ def _rating_limit(
         value=float(x[k]) * limit,
         limit=limit,
         price=float(multipliers[k]) * problem.cost_unit / limit,
-        exceeded=bool(x[k] > 1.0 + 1e-6),
+        exceeded=_pays(problem, multipliers, k),
     )
+
+
+def _pays(problem: AtomicProblem, multipliers: FloatArray, k: int) -> bool:
+    """Whether a limit has its penalty for a price: a held one costs less, however roughly it is held."""
+    return bool(abs(multipliers[k]) > PENALTY_SHARE * problem.penalty[k])
 
 
 def _voltage_limit(
@@ -183,5 +190,5 @@ def _voltage_limit(
         value=value,
         limit=limit,
         price=abs(float(multipliers[k])) * problem.cost_unit * per_pu,
-        exceeded=bool(x[k] < problem.soft_lower[k] - 1e-6 or x[k] > problem.soft_upper[k] + 1e-6),
+        exceeded=_pays(problem, multipliers, k),
     )
