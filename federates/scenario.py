@@ -102,11 +102,14 @@ class MarketSection(Section):
 
     model: str = Field(
         default="three_phase",
-        description='three_phase, branch_flow, uniform, or a class "package.module:Class"',
+        description='three_phase, branch_flow, uniform, none, or a class "package.module:Class"',
     )
     method: Method = Field(default="pac-accelerated", description="how the optimum is found")
     voltage_min_pu: Positive = Field(default=0.95, description="lower voltage limit [pu]")
     voltage_max_pu: Positive = Field(default=1.05, description="upper voltage limit [pu]")
+    voltage_margin_pu: NotNegative = Field(
+        default=0.0, description="how far inside the limits the market stays [pu]"
+    )
     voltage_penalty: NotNegative = Field(
         default=1e4, description="price of a voltage excess [$/h per pu and node]"
     )
@@ -116,6 +119,9 @@ class MarketSection(Section):
     rating_scale: Positive = Field(default=1.0, description="factor on every line rating")
     loss_weight: NotNegative = Field(
         default=0.0, description="extra weight of losses, as a multiple of the LMP"
+    )
+    agents: Annotated[int, Field(ge=0)] = Field(
+        default=8, description="negotiating agents, each with an area of several buses; 0: one agent a bus"
     )
     tolerance: Positive = Field(default=1e-4, description="relative residual at which agents stop")
     max_rounds: Annotated[int, Field(ge=1)] = Field(
@@ -134,7 +140,7 @@ class MarketSection(Section):
 
     @model_validator(mode="after")
     def _band(self) -> MarketSection:
-        if self.voltage_min_pu >= self.voltage_max_pu:
+        if self.voltage_min_pu + self.voltage_margin_pu >= self.voltage_max_pu - self.voltage_margin_pu:
             raise ValueError(
                 "voltage_min_pu is not below voltage_max_pu; expected a band such as 0.95 to 1.05"
             )

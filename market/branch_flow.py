@@ -324,8 +324,8 @@ def _soft_limits(
     """Voltage band of every atom (the tightest of its buses) and rating of every line."""
     lay, limits = model.layout, model.settings
     low, high = np.full(model.tree.n_atom, -np.inf), np.full(model.tree.n_atom, np.inf)
-    np.maximum.at(low, model.tree.atom_of_bus, limits.voltage_min_pu**2 / same.gain)
-    np.minimum.at(high, model.tree.atom_of_bus, limits.voltage_max_pu**2 / same.gain)
+    np.maximum.at(low, model.tree.atom_of_bus, limits.voltage_low_pu**2 / same.gain)
+    np.minimum.at(high, model.tree.atom_of_bus, limits.voltage_high_pu**2 / same.gain)
     soft_lower, soft_upper, penalty = np.full(lay.n, -np.inf), np.full(lay.n, np.inf), np.zeros(lay.n)
     soft_lower[lay.v], soft_upper[lay.v] = low[1:], high[1:]
     penalty[lay.v] = PHASES * limits.voltage_penalty / 2 / unit

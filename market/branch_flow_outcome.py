@@ -160,7 +160,7 @@ def _voltage_limits(
     low = multiplier < 0
     chosen = int(buses[np.argmin(same.gain[buses]) if low else np.argmax(same.gain[buses])])
     bus: Bus = model.network.buses[chosen]
-    limit = model.settings.voltage_min_pu if low else model.settings.voltage_max_pu
+    limit = model.settings.voltage_low_pu if low else model.settings.voltage_high_pu
     return [
         SoftLimit(
             kind="voltage_low" if low else "voltage_high",

@@ -281,8 +281,8 @@ class CentralThreePhase:
         free = np.flatnonzero(grid.tree.node_slot >= grid.tree.slot_start[1])
         gain, w = anchor.node_gain[free], anchor.w[free]
         numbers["per_gain"].value = 1 / gain
-        numbers["low"].value = (limits.voltage_min_pu**2 - w) / gain / W_UNIT
-        numbers["high"].value = (limits.voltage_max_pu**2 - w) / gain / W_UNIT
+        numbers["low"].value = (limits.voltage_low_pu**2 - w) / gain / W_UNIT
+        numbers["high"].value = (limits.voltage_high_pu**2 - w) / gain / W_UNIT
         scale = POWER_UNIT / 1e3 / unit
         numbers["head_p"].value = np.array([price.lmp * scale])
         numbers["head_q"].value = np.array([price.reactive * scale])

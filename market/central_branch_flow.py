@@ -167,8 +167,8 @@ class CentralBranchFlow:
             numbers[f"slope_{part}"].value = np.bincount(atom, take(power) * exponent * gain, n)
         numbers["slope_q"].value = numbers["slope_q"].value - shunt
         low, high = np.full(n, -np.inf), np.full(n, np.inf)
-        np.maximum.at(low, self.tree.atom_of_bus, self.settings.voltage_min_pu**2 / same.gain)
-        np.minimum.at(high, self.tree.atom_of_bus, self.settings.voltage_max_pu**2 / same.gain)
+        np.maximum.at(low, self.tree.atom_of_bus, self.settings.voltage_low_pu**2 / same.gain)
+        np.minimum.at(high, self.tree.atom_of_bus, self.settings.voltage_high_pu**2 / same.gain)
         numbers["low"].value, numbers["high"].value = low, high
 
     def _set_market(

@@ -182,7 +182,7 @@ def _voltage_limit(
     w = anchor.w[nodes] + x[k] * anchor.node_gain[nodes] * W_UNIT
     node = int(nodes[np.argmin(w) if low else np.argmax(w)])
     value = float(np.sqrt(max(float(w.min() if low else w.max()), 0.0)))
-    limit = grid.settings.voltage_min_pu if low else grid.settings.voltage_max_pu
+    limit = grid.settings.voltage_low_pu if low else grid.settings.voltage_high_pu
     per_pu = 2 * limit / (W_UNIT * float(anchor.node_gain[node]))
     return SoftLimit(
         kind="voltage_low" if low else "voltage_high",

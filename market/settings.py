@@ -21,6 +21,8 @@ class MarketSettings:
         Negotiation between buses, or the central reference solution.
     voltage_min_pu, voltage_max_pu : float
         Soft voltage limits [pu].
+    voltage_margin_pu : float
+        How far inside the limits the market stays [pu]: room for regulators that move after it.
     voltage_penalty : float
         Price of exceeding a voltage limit [$/h per pu and node].
     rating_penalty : float
@@ -42,10 +44,21 @@ class MarketSettings:
     method: Method = "pac-accelerated"
     voltage_min_pu: float = 0.95
     voltage_max_pu: float = 1.05
+    voltage_margin_pu: float = 0.0
     voltage_penalty: float = 1e4
     rating_penalty: float = 1e4
     rating_scale: float = 1.0
     loss_weight: float = 0.0
     agents: int = 8
-    tolerance: float = 1e-3
+    tolerance: float = 1e-4
     max_rounds: int = 20_000
+
+    @property
+    def voltage_low_pu(self) -> float:
+        """Lowest voltage that the market plans for [pu]."""
+        return self.voltage_min_pu + self.voltage_margin_pu
+
+    @property
+    def voltage_high_pu(self) -> float:
+        """Highest voltage that the market plans for [pu]."""
+        return self.voltage_max_pu - self.voltage_margin_pu

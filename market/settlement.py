@@ -2,8 +2,8 @@
 
 Every amount is positive in the direction of its name: loads pay, generators and flexible loads are paid, the
 wholesale market is paid. The operator's net revenue is computed twice: from the payments, and from the parts
-of the prices, which knows nothing of the head meter. The two agree only when the parts add up to the prices and
-the AC power balances; their difference is the imbalance of the ledger.
+of the prices, which knows nothing of the head meter. The two agree only when the parts add up to the prices
+and the AC power balances; their difference is the imbalance of the ledger.
 """
 
 from __future__ import annotations

@@ -168,8 +168,8 @@ def limit_voltages(grid: Structure, anchor: Anchor, bounds: Bounds, unit: float)
     slot = tree.node_slot
     variable = grid.layout.w[slot]
     free = variable >= 0
-    low = (limits.voltage_min_pu**2 - anchor.w) / anchor.node_gain / W_UNIT
-    high = (limits.voltage_max_pu**2 - anchor.w) / anchor.node_gain / W_UNIT
+    low = (limits.voltage_low_pu**2 - anchor.w) / anchor.node_gain / W_UNIT
+    high = (limits.voltage_high_pu**2 - anchor.w) / anchor.node_gain / W_UNIT
     np.maximum.at(bounds.soft_lower, variable[free], low[free])
     np.minimum.at(bounds.soft_upper, variable[free], high[free])
     bounds.penalty[variable[free]] = limits.voltage_penalty * W_UNIT / 2 / unit
