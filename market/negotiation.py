@@ -65,11 +65,15 @@ class Effort:
 
 
 def begin(problem: AtomicProblem, solver: NetworkSolver, warmth: Warmth | None) -> Warmth:
-    """Start at the last clearing, or at the resources' answer to the prices without limits."""
+    """Start at the last clearing or at the resources' answer to its limits, whichever is cheaper now.
+
+    The first time, start at their answer to the prices without limits.
+    """
     n = problem.n_state
     if warmth is not None:
+        limits = warmth.limits / problem.cost_unit
         powers = np.clip(warmth.dispatch, problem.lower[n:], problem.upper[n:])
-        return Warmth(powers, warmth.limits / problem.cost_unit, warmth.weight)
+        return Warmth(_cheaper(problem, solver, limits, powers), limits, warmth.weight)
     idle = np.clip(np.zeros(len(problem.linear) - n), problem.lower[n:], problem.upper[n:])
     duals = solver.duals(problem.linear[:n])
     return Warmth(solver.best_response(duals, idle), np.zeros(n), 1.0)
