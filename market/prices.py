@@ -17,6 +17,11 @@ import scipy.sparse.linalg as sla
 from feeders.network import FloatArray
 from market.atoms import AtomicProblem
 
+BISECTIONS = 100
+"""Doublings and halvings of a disc's multiplier: down to rounding."""
+LEAST_MULTIPLIER = 1e-9
+"""Where the doubling starts, in units of the problem."""
+
 
 @dataclass(frozen=True)
 class NetworkSolver:
@@ -49,10 +54,36 @@ class NetworkSolver:
         """
         n, problem = self.problem.n_state, self.problem
         gain = problem.rows[:n, n:].T @ duals - problem.linear[n:]
-        curved = problem.quadratic[n:] > 0
-        wanted = np.where(curved, gain / np.where(curved, problem.quadratic[n:], 1.0), fallback)
-        response: FloatArray = np.clip(wanted, problem.lower[n:], problem.upper[n:])
+        curve, low, high = problem.quadratic[n:], problem.lower[n:], problem.upper[n:]
+        wanted = np.where(curve > 0, gain / np.where(curve > 0, curve, 1.0), fallback)
+        response: FloatArray = np.clip(wanted, low, high)
+        for pair, radius in zip(problem.discs - n, problem.disc_radius, strict=True):
+            if np.hypot(*response[pair]) > radius:
+                response[pair] = _on_disc(gain[pair], curve[pair], low[pair], high[pair], float(radius))
         return response
+
+
+def _on_disc(
+    gain: FloatArray, curve: FloatArray, low: FloatArray, high: FloatArray, radius: float
+) -> FloatArray:
+    """Maximise ``gain @ x - curve @ x**2 / 2`` in a box and a disc, by bisection on the disc's multiplier."""
+
+    def powers(multiplier: float) -> FloatArray:
+        best: FloatArray = np.clip(gain / (curve + multiplier), low, high)
+        return best
+
+    least, most = 0.0, LEAST_MULTIPLIER
+    for _ in range(BISECTIONS):
+        if np.hypot(*powers(most)) <= radius:
+            break
+        least, most = most, 2 * most
+    for _ in range(BISECTIONS):
+        middle = (least + most) / 2
+        if np.hypot(*powers(middle)) > radius:
+            least = middle
+        else:
+            most = middle
+    return powers(most)
 
 
 def network_solver(problem: AtomicProblem) -> NetworkSolver:
