@@ -62,9 +62,17 @@ def read_clearing(
         head=anchor.state.head + head_change,
         losses_kw=anchor.state.losses.real + _loss_change(grid, anchor, power_from, d_w),
         prices=_prices(grid, solver, price, solution.limits),
-        cost=objective(problem, x) * problem.cost_unit,
+        cost=_cost(problem, x, solution.limits) * problem.cost_unit,
         limits=tuple(_limits(grid, anchor, problem, x, solution.limits)),
     )
+
+
+def _cost(problem: AtomicProblem, x: FloatArray, multipliers: FloatArray) -> float:
+    """Cost without penalties for what a held limit misses within the tolerance."""
+    n = problem.n_state
+    missed = np.maximum(problem.soft_lower - x, 0.0) + np.maximum(x - problem.soft_upper, 0.0)
+    held = [k for k in np.flatnonzero(missed[:n]) if not _pays(problem, multipliers, int(k))]
+    return objective(problem, x) - float(problem.penalty[held] @ missed[held])
 
 
 def _prices(grid: Structure, solver: NetworkSolver, price: WholesalePrice, limits: FloatArray) -> Prices:
