@@ -222,11 +222,12 @@ def anchored_rounds(
 
 
 def money(
-    state: AcState, dispatch: ComplexArray, network: Network, offers: Iterable[Offer], lmp: float
+    state: AcState, dispatch: ComplexArray, network: Network, offers: Iterable[Offer], price: WholesalePrice
 ) -> float:
     """Wholesale purchase at an AC state and the cost of the dispatch [$/h]."""
     position = {name: k for k, name in enumerate(network.resource_ids)}
-    cost = lmp * float(state.head.real.sum()) / 1e3
+    head = complex(state.head.sum())
+    cost = (price.lmp * head.real + price.reactive * head.imag) / 1e3
     for offer in offers:
         kw = float(dispatch[position[offer.resource]].real)
         cost += (offer.cost_linear * kw + offer.cost_quadratic * kw**2 / 2) / 1e3
