@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from federates.base import main
-from federates.clock import OFFER_SLOT, PRICE_SLOT
-from federates.contract import OFFER_QUANTITY
 from federates.demand import nominal_demand
-from federates.link import Link, Value
-from federates.messages import offers_text
+from federates.offering import Interval, OfferingFederate, run_owner
 from federates.study import Study
 from feeders.assets import AssetTerms
 from feeders.network import ComplexArray, Network, Resource
@@ -18,44 +12,32 @@ from market.offers import Offer
 NAME = "assets"
 
 
-class Assets:
+class Assets(OfferingFederate):
     """Offers the resources that the asset table gives to one owner.
 
     Parameters
     ----------
     study : Study
         Names the table.
-    owner : str
+    name : str, optional
         Name of this federate.
     """
 
-    def __init__(self, study: Study, owner: str = NAME) -> None:
-        self._clock = study.clock
-        self._network = study.network
+    NAME = NAME
+
+    def __init__(self, study: Study, name: str = "") -> None:
+        super().__init__(study, name)
         self._load_scale = study.scenario.feeder.load_scale
-        self._key = f"{owner}/{OFFER_QUANTITY}"
-        resources = {resource.name: resource for resource in self._network.resources}
         self._terms = [
-            (resources[terms.resource], terms)
+            (self.resources[terms.resource], terms)
             for terms in study.terms
-            if resources[terms.resource].owner == owner
+            if terms.resource in self.resources
         ]
 
-    def initial(self) -> Mapping[str, Value]:
-        """Publish nothing while initialising."""
-        return {}
-
-    def run(self, link: Link) -> None:
-        """Offer every resource once the interval's demand is known."""
-        for interval in range(self._clock.intervals):
-            link.wait_until(self._clock.at(interval, OFFER_SLOT))
-            ratio = link.number("wholesale/demand_ratio", since=self._clock.at(interval, PRICE_SLOT))
-            demand = nominal_demand(self._network, ratio, self._load_scale)
-            offers = make_offers(self._terms, self._network, demand)
-            link.publish(self._key, offers_text(interval, offers))
-
-    def close(self) -> None:
-        """Nothing to release."""
+    def offer(self, now: Interval) -> list[Offer]:
+        """Offer every resource for the demand of the interval."""
+        network = self.study.network
+        return make_offers(self._terms, network, nominal_demand(network, now.demand_ratio, self._load_scale))
 
 
 def make_offers(
@@ -92,4 +74,4 @@ def make_offers(
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(NAME, Assets))
+    raise SystemExit(run_owner(Assets, NAME))

@@ -14,7 +14,7 @@ from federates.link import Link, Value
 from federates.messages import FeederStatus, Stage, read_award
 from federates.study import Study
 from feeders.engine import AcEngine
-from feeders.errors import FederationError, FeederError
+from feeders.errors import FederationError, FeederError, InputError
 from feeders.network import ComplexArray
 from feeders.network_json import network_to_json
 
@@ -97,16 +97,43 @@ class Feeder:
 
 
 def open_engine(study: Study) -> AcEngine:
-    """Open the study's feeder in OpenDSS, which takes half a second to load."""
+    """Open the study's feeder in the program that it names; either takes half a second to load.
+
+    Raises
+    ------
+    InputError
+        When the program cannot do what the scenario asks, or is not installed.
+    """
+    settings = study.scenario.feeder
+    if settings.engine == "power_grid_model":
+        return _open_power_grid(study)
     from feeders.opendss import OpenDssFeeder
 
-    settings = study.scenario.feeder
     return OpenDssFeeder(
         study.network,
         regulators=settings.regulators,
         control_mode=settings.control_mode,
         tolerance=settings.tolerance,
     )
+
+
+def _open_power_grid(study: Study) -> AcEngine:
+    settings = study.scenario.feeder
+    if settings.regulators == "automatic":
+        raise InputError(
+            "power_grid_model does not move regulators",
+            where=f"{study.scenario_file} feeder.regulators",
+            expected='"held" or "neutral"',
+        )
+    try:
+        from feeders.pgm import PowerGridFeeder
+    except ModuleNotFoundError:
+        raise InputError(
+            "power-grid-model is not installed",
+            where=f"{study.scenario_file} feeder.engine",
+            expected='pip install "dlmp-cosim[power-grid-model]"',
+        ) from None
+    return PowerGridFeeder(study.network, regulators=settings.regulators, tolerance=settings.tolerance)
 
 
 if __name__ == "__main__":

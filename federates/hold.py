@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -52,8 +53,11 @@ def hold(
 
 
 def within(offer: Offer, power: complex) -> complex:
-    """Bring a power [kVA] to the nearest real and reactive limits of an offer."""
+    """Bring a power [kVA] to the limits of an offer: real power first, then what its rating leaves."""
     real = min(max(power.real, offer.p_min_kw), offer.p_max_kw)
     if offer.reactive_ratio is not None:
         return complex(real, real * offer.reactive_ratio)
-    return complex(real, min(max(power.imag, offer.q_min_kvar), offer.q_max_kvar))
+    most = offer.s_max_kva
+    real = min(max(real, -most), most)
+    room = math.sqrt(max(most**2 - real**2, 0.0)) if math.isfinite(most) else math.inf
+    return complex(real, min(max(power.imag, offer.q_min_kvar, -room), offer.q_max_kvar, room))

@@ -90,7 +90,7 @@ class MarketFederate:
             raise FederationError(
                 "feeder/status, published by 'feeder', has no converged power flow to start from"
             )
-        texts = {key: link.text(key) for key in link.offers}
+        texts = {key: _offer_text(link, key) for key in link.offers}
         kw = dict(zip(network.load_ids, demand.real.tolist(), strict=True))
         return Case(interval, price, demand, read_offers(texts, interval, network, kw), forecast)
 
@@ -111,6 +111,14 @@ class MarketFederate:
         _publish(link, dispatch_values(clearing), trial_text(interval, trials))
         link.wait_until(self._clock.at(interval, market_slot(trials + 1)))
         return self._read_answer(link, interval, trials, "trial")
+
+
+def _offer_text(link: Link, key: str) -> str:
+    """Read an offer; empty when there is none or it is no text, which is refused and not an error."""
+    try:
+        return link.text(key)
+    except (FederationError, UnicodeDecodeError):
+        return ""
 
 
 def _publish(link: Link, values: Mapping[str, Value], record: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from federates.helics_config import publisher_of
@@ -15,12 +15,15 @@ from feeders.errors import FederationError
 from feeders.network import ComplexArray, Network, Resource
 from feeders.state import AcState
 from market.clearing import Clearing
-from market.offers import Offer, WholesalePrice
+from market.offers import Offer, WholesalePrice, accept_offers
 
 Stage = Literal["forecast", "trial", "final"]
 OFFER_FIELDS = frozenset(field.name for field in fields(Offer))
 LARGEST_COST = 1e6
 """Marginal cost that no sound offer exceeds [$/MWh]."""
+_SHOWN = 80
+"""Characters of somebody else's value that a refusal repeats."""
+_LARGEST_INTEGER = 10**15
 _SLACK = 1e-6
 """Share by which an offer may exceed a nameplate, for rounding."""
 
@@ -36,6 +39,8 @@ def decode(key: str, text: str) -> dict[str, Any]:
         table = json.loads(text)
     except json.JSONDecodeError as error:
         raise refusal(key, f"is not JSON: {error.msg} at character {error.pos}") from None
+    except (RecursionError, ValueError) as error:
+        raise refusal(key, f"cannot be read as JSON: {error}") from None
     if not isinstance(table, dict):
         raise refusal(key, "is not a JSON object")
     return table
@@ -255,13 +260,17 @@ def read_offers(
             else:
                 accepted[offer.resource] = offer
     order = [accepted[name] for name in network.resource_ids if name in accepted]
-    return OfferBook(tuple(order), tuple(refused))
+    sound, unsound = accept_offers(network, order)
+    refused += [f"{resources[item.resource].owner}: {item}" for item in unsound]
+    return OfferBook(sound, tuple(refused))
 
 
 def _rows(key: str, text: str, interval: int) -> list[Any]:
+    if not text:
+        raise refusal(key, "was never published")
     table = decode(key, text)
     if table.get("interval") != interval:
-        raise refusal(key, f"is for interval {table.get('interval')}; expected {interval}")
+        raise refusal(key, f"is for interval {_shown(table.get('interval'))}; expected {interval}")
     rows = table.get("offers")
     if not isinstance(rows, list):
         raise refusal(key, "lacks a list of offers")
@@ -281,7 +290,7 @@ def _offer(
     name = row.get("resource")
     resource = resources.get(name) if isinstance(name, str) else None
     if resource is None:
-        raise ValueError(f"offers unknown resource {name!r}")
+        raise ValueError(f"offers unknown resource {_shown(name)}")
     if resource.owner != federate:
         raise ValueError(f"offers {name!r}, which belongs to {resource.owner!r}")
     if name in accepted:
@@ -289,21 +298,44 @@ def _offer(
     offer = _typed(row, resource.name)
     limit = demand_kw[resource.load] if resource.load else resource.kw_max
     _check_limits(offer, limit * (1 + _SLACK) + _SLACK)
+    return offer if resource.load else _within_rating(offer, resource.kva_max)
+
+
+def _within_rating(offer: Offer, kva: float) -> Offer:
+    """Keep an offer within the rating of its resource, which it may leave out; ValueError when it cannot."""
+    real = max(abs(offer.p_min_kw), abs(offer.p_max_kw))
+    if offer.reactive_ratio is None:
+        return replace(offer, s_max_kva=min(offer.s_max_kva, kva))
+    reach = real * math.hypot(1.0, offer.reactive_ratio)
+    if reach > kva * (1 + _SLACK) + _SLACK:
+        raise ValueError(f"{offer.resource!r} offers {reach:g} kVA; it has {kva:g} kVA")
     return offer
+
+
+def _shown(value: Any) -> str:
+    """Text of somebody else's value, cut to what a record can bear."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _typed(row: Mapping[str, Any], name: str) -> Offer:
     """Build the offer from numbers alone."""
     for field, value in row.items():
         if field not in OFFER_FIELDS:
-            raise ValueError(f"offer of {name!r} has unknown field {field!r}")
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if field != "resource" and not number:
-            raise ValueError(f"{field} of {name!r} is {value!r}; expected a finite number")
+            raise ValueError(f"offer of {name!r} has unknown field {_shown(field)}")
+        if field != "resource" and not _is_number(value):
+            raise ValueError(f"{field} of {name!r} is {_shown(value)}; expected a finite number")
     missing = {"p_min_kw", "p_max_kw", "cost_linear"} - set(row)
     if missing:
         raise ValueError(f"offer of {name!r} lacks {', '.join(sorted(missing))}")
     return Offer(name, **{field: float(value) for field, value in row.items() if field != "resource"})
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether a value of JSON is a number that a double can hold."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return abs(value) < _LARGEST_INTEGER
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _check_limits(offer: Offer, kw: float) -> None:

@@ -17,6 +17,7 @@ from federates.link import Link, Value
 from federates.messages import decode, encode
 from federates.store import ResultsWriter, create_results, manifest_text
 from federates.study import Study
+from feeders.errors import FederationError
 from feeders.network import Network
 from feeders.network_json import network_from_json
 from market.audit import Limits, Prediction, Verdict, judge
@@ -71,7 +72,7 @@ class Recorder:
         text = link.text("feeder/network")
         network = network_from_json(text, where="feeder/network")
         link.adopt(network)
-        topics = [topic for key in link.keys if key not in CONSTANT and (topic := find_topic(key))]
+        topics = recorded_topics(self._study)
         verdict = find_topic("audit/verdict")
         recorded = [*topics, *AUDIT_TOPICS, *([verdict] if verdict else [])]
         constant = {"network": text, "source": link.text("wholesale/source")}
@@ -104,8 +105,23 @@ class Recorder:
 
 
 def _read(link: Link, topic: Topic, start: float) -> Value:
-    """Read a topic of this interval; offers may be as old as their publisher likes."""
-    return read_topic(link, topic, since=0.0 if topic.key.endswith(f"/{OFFER_QUANTITY}") else start)
+    """Read a topic of this interval; what offering federates publish may be late, absent or broken."""
+    if find_topic(topic.key) is not None and not topic.key.endswith(f"/{OFFER_QUANTITY}"):
+        return read_topic(link, topic, since=start)
+    try:
+        return read_topic(link, topic, since=0.0)
+    except (FederationError, UnicodeDecodeError):
+        return "" if topic.type == "string" else math.nan
+
+
+def recorded_topics(study: Study) -> list[Topic]:
+    """Return what the recorder's HELICS file lists: topics of the contract, and federates' own figures."""
+    listed = [item for item in study.config(NAME).subscriptions if item.key not in CONSTANT]
+    return [
+        find_topic(item.key) or Topic(item.key, item.type, item.unit, "", item.info or item.key)
+        for item in listed
+        if item.type != "vector" or find_topic(item.key)
+    ]
 
 
 def prediction(values: Mapping[str, Value], record: Mapping[str, Any]) -> Prediction:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from federates.checked_file import read_toml, validate
 from federates.clock import SLOT_S, Clock, last_slot_needed
+from feeders.network import ResourceKind
 from market.settings import MarketSettings, Method
 
 ZONE = ZoneInfo("America/New_York")
@@ -70,6 +71,9 @@ class FeederSection(Section):
 
     case: str = Field(
         default="ieee123", description="a feeder that comes with this package, or a network JSON file"
+    )
+    engine: Literal["opendss", "power_grid_model"] = Field(
+        default="opendss", description="which program solves it; power_grid_model leaves regulators alone"
     )
     regulators: Literal["automatic", "held", "neutral"] = Field(
         default="automatic", description="tap changers act, stay where they are, or stay at 0"
@@ -154,6 +158,43 @@ class MarketSection(Section):
         return MarketSettings(model=known, **self.model_dump(include=names))  # type: ignore[arg-type]
 
 
+class OwnedResource(Section):
+    """One resource that a scenario adds to the feeder."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = Field(description="name of its own")
+    kind: ResourceKind = Field(description="generator, storage (any sign) or flexible_load")
+    bus: str = Field(default="", description="where it is connected; empty for a flexible load")
+    phases: Annotated[str, Field(pattern=r"^a?b?c?$")] = Field(
+        default="", description="such as abc; empty: all of the bus, or those of the load"
+    )
+    load: str = Field(default="", description="the load that a flexible load curtails")
+    kw_max: Positive = Field(description="nameplate real power [kW]")
+    kva_max: Positive | None = Field(default=None, description="rating [kVA]; by default that of kw_max")
+
+    @model_validator(mode="after")
+    def _placed(self) -> OwnedResource:
+        flexible = self.kind == "flexible_load"
+        if flexible == bool(self.bus) or flexible != bool(self.load) or (flexible and self.phases):
+            raise ValueError(
+                f"{self.name} is out of place; expected "
+                + ("a load and neither bus nor phases" if flexible else "a bus and no load")
+            )
+        if self.kva_max is not None and self.kva_max < self.kw_max:
+            raise ValueError(f"kva_max of {self.name} is too small; expected at least {self.kw_max:g} kVA")
+        return self
+
+
+class OwnerSection(Section):
+    """A federate that offers resources of its own."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = Field(description="name of the federate")
+    resource: list[OwnedResource] = Field(default_factory=list, description="resources that it adds")
+    takes: list[str] = Field(default_factory=list, description="resources of the asset table that it offers")
+    settings: dict[str, Any] = Field(
+        default_factory=dict, description="what the federate itself wants to know"
+    )
+
+
 class ResultsSection(Section):
     """Where the results go."""
 
@@ -170,6 +211,9 @@ class Scenario(Section):
     feeder: FeederSection = FeederSection()
     wholesale: WholesaleSection
     market: MarketSection = MarketSection()
+    owner: list[OwnerSection] = Field(
+        default_factory=list, description="federates with resources of their own"
+    )
     results: ResultsSection
 
     @property

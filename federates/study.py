@@ -11,6 +11,7 @@ from pathlib import Path
 from federates.checked_file import read_text
 from federates.clock import Clock
 from federates.helics_config import FederateConfig, load_config
+from federates.owners import with_owners
 from federates.scenario import Scenario, load_scenario
 from feeders import ieee123
 from feeders.assets import AssetTerms, read_assets
@@ -73,7 +74,7 @@ class Study:
 
     @property
     def network(self) -> Network:
-        """The feeder with its resources.
+        """The feeder with its resources, and those that the scenario's owners add.
 
         Raises
         ------
@@ -95,6 +96,14 @@ class Study:
 
     @cached_property
     def _assets(self) -> tuple[Network, tuple[AssetTerms, ...]]:
+        """Feeder and terms, with owners as the scenario says."""
+        network, terms = self._feeder()
+        if self.scenario.owner:
+            network = with_owners(network, self.scenario.owner, self.scenario_file)
+            check_network(network)
+        return network, terms
+
+    def _feeder(self) -> tuple[Network, tuple[AssetTerms, ...]]:
         """Feeder and terms; a network file without an asset table keeps its own resources, without terms."""
         feeder = self.scenario.feeder
         table = self.data_file(feeder.assets) if feeder.assets else None
@@ -145,6 +154,8 @@ class Study:
         names = [SCENARIO_FILE, *sorted(path.name for path in self.folder.glob("*.json"))]
         names += [*scenario.wholesale.files, *scenario.wholesale.demand_files]
         names += [name for name in (scenario.feeder.assets, scenario.feeder.case) if name not in ("", *CASES)]
+        told = [value for owner in scenario.owner for value in owner.settings.values()]
+        names += [text for text in told if isinstance(text, str) and self.data_file(text).is_file()]
         return {
             name: hashlib.sha256(self.data_file(name).read_bytes()).hexdigest()
             for name in dict.fromkeys(names)

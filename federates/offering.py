@@ -1,0 +1,195 @@
+"""What every federate with resources to offer shares: when it offers, and how it hears of its award.
+
+A federate of one's own overrides `OfferingFederate.offer` and, when it keeps a state,
+`OfferingFederate.award`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from federates.base import Role, main
+from federates.clock import OFFER_SLOT, PRICE_SLOT, market_slot
+from federates.contract import OFFER_QUANTITY
+from federates.link import Link, Value
+from federates.messages import offers_text
+from federates.study import Study
+from feeders.errors import InputError
+from feeders.network import Network, Resource, node_id
+from feeders.network_json import network_from_json
+from market.offers import Offer
+
+
+@dataclass(frozen=True)
+class Interval:
+    """What an owner knows when it offers.
+
+    Attributes
+    ----------
+    number : int
+        Which interval, from 0.
+    hours : float
+        Its length [h].
+    lmp : float
+        LMP at the feeder head [$/MWh]; NaN when the federate does not read ``wholesale/lmp``.
+    demand_ratio : float
+        Demand as a share of the listed load; NaN when it does not read ``wholesale/demand_ratio``.
+    """
+
+    number: int
+    hours: float
+    lmp: float
+    demand_ratio: float
+
+
+@dataclass(frozen=True)
+class Awarded:
+    """What one resource was awarded, and the prices where it is connected (the mean of its phases).
+
+    Attributes
+    ----------
+    kw, kvar : float
+        Power, positive towards the grid [kW, kvar].
+    dlmp_real : float
+        Price of real power [$/MWh].
+    dlmp_reactive : float
+        Price of reactive power [$/(MVAR*h)].
+    """
+
+    kw: float
+    kvar: float
+    dlmp_real: float
+    dlmp_reactive: float
+
+
+class OfferingFederate:
+    """Offers resources every interval and hears what became of them.
+
+    Parameters
+    ----------
+    study : Study
+        The study; its scenario says which resources this federate owns.
+    name : str, optional
+        Name in the federation; `NAME` by default.
+
+    Attributes
+    ----------
+    NAME : str
+        Name of the federate unless another is given.
+    resources : dict of str to Resource
+        What it owns.
+
+    Raises
+    ------
+    InputError
+        When the scenario gives it no resource.
+    """
+
+    NAME: ClassVar[str]
+
+    def __init__(self, study: Study, name: str = "") -> None:
+        self.study, self.name, self.clock = study, name or self.NAME, study.clock
+        self.resources: dict[str, Resource] = {
+            resource.name: resource for resource in study.network.resources if resource.owner == self.name
+        }
+        if not self.resources:
+            raise InputError(
+                f"{self.name!r} owns no resource",
+                where=str(study.scenario_file),
+                expected=f'[[owner]] with name = "{self.name}" and [[owner.resource]] tables or takes',
+            )
+
+    def offer(self, now: Interval) -> Sequence[Offer]:
+        """Return the offers for an interval; what is not offered is not dispatched."""
+        raise NotImplementedError
+
+    def award(self, now: Interval, awards: Mapping[str, Awarded]) -> Mapping[str, float]:
+        """Take notice of the award of every resource, by name.
+
+        Returns
+        -------
+        mapping of str to float
+            Own figures to publish; its HELICS file lists each as ``<name>/<quantity>``.
+        """
+        del now, awards
+        return {}
+
+    def initial(self) -> Mapping[str, Value]:
+        """Publish nothing while initialising."""
+        return {}
+
+    def run(self, link: Link) -> None:
+        """Offer at the start of every interval; read the award when the interval is settled."""
+        network = self._network(link)
+        for number in range(self.clock.intervals):
+            link.wait_until(self.clock.at(number, OFFER_SLOT))
+            now = self._look(link, number)
+            link.publish(f"{self.name}/{OFFER_QUANTITY}", offers_text(number, self.offer(now)))
+            if "market/dispatch_real" in link.keys:
+                link.wait_until(self.clock.recording(number) - 1.0)
+                figures = self.award(now, self._awards(link, number, network))
+                for quantity, value in figures.items():
+                    link.publish(f"{self.name}/{quantity}", float(value))
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _network(self, link: Link) -> Network:
+        """Take the feeder's own network where it is read, and the scenario's otherwise."""
+        network = self.study.network
+        if "feeder/network" in link.keys:
+            network = network_from_json(link.text("feeder/network"), where="feeder/network")
+        link.adopt(network)
+        return network
+
+    def _look(self, link: Link, number: int) -> Interval:
+        since = self.clock.at(number, PRICE_SLOT)
+
+        def read(key: str) -> float:
+            return link.number(key, since=since) if key in link.keys else float("nan")
+
+        return Interval(
+            number, self.clock.period_s / 3600.0, read("wholesale/lmp"), read("wholesale/demand_ratio")
+        )
+
+    def _awards(self, link: Link, number: int, network: Network) -> dict[str, Awarded]:
+        """Read dispatch and prices of the interval; all of them, so that a missing one is noticed."""
+        since = self.clock.at(number, market_slot(0))
+        keys = ("dispatch_real", "dispatch_reactive", "dlmp_real", "dlmp_reactive")
+        kw, kvar, real, reactive = (link.vector(f"market/{key}", since=since) for key in keys)
+        awards = {}
+        for k, resource in enumerate(network.resources):
+            if resource.name not in self.resources:
+                continue
+            nodes = [network.node_index[node_id(resource.bus, phase)] for phase in resource.phases]
+            price, reactive_price = float(np.mean(real[nodes])), float(np.mean(reactive[nodes]))
+            awards[resource.name] = Awarded(float(kw[k]), float(kvar[k]), price, reactive_price)
+        return awards
+
+
+def run_owner(build: Callable[[Study, str], Role], name: str, arguments: list[str] | None = None) -> int:
+    """Run an offering federate as a process of its own, under its own name or that of ``--name``.
+
+    Parameters
+    ----------
+    build : callable
+        Makes the role from the study and the name: a subclass of `OfferingFederate`.
+    name : str
+        Name of the federate, unless the command line gives another.
+    arguments : list of str, optional
+        Command line; that of the process by default.
+
+    Returns
+    -------
+    int
+        Exit code, as of `federates.base.main`.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--name", default=name)
+    chosen = parser.parse_known_args(arguments)[0].name
+    return main(chosen, lambda study: build(study, chosen), arguments)
