@@ -89,7 +89,7 @@ def _live(
 @contextmanager
 def _broker(federates: int, key: str) -> Any:
     name = f"dlmp_{uuid4().hex[:12]}"
-    broker = h.helicsCreateBroker("inproc", name, f"-f{federates} --loglevel=warning --brokerkey={key}")
+    broker = h.helicsCreateBroker("inproc", name, f"-f{federates} --loglevel=error --brokerkey={key}")
     try:
         yield name
     finally:

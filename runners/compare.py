@@ -121,7 +121,9 @@ def compare_command(cases: Path, output: Path, jobs: int, only: tuple[str, ...],
     (output / "comparison.json").write_text(json.dumps([asdict(item) for item in found], indent=2))
     (output / "comparison.md").write_text(markdown(found))
     console = Console()
-    console.print(*as_tables(found), LEGEND)
+    for table in as_tables(found):
+        console.print(table)
+    console.print(LEGEND)
     if figures:
         from runners.compare_figures import draw
 
@@ -218,8 +220,8 @@ def as_tables(found: list[Metrics]) -> list[Table]:
     """One table for each group, one line for each variant."""
     tables = []
     for titles, items in blocks(found).items():
-        table = Table(title=", ".join(titles), title_justify="left", box=box.SIMPLE)
-        table.add_column("")
+        table = Table(title=", ".join(titles), title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
+        table.add_column("", min_width=16)
         for _, head in COLUMNS:
             table.add_column(head, justify="right")
         for item in items:
