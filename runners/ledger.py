@@ -16,7 +16,17 @@ from federates.results import Results
 from federates.scenario import ZONE
 from feeders.errors import ResultsError
 from feeders.network import ComplexArray, FloatArray
-from market.settlement import NodalPrices, Readings, Settlement, settle
+from market.scenarios import (
+    Metered,
+    Money,
+    Rates,
+    Scenario,
+    bill_market,
+    bill_tariff,
+    read_meters,
+    scenario_of,
+)
+from market.settlement import KWH_PER_MWH, NodalPrices, Readings, Settlement, settle
 
 GROUP = "settlement"
 Owner = Literal["", "node", "load", "resource"]
@@ -76,9 +86,53 @@ def read_prices(results: Results) -> NodalPrices:
     )
 
 
-def settle_results(results: Results) -> Settlement:
-    """Settle the finished intervals of a run at its d-LMPs."""
-    return settle(results.network, read_readings(results), read_prices(results))
+@dataclass(frozen=True)
+class Account:
+    """What a run costs whom, whichever scenario it is.
+
+    Attributes
+    ----------
+    scenario : str
+        Name of the scenario.
+    metered : Metered
+        Energy at the meters.
+    money : Money
+        Payments.
+    settlement : Settlement or None
+        Settlement at nodal prices; None under a tariff.
+    """
+
+    scenario: Scenario
+    metered: Metered
+    money: Money
+    settlement: Settlement | None
+
+    @property
+    def imbalance_usd(self) -> float:
+        """What does not add up [$]: of the ledger, or under a tariff of the metered energy at the LMP."""
+        if self.settlement is not None:
+            return self.settlement.imbalance_usd
+        seen = self.metered
+        lost = seen.head - seen.load.sum(axis=1) + seen.generation.sum(axis=1) - seen.losses
+        return float((lost * seen.lmp).sum()) / KWH_PER_MWH
+
+
+def account_for(results: Results, rates: Rates | None = None) -> Account:
+    """Settle a run as its scenario says: at d-LMPs, or at the rates of a tariff.
+
+    Raises
+    ------
+    ResultsError
+        When the file lacks a quantity, or no interval finished.
+    """
+    scenario = scenario_of(str(results.scenario["market"]["model"]))
+    readings = read_readings(results)
+    if scenario != "market":
+        metered = read_meters(results.network, readings)
+        return Account(scenario, metered, bill_tariff(scenario, metered, rates or Rates()), None)
+    settlement = settle(results.network, readings, read_prices(results))
+    metered = read_meters(results.network, readings, settlement.flexible.energy_kwh.sum(axis=1))
+    return Account(scenario, metered, bill_market(metered, settlement), settlement)
 
 
 def complex_values(results: Results, stem: str) -> ComplexArray:

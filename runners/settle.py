@@ -12,8 +12,7 @@ from rich.table import Table
 
 from federates.results import Results
 from feeders.errors import DlmpError
-from market.settlement import Settlement
-from runners.ledger import missing_part, settle_results, store_settlement
+from runners.ledger import Account, account_for, missing_part, store_settlement
 
 LEDGER = (
     ("load_usd", "loads pay"),
@@ -41,14 +40,14 @@ def settle_command(results: Path, as_json: bool, store: bool) -> None:
     """Settle a run: energy, remuneration, wholesale purchase and the operator's net revenue."""
     try:
         with Results(results) as run:
-            settlement = settle_results(run)
-            table = summary(settlement) | {
+            account = account_for(run)
+            table = summary(account) | {
                 "intervals": run.intervals,
                 "complete": run.complete,
                 "missing": missing_part(run),
             }
-        if store:
-            store_settlement(results, settlement)
+        if store and account.settlement is not None:
+            store_settlement(results, account.settlement)
     except DlmpError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -57,37 +56,43 @@ def settle_command(results: Path, as_json: bool, store: bool) -> None:
         show(table, Console())
 
 
-def summary(settlement: Settlement) -> dict[str, Any]:
-    """Sum a settlement up over the run, by the names of ``dlmp settle --json``.
+def summary(account: Account) -> dict[str, Any]:
+    """Sum an account up over the run, by the names of ``dlmp settle --json``.
 
     Parameters
     ----------
-    settlement : Settlement
+    account : Account
         What was settled.
 
     Returns
     -------
     dict
-        Money [$], energy [kWh], and the operator's net revenue by part [$].
+        Money [$], energy [kWh], and under a market the operator's net revenue by part [$].
     """
-    parts = settlement.parts
-    signed = {name: float(getattr(parts, name).sum()) * (-1 if name in COSTS else 1) for name in PARTS}
-    return {
-        "imbalance_usd": settlement.imbalance_usd,
-        "net_revenue_usd": float(settlement.net_revenue.sum()),
-        "wholesale_usd": float(settlement.wholesale_usd.sum()),
-        "load_usd": float(settlement.load.usd.sum()),
-        "dg_usd": float(settlement.generation.usd.sum()),
-        "flex_usd": float(settlement.flexible.usd.sum()),
-        "net_revenue_parts_usd": signed,
+    money, metered, settlement = account.money, account.metered, account.settlement
+    table: dict[str, Any] = {
+        "scenario": account.scenario,
+        "imbalance_usd": account.imbalance_usd,
+        "net_revenue_usd": money.net_usd,
+        "wholesale_usd": money.wholesale_usd,
+        "load_usd": money.load_usd,
+        "dg_usd": money.dg_usd,
+        "flex_usd": money.flex_usd,
+        "wholesale_of_loads_usd": money.wholesale_of_loads_usd,
         "energy_kwh": {
-            "load": float(settlement.load.energy_kwh.sum()),
-            "dg": float(settlement.generation.energy_kwh.sum()),
-            "flex": float(settlement.flexible.energy_kwh.sum()),
-            "wholesale": float(settlement.head_kwh.sum()),
-            "losses": float(settlement.losses_kwh.sum()),
+            "load": float(metered.load.sum()),
+            "dg": float(metered.generation.sum()),
+            "flex": float(metered.spared.sum()),
+            "wholesale": float(metered.head.sum()),
+            "losses": float(metered.losses.sum()),
         },
     }
+    if settlement is not None:
+        parts = settlement.parts
+        table["net_revenue_parts_usd"] = {
+            name: float(getattr(parts, name).sum()) * (-1 if name in COSTS else 1) for name in PARTS
+        }
+    return table
 
 
 def show(table: dict[str, Any], console: Console) -> None:
@@ -97,11 +102,12 @@ def show(table: dict[str, Any], console: Console) -> None:
     for key, text in LEDGER:
         kwh = energy.get(key.removesuffix("_usd"))
         ledger.add_row(text, f"{table[key]:,.2f}", "" if kwh is None else f"{kwh:,.0f}")
-    parts = Table("operator's net revenue from", "$", title="Where it comes from", title_justify="left")
-    for name, text in PARTS.items():
-        parts.add_row(text, f"{table['net_revenue_parts_usd'][name]:,.2f}")
     console.print(ledger)
-    console.print(parts)
+    if "net_revenue_parts_usd" in table:
+        parts = Table("operator's net revenue from", "$", title="Where it comes from", title_justify="left")
+        for name, text in PARTS.items():
+            parts.add_row(text, f"{table['net_revenue_parts_usd'][name]:,.2f}")
+        console.print(parts)
     console.print(
         f"ledger out of balance by {table['imbalance_usd']:.1e} $ over {table['intervals']} intervals"
     )
