@@ -32,6 +32,9 @@ FINISHED = "intervals_finished"
 TIME_UNIT = "seconds since 1970-01-01 00:00:00"
 PACKAGES = ("dlmp-cosim", "helics", "opendssdirect.py", "numpy", "scipy", "numba", "cvxpy", "pandas", "h5py")
 _CHUNK_ROWS = 32
+_TEXT_BYTES, _TEXT_BYTES_MAX = 65_536, 2**28
+"""Space reserved for the texts of an interval, and for those of a run."""
+_END = "end_of_reserve"
 _TEXT = h5py.string_dtype()
 
 
@@ -72,6 +75,8 @@ class ResultsWriter:
 
     def close(self) -> None:
         """Close the file; harmless when it is closed."""
+        if self._file and self._file.attrs["complete"]:
+            del self._file[_END]
         self._file.close()
 
 
@@ -130,27 +135,49 @@ def create_results(
     _refuse_if_in_use(path)
     draft = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
-        with h5py.File(draft, "w") as file:
-            file.attrs.update(
-                {
-                    "manifest": manifest,
-                    "intervals_expected": clock.intervals,
-                    "complete": 0,
-                    "title": "dlmp-cosim run",
-                }
-            )
-            for name, text in constant.items():
-                file.create_dataset(name, data=text, dtype=_TEXT)
-            file.create_dataset(FINISHED, data=0)
-            _create_axes(file, network, clock)
-            for topic in topics:
-                _create_topic(file, topic, clock.intervals)
-        draft.replace(path)
-        return ResultsWriter(h5py.File(path, "r+"))
+        file = h5py.File(draft, "w")
+        try:
+            _create_structure(file, network, clock, topics, constant)
+            file.attrs["manifest"] = manifest
+            _reserve_text_space(file, clock.intervals)
+            draft.replace(path)
+        except BaseException:
+            file.close()
+            raise
+        return ResultsWriter(file)
     except OSError as error:
         raise ResultsError(f"{path}: cannot be written: {error}") from None
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _create_structure(
+    file: h5py.File, network: Network, clock: Clock, topics: Sequence[Topic], constant: Mapping[str, str]
+) -> None:
+    file.attrs.update({"intervals_expected": clock.intervals, "complete": 0, "title": "dlmp-cosim run"})
+    for name, text in constant.items():
+        file.create_dataset(name, data=text, dtype=_TEXT)
+    file.create_dataset(FINISHED, data=0)
+    _create_axes(file, network, clock)
+    for topic in topics:
+        _create_topic(file, topic, clock.intervals)
+
+
+def _reserve_text_space(file: h5py.File, intervals: int) -> None:
+    """Leave a hole that later texts fill, so that the end of the file, which its head states, does not move.
+
+    A file killed between writing beyond its stated end and stating the new one would lose texts. The hole is
+    never written, so it takes no space on disk.
+    """
+    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    settings.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    size = min(intervals * _TEXT_BYTES, _TEXT_BYTES_MAX)
+    file.create_dataset("hole", shape=(size,), dtype="u1", dcpl=settings)
+    file.create_dataset(_END, shape=(), dtype="u1", dcpl=settings)
+    file.flush()
+    del file["hole"]
+    file.flush()
 
 
 def manifest_text(study: Study, network_text: str) -> str:
