@@ -78,7 +78,10 @@ class CentralThreePhase:
         unit = max(abs(price.lmp), LEAST_PRICE_UNIT) * POWER_UNIT / 1e3
         self._set_network(anchor)
         self._set_market(anchor, offers, price, unit)
-        self._problem.solve(solver=self._solver, ignore_dpp=False)
+        try:
+            self._problem.solve(solver=self._solver, ignore_dpp=False)
+        except cp.error.SolverError as error:
+            raise ClearingError(f"the reference solver gave up: {error}") from error
         if self._problem.status not in ("optimal", "optimal_inaccurate"):
             raise ClearingError(f"the reference solver ends with {self._problem.status!r}")
         head = anchor.state.head.sum()

@@ -89,7 +89,7 @@ class ThreePhaseModel:
         limit_voltages(grid, anchor, bounds, unit)
         limit_ratings(grid, bounds, unit)
         offer_resources(grid, table, bounds, unit)
-        at_anchor = damp(grid, anchor, table, price, bounds, unit)
+        damp(grid, anchor, table, price, bounds, unit)
         price_head(grid, anchor, price, bounds, unit)
         variable_atom, row_atom = self._owners
         pairs, radius = discs(grid, table)
@@ -113,7 +113,7 @@ class ThreePhaseModel:
             discs=pairs,
             disc_radius=radius,
             cones=np.zeros((0, 4), dtype=np.int64),
-            offset=(price.lmp * head.real + price.reactive * head.imag) / 1e3 / unit + at_anchor,
+            offset=(price.lmp * head.real + price.reactive * head.imag) / 1e3 / unit + bounds.offset,
             cost_unit=unit,
             n_state=grid.layout.m,
         )

@@ -91,7 +91,7 @@ def _running_power(grid: Structure, state: AcState, demand: ComplexArray, ratio:
 
 @dataclass
 class Bounds:
-    """Costs and bounds while a problem is being stated."""
+    """Costs and bounds while a problem is being stated; `offset` is a constant cost."""
 
     quadratic: FloatArray
     linear: FloatArray
@@ -100,6 +100,7 @@ class Bounds:
     soft_lower: FloatArray
     soft_upper: FloatArray
     penalty: FloatArray
+    offset: float = 0.0
 
     @classmethod
     def free(cls, n: int) -> Bounds:
@@ -163,7 +164,11 @@ def right_hand_side(grid: Structure, anchor: Anchor) -> FloatArray:
 
 
 def limit_voltages(grid: Structure, anchor: Anchor, bounds: Bounds, unit: float) -> None:
-    """Set soft limits on w; a group of merged buses takes its tightest."""
+    """Set soft limits on w; a group of merged buses takes its tightest.
+
+    Where taps leave no voltage that suits a whole group, its limits cross: between them one is always
+    exceeded and the sum of both penalties is constant, which is the same as no limit there.
+    """
     limits, tree = grid.settings, grid.tree
     slot = tree.node_slot
     variable = grid.layout.w[slot]
@@ -173,6 +178,10 @@ def limit_voltages(grid: Structure, anchor: Anchor, bounds: Bounds, unit: float)
     np.maximum.at(bounds.soft_lower, variable[free], low[free])
     np.minimum.at(bounds.soft_upper, variable[free], high[free])
     bounds.penalty[variable[free]] = limits.voltage_penalty * W_UNIT / 2 / unit
+    crossed = np.flatnonzero(bounds.soft_lower > bounds.soft_upper)
+    high_first = bounds.soft_upper[crossed], bounds.soft_lower[crossed]
+    bounds.soft_lower[crossed], bounds.soft_upper[crossed] = high_first
+    bounds.offset += float(bounds.penalty[crossed] @ (high_first[1] - high_first[0]))
 
 
 def limit_ratings(grid: Structure, bounds: Bounds, unit: float) -> None:
@@ -227,9 +236,8 @@ def damp(
     price: WholesalePrice,
     bounds: Bounds,
     unit: float,
-) -> float:
-    """Keep flat resources near their anchor, at no cost there; return the constant. See `market.damping`."""
-    constant = 0.0
+) -> None:
+    """Keep flat resources near their anchor, at no cost there; see `market.damping`."""
     for variable, curve, power in zip(
         (grid.layout.resource_p, grid.layout.resource_q),
         damping(grid, table, price, unit),
@@ -238,8 +246,7 @@ def damp(
     ):
         bounds.quadratic[variable] += curve
         bounds.linear[variable] -= curve * power / POWER_UNIT
-        constant += float(curve @ (power / POWER_UNIT) ** 2) / 2
-    return constant
+        bounds.offset += float(curve @ (power / POWER_UNIT) ** 2) / 2
 
 
 def price_head(grid: Structure, anchor: Anchor, price: WholesalePrice, bounds: Bounds, unit: float) -> None:
