@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -26,7 +27,8 @@ from runners.verdict import read_records
 COLUMNS = (
     ("violations", "broken"),
     ("minutes", "min"),
-    ("worst_violation_pu", "worst pu"),
+    ("worst_voltage_pu", "volt pu"),
+    ("worst_overload", "load pu"),
     ("unpriced", "unpriced"),
     ("voltage_error_pu", "error pu"),
     ("head_error_kw", "error kW"),
@@ -37,7 +39,7 @@ COLUMNS = (
 """Columns of the table: metric, and its head."""
 LEGEND = (
     "broken: limits broken in AC, over nodes, conductors and intervals; min: minutes with any; "
-    "worst: largest excess, of voltage or of the rating; unpriced: broken without a price from the market; "
+    "volt, load: largest excess of a voltage, and of a current over its rating; unpriced: broken without a price from the market; "
     "error: prediction against AC before controls acted, voltage and head power; "
     "spread: mean of highest less lowest d-LMP [$/MWh]"
 )
@@ -59,8 +61,8 @@ class Metrics:
         Limits broken in AC, over nodes, conductors and intervals, and how many of them had no price.
     minutes : float
         Time with at least one limit broken [min].
-    worst_violation_pu : float
-        Largest excess [pu of voltage or of the rating].
+    worst_voltage_pu, worst_overload : float
+        Largest excess of a voltage [pu], and of a current over its rating [pu of the rating].
     voltage_error_pu, head_error_kw : float
         Largest difference between the final prediction and AC, before controls acted.
     cost_usd : float
@@ -83,7 +85,8 @@ class Metrics:
     violations: int
     unpriced: int
     minutes: float
-    worst_violation_pu: float
+    worst_voltage_pu: float
+    worst_overload: float
     voltage_error_pu: float
     head_error_kw: float
     cost_usd: float
@@ -180,7 +183,8 @@ def measure(run: Results, study: Study, titles: tuple[str, ...]) -> Metrics:
         violations=sum(map(len, broken)),
         unpriced=sum(len(record.verdict.unpriced) for record in records),
         minutes=60 * run.period_h * sum(map(bool, broken)),
-        worst_violation_pu=max((v.excess for group in broken for v in group), default=0.0),
+        worst_voltage_pu=max((v.excess for v in itertools.chain(*broken) if v.kind != "rating"), default=0.0),
+        worst_overload=max((v.excess for v in itertools.chain(*broken) if v.kind == "rating"), default=0.0),
         voltage_error_pu=_largest(records, "voltage_error_pu"),
         head_error_kw=_largest(records, "head_error_kw"),
         cost_usd=realised_cost(run, study),

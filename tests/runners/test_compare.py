@@ -92,7 +92,7 @@ def test_markdown_has_a_block_for_each_group() -> None:
     other = replace(SAMPLE, name="c_b", titles=("night", "b"))
     text = markdown([SAMPLE, other, replace(SAMPLE, titles=("day", "c"))])
     assert text.count("**day**") == text.count("**night**") == 1
-    assert "| b | 12 | 60 | 0.02 | 4 | 0.001 | 2 | 1,234 | 5.5 | 1.5 |" in text
+    assert "| b | 12 | 60 | 0.02 | 0.15 | 4 | 0.001 | 2 | 1,234 | 5.5 | 1.5 |" in text
 
 
 def test_a_wrong_cases_file_ends_with_one_line(tmp_path: Path) -> None:
