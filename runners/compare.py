@@ -39,7 +39,8 @@ COLUMNS = (
 """Columns of the table: metric, and its head."""
 LEGEND = (
     "broken: limits broken in AC, over nodes, conductors and intervals; min: minutes with any; "
-    "volt, load: largest excess of a voltage, and of a current over its rating; unpriced: broken without a price from the market; "
+    "volt, load: largest excess of a voltage, and of a current over its rating; "
+    "unpriced: broken without a price from the market; "
     "error: prediction against AC before controls acted, voltage and head power; "
     "spread: mean of highest less lowest d-LMP [$/MWh]"
 )
