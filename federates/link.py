@@ -177,14 +177,15 @@ class HelicsLink:
             raise FederationError(
                 f"{self._config.name} does not list {key} among its publications (nearest: {near})"
             )
-        if isinstance(value, str):
-            h.helicsPublicationPublishString(output, value)
-        elif isinstance(value, float):
+        if isinstance(value, float):
             self._check(key, np.array([value]), ("",))
-            h.helicsPublicationPublishDouble(output, value)
-        else:
+        elif not isinstance(value, str):
             self._check(key, value, self._ids.get(key))
-            publish_vector(output, value)
+        send(output, value)
+
+    def publish_as_it_is(self, key: str, value: Value) -> None:
+        """Publish a value without checking it, for trials of how others bear a wrong one."""
+        send(self._outputs[key], value)
 
     def show(self, figures: Mapping[str, float | str]) -> None:
         """Give figures for a progress line."""
@@ -219,6 +220,16 @@ class HelicsLink:
         largest = self._largest[key]
         if values.size and not np.abs(values).max() <= largest:
             raise refusal(key, _what_is_wrong(values, ids, largest, find_topic(key)))
+
+
+def send(output: Any, value: Value) -> None:
+    """Publish a value as it is, sound or not."""
+    if isinstance(value, str):
+        h.helicsPublicationPublishString(output, value)
+    elif isinstance(value, float):
+        h.helicsPublicationPublishDouble(output, value)
+    else:
+        publish_vector(output, value)
 
 
 def _largest(key: str) -> float:
