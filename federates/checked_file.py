@@ -52,12 +52,14 @@ def validate(model: type[ModelT], data: Any, file: Path) -> ModelT:
     Raises
     ------
     InputError
-        For the first thing wrong, in the order of the file.
+        For the first thing wrong; a misspelt key before the missing one that it was meant to be.
     """
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise _explain(error.errors()[0], model, file) from None
+        found = error.errors(include_url=False)
+        misspelt = [detail for detail in found if detail["type"] == "extra_forbidden"]
+        raise _explain((misspelt or found)[0], model, file) from None
 
 
 def _unique(pairs: list[tuple[str, Any]], file: Path) -> dict[str, Any]:

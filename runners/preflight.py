@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from federates.ports import check_ports
 from federates.series import load_series
 from federates.study import Study
 from feeders.errors import DlmpError, InputError, nearest_name
-from runners.runner_file import Member, Runner
+from runners.runner_file import Member, Runner, find_program
 
 BUILT_IN = "federates."
 
@@ -60,7 +59,8 @@ def check_study(runner: Runner, *, port: int | None = None) -> Report:
     notes: list[str] = []
     errors += _gather(_configs(runner, study, configs, notes))
     if not errors:
-        errors += _gather(_wiring(study, configs))
+        others = {member.name for member in runner.members} - set(configs)
+        errors += _gather(_wiring(study, configs, others))
     errors += _gather(_feeder(study, configs))
     errors += _gather(_inputs(study))
     errors += _gather(_places(runner, study, port))
@@ -106,7 +106,7 @@ def _startable(runner: Runner, member: Member) -> Iterator[DlmpError]:
         yield InputError(f"{member.directory!r} is no folder", where=f"{where}.directory")
         return
     program = member.arguments[0]
-    if program != "python" and shutil.which(program) is None:
+    if find_program(program) is None:
         yield InputError(f"there is no program {program!r}", where=f"{where}.exec")
     if member.module.startswith(BUILT_IN) and importlib.util.find_spec(member.module) is None:
         package = importlib.util.find_spec(BUILT_IN.rstrip("."))
@@ -148,15 +148,15 @@ def _same_study(runner: Runner, member: Member, study: Study) -> None:
         )
 
 
-def _wiring(study: Study, configs: Mapping[str, FederateConfig]) -> Iterator[DlmpError]:
-    """Every subscription has a publisher with the same type and unit."""
+def _wiring(study: Study, configs: Mapping[str, FederateConfig], others: set[str]) -> Iterator[DlmpError]:
+    """Every subscription has a publisher with the same type and unit; `others` were not looked at."""
     published = {item.key: item for config in configs.values() for item in config.publications}
     for name, config in configs.items():
         for k, item in enumerate(config.subscriptions):
             where = f"{study.config_file(name)} subscriptions[{k}]"
             source = published.get(item.key)
             if source is None:
-                if item.required and publisher_of(item.key) not in _unchecked(study, configs):
+                if item.required and publisher_of(item.key) not in others:
                     yield InputError(
                         f"nobody publishes {item.key!r}",
                         where=f"{where}.key",
@@ -170,12 +170,6 @@ def _wiring(study: Study, configs: Mapping[str, FederateConfig]) -> Iterator[Dlm
                     expected=f"{source.type} in {source.unit!r}, as {publisher_of(item.key)!r} publishes it",
                 )
     yield from _offers(study, configs)
-
-
-def _unchecked(study: Study, configs: Mapping[str, FederateConfig]) -> set[str]:
-    """Return the publishers that bring their own configuration."""
-    read = {publisher_of(item.key) for config in configs.values() for item in config.subscriptions}
-    return {name for name in read - set(configs) if not study.config_file(name).is_file()}
 
 
 def _offers(study: Study, configs: Mapping[str, FederateConfig]) -> Iterator[DlmpError]:
@@ -196,10 +190,10 @@ def _offers(study: Study, configs: Mapping[str, FederateConfig]) -> Iterator[Dlm
 def _feeder(study: Study, configs: Mapping[str, FederateConfig]) -> Iterator[DlmpError]:
     """Feeder and assets load, and every resource has an owner that offers it."""
     check_model(study.scenario.market.model, where=f"{study.scenario_file} market.model")
+    owners = sorted({resource.owner for resource in study.network.resources})
     market = configs.get("market")
     if market is None:
         return
-    owners = sorted({resource.owner for resource in study.network.resources})
     for owner in owners:
         if f"{owner}/{OFFER_QUANTITY}" not in market.offers:
             count = sum(resource.owner == owner for resource in study.network.resources)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -138,6 +141,15 @@ class Runner:
                 nearest=nearest_name(folder.name, siblings),
             )
         return folder
+
+
+def find_program(name: str) -> str | None:
+    """Path of a program; `python`, and what is installed beside it, is that of this command."""
+    if name == "python":
+        return sys.executable
+    return shutil.which(
+        name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    )
 
 
 def load_runner(path: Path) -> Runner:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +17,7 @@ from federates.heartbeat import CULPRIT, Beat, read_sign
 from federates.ports import PORT_VARIABLE, reserve_block
 from federates.study import RESULTS_VARIABLE
 from feeders.errors import FederationError
-from runners.runner_file import Member, Runner
+from runners.runner_file import Member, Runner, find_program
 
 KEY_VARIABLE = "HELICS_BROKER_KEY"
 POLL_S, LEAVE_S, AFTER_BROKER_S, TERM_S = 0.05, 4.0, 0.5, 1.0
@@ -152,7 +150,7 @@ def _started(runner: Runner, environment: Mapping[str, str], logs: Path) -> Iter
 
 def _start(runner: Runner, member: Member, environment: Mapping[str, str], log: Path) -> _Job:
     words = member.arguments
-    program = sys.executable if words[0] == "python" else shutil.which(words[0])
+    program = find_program(words[0])
     if program is None:
         raise FederationError(f"{member.name}: there is no program {words[0]!r}")
     with log.open("wb") as output:
