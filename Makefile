@@ -1,0 +1,39 @@
+# Two commands: `make demo` runs one day and sums it up, `make test` runs lint, types and all tests.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+STUDY := ieee123_day
+RESULTS := results/$(STUDY)/results.h5
+WORKERS ?= 2
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test lint types pytest install clean
+
+demo: install
+	helics run --path=runners/$(STUDY).json
+	dlmp summary $(RESULTS)
+
+test: install lint types pytest
+
+lint: install
+	ruff check .
+	ruff format --check .
+
+types: install
+	mypy
+
+pytest: install
+	pytest -n $(WORKERS)
+
+install: $(VENV)/installed
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	pip install --quiet --upgrade pip
+	pip install --quiet --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) results
