@@ -57,7 +57,7 @@ def accelerated_rounds(
     restart distance.
     """
     x, y, anchor_x, anchor_y = x0.copy(), y0.copy(), x0.copy(), y0.copy()
-    new, new_dual = np.empty_like(x), np.empty_like(y)
+    new, new_dual = x0.copy(), y0.copy()
     trace = np.empty((limit // every + 2, 3))
     checks, restarts, k, done = 0, 0, 0, 0
     first, last, primal, dual = np.inf, np.inf, np.inf, np.inf
