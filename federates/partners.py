@@ -1,4 +1,4 @@
-"""Toy partners that somebody's federate is tried against: small, tolerant, and wrong on purpose when asked."""
+"""Toy partners for trials of somebody's federate: small, tolerant, and wrong on purpose when asked."""
 
 from __future__ import annotations
 
@@ -205,16 +205,12 @@ def _offered(study: Study) -> list[str]:
     return [key.split("/")[0] for key in study.config("market").offers] if file.is_file() else []
 
 
-READS: dict[str, tuple[str, ...]] = {
-    "wholesale": ("audit/verdict",),
-    "feeder": (
-        "wholesale/demand_ratio",
-        "market/dispatch_real",
-        "market/dispatch_reactive",
-        "market/clearing",
-    ),
-}
-"""What partners read, so that they keep in step; toys read nothing else."""
+def _reads(name: str, tested: str) -> tuple[str, ...]:
+    """Topics that a partner reads; a toy reads the watcher's, to keep in step."""
+    if name == "feeder" and tested == "market":
+        dispatch = ("market/dispatch_real", "market/dispatch_reactive", "market/clearing")
+        return ("wholesale/demand_ratio", *dispatch)
+    return ("audit/verdict",) if tested == "market" else ("market/clearing",)
 
 
 def stage_study(folder: Path, tested: str, place: Path, intervals: int = INTERVALS) -> Study:
@@ -249,9 +245,7 @@ def stage_study(folder: Path, tested: str, place: Path, intervals: int = INTERVA
     _replace(copy / SCENARIO_FILE, text)
     study = load_study(copy)
     for name in partner_roles(tested, study, Trouble()):
-        _replace(
-            copy / f"{name}.json", partner_config(name, READS.get(name, ()) if tested == "market" else ())
-        )
+        _replace(copy / f"{name}.json", partner_config(name, _reads(name, tested)))
     return study
 
 
@@ -261,6 +255,8 @@ def partner_config(name: str, reads: Sequence[str]) -> str:
     head = {
         "name": name,
         "core_type": "zmq",
+        "core_init_string": "--loglevel=no_print",
+        "log_level": "no_print",
         "period": 1.0,
         "uninterruptible": True,
         "terminate_on_error": True,
