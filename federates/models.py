@@ -17,7 +17,7 @@ MODELS: dict[str, str] = {
     "three_phase": "market.engine:Market",
     "branch_flow": "market.branch_flow_market:BranchFlowMarket",
     "uniform": "market.uniform:UniformMarket",
-    "none": "market.idle:NoMarket",
+    "none": "market.baselines:NoMarket",
 }
 """Market models by the name that a scenario gives them, as ``module:Class``."""
 

@@ -60,9 +60,14 @@ class Traditional:
             power_from=state.power_from,
             head=state.head,
             losses_kw=float(state.losses.real),
-            prices=uniform_prices(nodes, WholesalePrice(RETAIL_RATE)),
+            prices=uniform_prices(nodes, self.load_price(price)),
             cost=price.lmp * float(state.head.real.sum()) / 1e3,
         )
+
+    def load_price(self, price: WholesalePrice) -> WholesalePrice:
+        """Price that every load pays: the retail rate."""
+        del price
+        return WholesalePrice(RETAIL_RATE)
 
     def dispatch(self, state: AcState, offers: Sequence[Offer]) -> FloatArray:
         """Power of every resource, shape (n_resource,) [kW]."""
@@ -73,6 +78,14 @@ class Traditional:
         """Most that every generator offers, shape (n_resource,) [kW]; 0 for other resources."""
         most = {offer.resource: offer.p_max_kw for offer in offers}
         return np.array([most.get(r.name, 0.0) if is_generator(r) else 0.0 for r in self._network.resources])
+
+
+class NoMarket(Traditional):
+    """No resource runs and everybody pays the LMP: the case that market models are compared with."""
+
+    def load_price(self, price: WholesalePrice) -> WholesalePrice:
+        """Price that every load pays: the LMP."""
+        return price
 
 
 class Export(Traditional):

@@ -23,7 +23,7 @@ from market.branch_flow import BASE_KVA, BranchFlowModel, equivalent, start_stat
 from market.branch_flow_outcome import read_branch_flow
 from market.clearing import Clearing
 from market.damping import loss_curvature
-from market.negotiation import Effort, Warmth, begin, negotiate_areas, negotiate_buses
+from market.negotiation import Effort, Warmth, begin, negotiate_areas, negotiate_buses, with_effort
 from market.offers import Offer, WholesalePrice, accept_offers
 from market.outcome import Solution
 from market.pac import Start, negotiate
@@ -91,16 +91,7 @@ class BranchFlowMarket:
         else:
             x, solution, effort = self._negotiate_cones(problem, x)
         clearing = read_branch_flow(self.model, same, problem, price, x, solution, accepted, demand)
-        return replace(
-            clearing,
-            refused=tuple(str(refusal) for refusal in refused),
-            status="solved" if effort.converged else "not_converged",
-            rounds=effort.rounds,
-            messages=effort.messages,
-            scalars=effort.scalars,
-            primal_residual=effort.primal,
-            dual_residual=effort.dual,
-        )
+        return with_effort(clearing, effort, refused)
 
     @property
     def _n(self) -> int:

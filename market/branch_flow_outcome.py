@@ -10,7 +10,7 @@ from market.branch_flow import BASE_KVA, BranchFlowModel, Equivalent
 from market.clearing import Clearing, Prices, SoftLimit
 from market.offers import Offer, WholesalePrice
 from market.outcome import LEAST_LIMIT_PRICE, Solution
-from market.prices import network_solver
+from market.prices import network_solver, prices_by_cause
 from market.tangents import tangent_problem
 
 
@@ -111,19 +111,7 @@ def _prices(
     counts = [len(bus.phases) for bus in model.network.buses]
     real = np.repeat(duals[lay.balance_p[atom]], counts, axis=0)
     reactive = np.repeat(duals[lay.balance_q[atom]], counts, axis=0)
-    energy, energy_q = np.full(len(real), price.lmp), np.full(len(real), price.reactive)
-    return Prices(
-        real=real.sum(axis=1),
-        reactive=reactive.sum(axis=1),
-        real_energy=energy,
-        real_loss=real[:, 0] - energy,
-        real_voltage=real[:, 1],
-        real_congestion=real[:, 2],
-        reactive_energy=energy_q,
-        reactive_loss=reactive[:, 0] - energy_q,
-        reactive_voltage=reactive[:, 1],
-        reactive_congestion=reactive[:, 2],
-    )
+    return prices_by_cause(real, reactive, price)
 
 
 def _limits(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from feeders.network import ComplexArray, Network
@@ -11,7 +10,7 @@ from feeders.state import AcState
 from market.areas import partition
 from market.atoms import AtomicProblem
 from market.clearing import Clearing
-from market.negotiation import Effort, Warmth, begin, negotiate_areas, negotiate_buses
+from market.negotiation import Effort, Warmth, begin, negotiate_areas, negotiate_buses, with_effort
 from market.offers import Offer, WholesalePrice, accept_offers
 from market.outcome import Solution, read_clearing
 from market.prices import NetworkSolver, network_solver
@@ -66,16 +65,7 @@ class Market:
         else:
             solution, effort = self._negotiate(problem, solver)
         clearing = read_clearing(self.model.grid, anchor, solver, price, solution)
-        return replace(
-            clearing,
-            refused=tuple(str(refusal) for refusal in refused),
-            status="solved" if effort.converged else "not_converged",
-            rounds=effort.rounds,
-            messages=effort.messages,
-            scalars=effort.scalars,
-            primal_residual=effort.primal,
-            dual_residual=effort.dual,
-        )
+        return with_effort(clearing, effort, refused)
 
     def _negotiate(self, problem: AtomicProblem, solver: NetworkSolver) -> tuple[Solution, Effort]:
         start = begin(problem, solver, self.warmth)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from feeders.network import FloatArray, IntArray
 from market.areas import condense
 from market.atoms import AtomicProblem, objective, with_copies
+from market.clearing import Clearing
+from market.offers import Refusal
 from market.outcome import Solution
 from market.pac import Negotiation, Start, negotiate
 from market.prices import NetworkSolver
@@ -62,6 +65,20 @@ class Effort:
             talk.primal_residual,
             talk.dual_residual,
         )
+
+
+def with_effort(clearing: Clearing, effort: Effort, refused: Iterable[Refusal]) -> Clearing:
+    """Record on a clearing what its negotiation took, and whom it left out."""
+    return replace(
+        clearing,
+        refused=tuple(str(refusal) for refusal in refused),
+        status="solved" if effort.converged else "not_converged",
+        rounds=effort.rounds,
+        messages=effort.messages,
+        scalars=effort.scalars,
+        primal_residual=effort.primal,
+        dual_residual=effort.dual,
+    )
 
 
 def begin(problem: AtomicProblem, solver: NetworkSolver, warmth: Warmth | None) -> Warmth:

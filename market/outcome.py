@@ -10,7 +10,7 @@ from feeders.network import ComplexArray, FloatArray, IntArray
 from market.atoms import AtomicProblem, objective
 from market.clearing import Clearing, Prices, SoftLimit
 from market.offers import WholesalePrice
-from market.prices import NetworkSolver
+from market.prices import NetworkSolver, prices_by_cause
 from market.three_phase_layout import Structure
 from market.three_phase_terms import POWER_UNIT, W_UNIT, Anchor
 
@@ -85,19 +85,7 @@ def _prices(grid: Structure, solver: NetworkSolver, price: WholesalePrice, limit
     duals = solver.duals(np.column_stack([head, voltage, rating])) * problem.cost_unit / POWER_UNIT * 1e3
     slots = grid.tree.node_slot
     real, reactive = duals[lay.balance_p[slots]], duals[lay.balance_q[slots]]
-    energy, energy_q = np.full(len(slots), price.lmp), np.full(len(slots), price.reactive)
-    return Prices(
-        real=real.sum(axis=1),
-        reactive=reactive.sum(axis=1),
-        real_energy=energy,
-        real_loss=real[:, 0] - energy,
-        real_voltage=real[:, 1],
-        real_congestion=real[:, 2],
-        reactive_energy=energy_q,
-        reactive_loss=reactive[:, 0] - energy_q,
-        reactive_voltage=reactive[:, 1],
-        reactive_congestion=reactive[:, 2],
-    )
+    return prices_by_cause(real, reactive, price)
 
 
 def _power_from(grid: Structure, anchor: Anchor, x: FloatArray, d_w: FloatArray) -> ComplexArray:

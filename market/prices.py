@@ -16,6 +16,8 @@ import scipy.sparse.linalg as sla
 
 from feeders.network import FloatArray
 from market.atoms import AtomicProblem
+from market.clearing import Prices
+from market.offers import WholesalePrice
 
 BISECTIONS = 100
 """Doublings and halvings of a disc's multiplier: down to rounding."""
@@ -90,3 +92,28 @@ def network_solver(problem: AtomicProblem) -> NetworkSolver:
     """Factorise the network rows in the network variables."""
     n = problem.n_state
     return NetworkSolver(problem, sla.splu(problem.rows[:n, :n].tocsc()))
+
+
+def prices_by_cause(real: FloatArray, reactive: FloatArray, price: WholesalePrice) -> Prices:
+    """Name the parts of prices; the energy part is the price at the head, the rest of its column is losses.
+
+    Parameters
+    ----------
+    real, reactive : ndarray, shape (n_node, 3)
+        Prices caused by the head, by voltage limits and by ratings [$/MWh, $/(MVAR*h)].
+    price : WholesalePrice
+        Price at the head.
+    """
+    energy, energy_q = np.full(len(real), price.lmp), np.full(len(real), price.reactive)
+    return Prices(
+        real=real.sum(axis=1),
+        reactive=reactive.sum(axis=1),
+        real_energy=energy,
+        real_loss=real[:, 0] - energy,
+        real_voltage=real[:, 1],
+        real_congestion=real[:, 2],
+        reactive_energy=energy_q,
+        reactive_loss=reactive[:, 0] - energy_q,
+        reactive_voltage=reactive[:, 1],
+        reactive_congestion=reactive[:, 2],
+    )
