@@ -77,7 +77,10 @@ class Condensed:
 
     def start_duals(self, duals: FloatArray, limits: FloatArray) -> FloatArray:
         """Duals of the condensed rows behind duals of the network rows and multipliers of limits."""
-        return np.concatenate([(self.inner.T @ duals)[self.boundary], limits[self.watched]])
+        own = self.inner.T @ duals
+        # The price of a boundary variable's own limit is on the row that watches it.
+        own[self.watched] += limits[self.watched]
+        return np.concatenate([own[self.boundary], limits[self.watched]])
 
 
 def condense(problem: AtomicProblem, area: IntArray, watched: IntArray) -> Condensed:
@@ -107,6 +110,8 @@ def condense(problem: AtomicProblem, area: IntArray, watched: IntArray) -> Conde
     kept = kept[problem.lower[kept] < problem.upper[kept]]
     fixed = np.setdiff1d(np.arange(n_state, n), kept)
     constant = constant + slope[fixed].T @ problem.lower[fixed]
+    constant[-1] += problem.linear[fixed] @ problem.lower[fixed]
+    constant[-1] += problem.quadratic[fixed] @ problem.lower[fixed] ** 2 / 2
     problem_kept = _assemble(problem, area, across, watched, kept, slope, constant)
     return Condensed(problem_kept, kept, across, watched, inner)
 
