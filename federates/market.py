@@ -12,8 +12,9 @@ from federates.exchange import clearing_values, dispatch_values, read_state
 from federates.hold import hold
 from federates.link import Link, Value
 from federates.messages import Case, Stage, clearing_text, read_offers, read_status, trial_text
-from federates.models import find_model
+from federates.models import RetailMarket, find_model
 from federates.rounds import RoundRules, negotiate
+from federates.soundness import check_clearing
 from federates.study import Study
 from feeders.errors import FederationError
 from feeders.network import Network
@@ -63,7 +64,7 @@ class MarketFederate:
             outcome = negotiate(
                 self._rules,
                 case.forecast,
-                partial(market.clear, demand=case.demand, offers=case.book.accepted, price=case.price),
+                partial(self._clear, market, network, case),
                 partial(self._try, link, interval),
             )
             last = outcome.accepted or hold(network, last, case.forecast, case.book.accepted, case.price)
@@ -105,6 +106,11 @@ class MarketFederate:
                 f"after {status.trials} trials; expected the {stage} of interval {interval} after {trials}"
             )
         return read_state(link, since=since) if status.converged else None
+
+    def _clear(self, market: RetailMarket, network: Network, case: Case, state: AcState) -> Clearing:
+        """Clear at an AC state; a clearing that the physics cannot be asked is none."""
+        clearing = market.clear(state, case.demand, case.book.accepted, case.price)
+        return check_clearing(network, case.demand, clearing)
 
     def _try(self, link: Link, interval: int, trials: int, clearing: Clearing) -> AcState | None:
         """Publish a trial and wait for the AC answer; None when the power flow did not converge."""
