@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import cvxpy as cp
 import numpy as np
 
 from feeders import ieee123
@@ -16,6 +17,7 @@ from feeders.network import (
     Bus,
     Capacitor,
     ComplexArray,
+    FloatArray,
     Load,
     Network,
     Regulator,
@@ -23,6 +25,7 @@ from feeders.network import (
 )
 from feeders.opendss import OpenDssFeeder
 from feeders.state import AcState
+from market.atoms import AtomicProblem
 from market.clearing import Clearing
 from market.engine import Market
 from market.offers import Offer, WholesalePrice
@@ -269,3 +272,29 @@ def terms_to_offers(
 def only(network: Network, *names: str) -> Network:
     """The network with only the resources named."""
     return replace(network, resources=tuple(r for r in network.resources if r.name in names))
+
+
+def central_optimum(problem: AtomicProblem) -> tuple[float, FloatArray]:
+    """The optimum by a solver that knows nothing of this project."""
+    x = cp.Variable(len(problem.linear))
+    value = problem.rows @ x
+    cost = cp.sum(cp.multiply(problem.quadratic / 2, cp.square(x))) + problem.linear @ x + problem.offset
+    for weight, low, high, at in (
+        (problem.penalty, problem.soft_lower, problem.soft_upper, x),
+        (problem.row_penalty, problem.row_lower, problem.row_upper, value),
+    ):
+        for k in np.flatnonzero(np.isfinite(weight) & (weight > 0)):
+            cost += weight[k] * (cp.pos(low[k] - at[k]) if np.isfinite(low[k]) else 0.0)
+            cost += weight[k] * (cp.pos(at[k] - high[k]) if np.isfinite(high[k]) else 0.0)
+    low, high = np.flatnonzero(np.isfinite(problem.lower)), np.flatnonzero(np.isfinite(problem.upper))
+    hard = np.flatnonzero(np.isinf(problem.row_penalty))
+    constraints = [x[low] >= problem.lower[low], x[high] <= problem.upper[high]]
+    if len(hard):
+        constraints.append(value[hard] == problem.row_lower[hard])
+    constraints += [
+        cp.norm(x[pair]) <= radius for pair, radius in zip(problem.discs, problem.disc_radius, strict=True)
+    ]
+    central = cp.Problem(cp.Minimize(cost), constraints)
+    central.solve(solver="CLARABEL")
+    assert central.status == "optimal"
+    return float(central.value), np.asarray(x.value)

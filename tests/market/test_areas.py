@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
-import cvxpy as cp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeders.network import FloatArray, IntArray
+from feeders.network import IntArray
 from feeders.opendss import OpenDssFeeder
 from market.areas import area_parents, condense, partition
 from market.atoms import AtomicProblem, boundary, objective
@@ -19,7 +18,7 @@ from market.offers import Offer, WholesalePrice
 from market.pac import Start, negotiate
 from market.settings import MarketSettings
 from market.three_phase import ThreePhaseModel
-from tests.market.support import mixed, mixed_offers, solve
+from tests.market.support import central_optimum, mixed, mixed_offers, solve
 
 PRICE = WholesalePrice(30.0, reactive=1.5)
 
@@ -94,32 +93,6 @@ def problem(request: pytest.FixtureRequest) -> AtomicProblem:
     return model.problem(model.anchor(state, network.listed_demand, offers), offers, PRICE)
 
 
-def optimum(problem: AtomicProblem) -> tuple[float, FloatArray]:
-    """The optimum by a solver that knows nothing of this project."""
-    x = cp.Variable(len(problem.linear))
-    value = problem.rows @ x
-    cost = cp.sum(cp.multiply(problem.quadratic / 2, cp.square(x))) + problem.linear @ x + problem.offset
-    for weight, low, high, at in (
-        (problem.penalty, problem.soft_lower, problem.soft_upper, x),
-        (problem.row_penalty, problem.row_lower, problem.row_upper, value),
-    ):
-        for k in np.flatnonzero(np.isfinite(weight) & (weight > 0)):
-            cost += weight[k] * (cp.pos(low[k] - at[k]) if np.isfinite(low[k]) else 0.0)
-            cost += weight[k] * (cp.pos(at[k] - high[k]) if np.isfinite(high[k]) else 0.0)
-    low, high = np.flatnonzero(np.isfinite(problem.lower)), np.flatnonzero(np.isfinite(problem.upper))
-    hard = np.flatnonzero(np.isinf(problem.row_penalty))
-    constraints = [x[low] >= problem.lower[low], x[high] <= problem.upper[high]]
-    if len(hard):
-        constraints.append(value[hard] == problem.row_lower[hard])
-    constraints += [
-        cp.norm(x[pair]) <= radius for pair, radius in zip(problem.discs, problem.disc_radius, strict=True)
-    ]
-    central = cp.Problem(cp.Minimize(cost), constraints)
-    central.solve(solver="CLARABEL")
-    assert central.status == "optimal"
-    return float(central.value), np.asarray(x.value)
-
-
 @pytest.mark.parametrize("agents", [1, 2, 4, 7])
 def test_the_condensed_problem_costs_the_same_everywhere(problem: AtomicProblem, agents: int) -> None:
     """At random powers of the resources, with the network at what its rows say."""
@@ -145,7 +118,7 @@ def test_the_condensed_problem_has_the_optimum_of_the_full_one(problem: AtomicPr
     n = problem.n_state
     watched = np.flatnonzero(problem.penalty[:n] > 0)
     condensed = condense(problem, partition(problem.parent, agents), watched)
-    whole, parts = optimum(problem), optimum(condensed.problem)
+    whole, parts = central_optimum(problem), central_optimum(condensed.problem)
     assert parts[0] == pytest.approx(whole[0], abs=1e-6)
     resources = condensed.variables >= n
     assert np.abs(parts[1][resources] - whole[1][condensed.variables[resources]]).max(initial=0.0) < 2e-3
@@ -157,7 +130,7 @@ def test_limits_that_nobody_watches_take_no_part(problem: AtomicProblem) -> None
     nobody = condense(problem, area, np.array([], dtype=np.int64))
     free = replace(problem, penalty=np.zeros(len(problem.linear)))
     assert len(nobody.problem.row_lower) == len(nobody.boundary)
-    assert optimum(nobody.problem)[0] == pytest.approx(optimum(free)[0], abs=1e-6)
+    assert central_optimum(nobody.problem)[0] == pytest.approx(central_optimum(free)[0], abs=1e-6)
     assert nobody.problem.n_atom == int(area.max()) + 1
     assert nobody.problem.n_state == 0
     assert n == problem.n_state
