@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from feeders.errors import nearest_name
 from feeders.network import Network, Resource
@@ -80,10 +80,14 @@ class Refusal:
 
 PRICE_CAP = 1e5
 """Largest magnitude of a marginal cost that counts as meant [$/MWh]."""
+SLACK = 1 + 1e-9
+"""Factor on a rating that is still rounding."""
 
 
 def accept_offers(network: Network, offers: Iterable[Offer]) -> tuple[tuple[Offer, ...], tuple[Refusal, ...]]:
     """Keep the offers that can be cleared, and say by name why the others cannot.
+
+    An offer that states no apparent power limit is held to the rating of its resource.
 
     Parameters
     ----------
@@ -100,7 +104,7 @@ def accept_offers(network: Network, offers: Iterable[Offer]) -> tuple[tuple[Offe
         if reason:
             refused.append(Refusal(offer.resource, reason))
         else:
-            accepted[offer.resource] = offer
+            accepted[offer.resource] = _rated(offer, resources[offer.resource])
     return tuple(accepted.values()), tuple(refused)
 
 
@@ -122,15 +126,39 @@ def _reason_against(offer: Offer, resources: Mapping[str, Resource], accepted: M
     top = max(abs(offer.cost_linear + offer.cost_quadratic * p) for p in (offer.p_min_kw, offer.p_max_kw))
     if top > PRICE_CAP:
         return f"its marginal cost of {top:g} $/MWh is beyond {PRICE_CAP:g}"
-    most = max(abs(offer.p_min_kw), abs(offer.p_max_kw))
-    if resource.kind != "flexible_load" and most > resource.kw_max * (1 + 1e-9):
-        return f"{most:g} kW is beyond its nameplate of {resource.kw_max:g} kW"
+    reason = _beyond_resource(offer, resource)
+    if reason:
+        return reason
     least_reach = math.hypot(
         _least(offer.p_min_kw, offer.p_max_kw), _least(offer.q_min_kvar, offer.q_max_kvar)
     )
-    if offer.reactive_ratio is None and least_reach > offer.s_max_kva:
+    if offer.reactive_ratio is None and least_reach > _rated(offer, resource).s_max_kva * SLACK:
         return "its limits leave nothing within its apparent power"
     return ""
+
+
+def _beyond_resource(offer: Offer, resource: Resource) -> str:
+    """Why a resource cannot do what it offers; empty when it can."""
+    if resource.kind == "flexible_load":
+        more = -offer.p_min_kw
+        return f"a flexible load cannot be asked to consume {more:g} kW more" if more > 1e-9 else ""
+    most = max(abs(offer.p_min_kw), abs(offer.p_max_kw))
+    if most > resource.kw_max * SLACK:
+        return f"{most:g} kW is beyond its nameplate of {resource.kw_max:g} kW"
+    reach = most * math.hypot(1.0, offer.reactive_ratio or 0.0)
+    if offer.reactive_ratio is None and math.isfinite(offer.s_max_kva):
+        most_q = max(abs(offer.q_min_kvar), abs(offer.q_max_kvar))
+        reach = min(math.hypot(most, most_q), offer.s_max_kva)
+    if reach > resource.kva_max * SLACK:
+        return f"it could reach {reach:g} kVA, beyond its rating of {resource.kva_max:g} kVA"
+    return ""
+
+
+def _rated(offer: Offer, resource: Resource) -> Offer:
+    """Hold an offer that states no apparent power limit to the rating of its resource."""
+    if resource.kind == "flexible_load" or offer.reactive_ratio is not None or math.isfinite(offer.s_max_kva):
+        return offer
+    return replace(offer, s_max_kva=resource.kva_max)
 
 
 def _least(low: float, high: float) -> float:

@@ -1,0 +1,141 @@
+"""Which offers are cleared, and how the others are refused: by name, with the reason, and no harm done."""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feeders.opendss import OpenDssFeeder
+from feeders.state import AcState
+from market.engine import Market
+from market.offers import PRICE_CAP, Offer, Refusal, WholesalePrice, accept_offers
+from market.settings import MarketSettings
+from tests.market.support import mixed, mixed_offers, solve
+
+CASES = tomllib.loads((Path(__file__).parents[1] / "cases/market/refused_offers.toml").read_text())["case"]
+NETWORK = mixed(0.35)
+SOUND = Offer("gen2", 0.0, 40.0, 31.0, 0.1)
+PRICE = WholesalePrice(45.0)
+
+
+@pytest.fixture(scope="module")
+def state() -> AcState:
+    return solve(OpenDssFeeder(NETWORK, regulators="held", tolerance=1e-10))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_an_offer_that_cannot_be_cleared_is_refused_with_its_reason(case: dict[str, Any]) -> None:
+    accepted, refused = accept_offers(NETWORK, (SOUND, Offer(**case["offer"])))
+    assert [offer.resource for offer in accepted] == ["gen2"]
+    assert [refusal.resource for refusal in refused] == [case["offer"]["resource"]]
+    assert re.search(case["reason"], refused[0].reason), refused[0].reason
+    assert str(refused[0]) == f"{refused[0].resource}: {refused[0].reason}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_the_clearing_goes_on_without_it_and_says_so(case: dict[str, Any], state: AcState) -> None:
+    settings = MarketSettings(voltage_min_pu=0.9, voltage_max_pu=1.1)
+    alone = Market(NETWORK, settings).clear(state, NETWORK.listed_demand, (SOUND,), PRICE)
+    beside = Market(NETWORK, settings).clear(
+        state, NETWORK.listed_demand, (SOUND, Offer(**case["offer"])), PRICE
+    )
+    assert alone.refused == ()
+    assert len(beside.refused) == 1
+    assert beside.refused[0].startswith(case["offer"]["resource"] + ": ")
+    assert re.search(case["reason"].lstrip("^"), beside.refused[0])
+    assert beside.dispatch.tobytes() == alone.dispatch.tobytes()
+    assert beside.prices.real.tobytes() == alone.prices.real.tobytes()
+    assert beside.cost == alone.cost
+    assert alone.dispatch[1].real > 1.0
+
+
+def test_sound_offers_pass_in_their_order() -> None:
+    accepted, refused = accept_offers(NETWORK, mixed_offers())
+    assert refused == ()
+    assert [offer.resource for offer in accepted] == [offer.resource for offer in mixed_offers()]
+    assert accepted[0] == mixed_offers()[0]
+    assert accept_offers(NETWORK, iter(())) == ((), ())
+
+
+def test_the_first_of_two_offers_counts() -> None:
+    second = replace(SOUND, cost_linear=1.0)
+    accepted, refused = accept_offers(NETWORK, (SOUND, second, second))
+    assert accepted[0].cost_linear == SOUND.cost_linear
+    assert refused == (Refusal("gen2", "offered twice"),) * 2
+
+
+def test_a_refused_offer_does_not_bar_a_sound_one_of_the_same_resource() -> None:
+    accepted, refused = accept_offers(NETWORK, (replace(SOUND, p_max_kw=math.nan), SOUND))
+    assert len(accepted) == len(refused) == 1
+
+
+def test_without_a_limit_of_its_own_an_offer_is_held_to_the_rating() -> None:
+    free = Offer("gen3", 0.0, 150.0, 28.0, 0.05, -140.0, 140.0)
+    tighter = replace(free, s_max_kva=160.0)
+    accepted, refused = accept_offers(NETWORK, (free,))
+    assert refused == ()
+    assert accepted[0] == replace(free, s_max_kva=180.0)
+    assert accept_offers(NETWORK, (tighter,))[0] == (tighter,)
+    flexible = Offer("flex_wye", 0.0, 40.0, 33.0, reactive_ratio=0.4)
+    assert accept_offers(NETWORK, (flexible,))[0] == (flexible,)
+    stuck = Offer("gen3", 150.0, 150.0, 28.0, 0.05, 140.0, 150.0)
+    assert "nothing within" in accept_offers(NETWORK, (stuck,))[1][0].reason
+
+
+def test_ratings_are_met_to_the_last_digit() -> None:
+    """What is left of rounding is no reason to refuse."""
+    q = math.sqrt(180.0**2 - 150.0**2)
+    exact = Offer("gen3", -150.0 * (1 + 1e-12), 150.0 * (1 + 1e-12), 28.0, 0.0, -q, q, 180.0 * (1 + 1e-12))
+    assert accept_offers(NETWORK, (exact,))[1] == ()
+    assert accept_offers(NETWORK, (replace(exact, cost_linear=PRICE_CAP),))[1] == ()
+    assert accept_offers(NETWORK, (replace(exact, p_max_kw=150.0 * (1 + 1e-6)),))[1] != ()
+
+
+any_number = st.one_of(st.floats(), st.floats(-200, 200))
+
+
+@given(
+    st.lists(
+        st.builds(
+            Offer,
+            resource=st.sampled_from([*NETWORK.resource_ids, "nobody"]),
+            p_min_kw=any_number,
+            p_max_kw=any_number,
+            cost_linear=any_number,
+            cost_quadratic=any_number,
+            q_min_kvar=any_number,
+            q_max_kvar=any_number,
+            s_max_kva=any_number,
+            reactive_ratio=st.one_of(st.none(), any_number),
+        ),
+        max_size=8,
+    )
+)
+def test_whatever_is_offered_what_is_accepted_can_be_cleared(offers: list[Offer]) -> None:
+    """Each is accepted or refused with a reason; accepted ones are finite, ordered and feasible."""
+    accepted, refused = accept_offers(NETWORK, offers)
+    assert len(accepted) + len(refused) == len(offers)
+    assert len({offer.resource for offer in accepted}) == len(accepted)
+    assert all(refusal.reason for refusal in refused)
+    ratings = {resource.name: resource for resource in NETWORK.resources}
+    for offer in accepted:
+        limits = (offer.p_min_kw, offer.p_max_kw, offer.q_min_kvar, offer.q_max_kvar)
+        assert np.isfinite(limits).all()
+        assert offer.p_min_kw <= offer.p_max_kw
+        assert offer.q_min_kvar <= offer.q_max_kvar
+        assert offer.cost_quadratic >= 0
+        if offer.reactive_ratio is None:
+            nearest = np.clip(0.0, limits[::2], limits[1::2])
+            assert np.hypot(*nearest) <= offer.s_max_kva * (1 + 1e-9)
+        rating = ratings[offer.resource]
+        if rating.kind != "flexible_load":
+            assert max(abs(offer.p_min_kw), abs(offer.p_max_kw)) <= rating.kw_max * (1 + 1e-9)
