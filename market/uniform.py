@@ -19,14 +19,13 @@ class UniformMarket:
 
     Parameters
     ----------
-    network : Network
-        The feeder.
-    settings : MarketSettings
-        Not used: there is nothing to set.
+    network, settings : Network, MarketSettings
+        The feeder; there is nothing to set.
     """
 
     def __init__(self, network: Network, settings: MarketSettings) -> None:
-        self._network, self._settings = network, settings
+        del settings
+        self._network = network
 
     def clear(
         self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
@@ -38,7 +37,7 @@ class UniformMarket:
         state : AcState
             Last AC state, the prediction.
         demand : ndarray, shape (n_load,)
-            Demand at nominal voltage [kVA]; the LMP does not depend on it.
+            Demand at nominal voltage [kVA]; not used.
         offers : sequence of Offer
             At most one per resource.
         price : WholesalePrice
@@ -67,13 +66,11 @@ def award(offer: Offer, price: WholesalePrice) -> complex:
     """Power at which the marginal cost meets the price [kVA], within the limits; a tie is not dispatched."""
     ratio = offer.reactive_ratio
     margin = price.lmp + (ratio or 0.0) * price.reactive - offer.cost_linear
-    wanted = (
-        margin / offer.cost_quadratic if offer.cost_quadratic else math.copysign(math.inf, margin or -1.0)
-    )
+    slope = offer.cost_quadratic
+    wanted = margin / slope if slope else math.copysign(math.inf, margin or -1.0)
     real = min(max(wanted, offer.p_min_kw), offer.p_max_kw)
-    return complex(
-        real, real * ratio if ratio is not None else min(max(0.0, offer.q_min_kvar), offer.q_max_kvar)
-    )
+    reactive = real * ratio if ratio is not None else min(max(0.0, offer.q_min_kvar), offer.q_max_kvar)
+    return complex(real, reactive)
 
 
 def uniform_prices(nodes: int, price: WholesalePrice) -> Prices:

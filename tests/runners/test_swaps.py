@@ -1,0 +1,150 @@
+"""Partners swapped by configuration alone: a player, a foreign program, another market, another engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from federates.feeder import open_engine
+from federates.local import run_local
+from federates.results import Results
+from federates.study import load_study
+from feeders.errors import InputError
+from runners.preflight import check_study
+from runners.runner_file import load_runner
+from runners.supervise import supervise
+
+ROOT = Path(__file__).parents[2]
+STUDIES = ("battery", "pv", "ev", "uniform", "pgm", "player", "plain")
+
+
+def copied(name: str, place: Path, **changes: str) -> Path:
+    """Copy a study with lines of its scenario changed; results go beside it."""
+    configs = place / "configs"
+    configs.mkdir(exist_ok=True)
+    if not (configs / "ieee123_day").exists():
+        (configs / "ieee123_day").symlink_to(ROOT / "configs" / "ieee123_day")
+    study = configs / name
+    study.mkdir()
+    for file in (ROOT / "configs" / name).iterdir():
+        (study / file.name).write_text(file.read_text())
+    changes["file"] = f'"{study / "results.h5"}"'
+    lines = (study / "scenario.toml").read_text().splitlines()
+    for key, value in changes.items():
+        lines = [f"{key} = {value}" if line.partition("=")[0].strip() == key else line for line in lines]
+    (study / "scenario.toml").write_text("\n".join(lines) + "\n")
+    return study
+
+
+def started(name: str, place: Path, swap: dict[str, str], **changes: str) -> Path:
+    """Run a copied study as processes, by its own runner file; return its results."""
+    study = copied(name, place, **changes)
+    content = json.loads((ROOT / "runners" / f"{name}.json").read_text())
+    for member in content["federates"]:
+        member["directory"] = str(ROOT)
+        for old, new in {f"configs/{name}": str(study), **swap}.items():
+            member["exec"] = member["exec"].replace(old, new)
+    path = place / f"{name}.json"
+    path.write_text(json.dumps(content))
+    runner = load_runner(path)
+    assert check_study(runner).errors == ()
+    assert supervise(runner, time_limit_s=90.0) is None
+    return study / "results.h5"
+
+
+@pytest.fixture(autouse=True)
+def own_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_is_sound(name: str) -> None:
+    report = check_study(load_runner(ROOT / "runners" / f"ieee123_{name}.json"))
+    assert report.errors == ()
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_federates_that_a_study_does_not_change_have_the_files_of_the_first_study(name: str) -> None:
+    first = ROOT / "configs" / "ieee123_day"
+    for federate in ("wholesale", "feeder", "assets"):
+        text = (ROOT / "configs" / f"ieee123_{name}" / f"{federate}.json").read_text()
+        assert text == (first / f"{federate}.json").read_text()
+
+
+@pytest.mark.federation
+def test_a_player_gives_the_prices_without_a_change_but_in_the_runner_file(tmp_path: Path) -> None:
+    by_player = started("ieee123_player", tmp_path, {"86400s": "10800s"}, intervals="3")
+    changes = {"model": '"three_phase"', "anchored": "true", "regulators": '"automatic"'}
+    ours = load_study(copied("ieee123_uniform", tmp_path, intervals="3", **changes))
+    run_local(ours)
+    with Results(by_player) as found, Results(ours.results_file) as expected:
+        assert found.complete
+        for key in (
+            "wholesale/lmp",
+            "wholesale/demand_ratio",
+            "market/dispatch_real",
+            "feeder/voltage_magnitude",
+        ):
+            assert np.array_equal(found.values(key), expected.values(key)), key
+
+
+@pytest.mark.federation
+def test_a_program_of_another_kind_sells_by_its_json_file_alone(tmp_path: Path) -> None:
+    file = started("ieee123_plain", tmp_path, {"--intervals 24": "--intervals 3"}, intervals="3",
+                   start='"2020-08-25T08:00:00"')  # fmt: skip
+    with Results(file) as results:
+        kw = results.values("market/dispatch_real")[:, results.ids("market/dispatch_real").index("backup_47")]
+        price = results.values("market/dlmp_real")[:, results.ids("market/dlmp_real").index("47.1")]
+        assert not any(record["refused"] for record in results.records("market/clearing"))
+    assert kw.max() > 100.0
+    assert ((kw > 1.0) == (price > 31.0)).all()
+    log = (file.parent / "results.run" / "plain.log").read_text()
+    assert f"plain: {kw.sum():.1f} kWh" in log
+
+
+@pytest.mark.federation
+def test_another_market_is_judged_by_the_same_audit(tmp_path: Path) -> None:
+    study = load_study(copied("ieee123_uniform", tmp_path, intervals="2", start='"2020-08-25T16:00:00"'))
+    run_local(study)
+    with Results(study.results_file) as results:
+        assert results.complete
+        price, lmp = results.values("market/dlmp_real"), results.values("wholesale/lmp")
+        assert np.abs(price - lmp[:, None]).max() == 0.0
+        verdicts = results.records("audit/verdict")
+        assert results.values("audit/violations").max() > 0, "it looks at no limit, and the audit says so"
+        assert results.values("audit/violations_unpriced").max() > 0
+        assert len(verdicts[0]["violations"]) == results.values("audit/violations")[0]
+    assert len((ROOT / "market" / "uniform.py").read_text().splitlines()) < 80
+
+
+@pytest.mark.federation
+def test_another_engine_gives_the_same_states(tmp_path: Path) -> None:
+    states: dict[str, Any] = {}
+    for engine in ("power_grid_model", "opendss"):
+        place = tmp_path / engine
+        place.mkdir()
+        changes = {"engine": f'"{engine}"', "intervals": "3", "start": '"2020-08-25T15:00:00"'}
+        study = load_study(copied("ieee123_pgm", place, **changes))
+        run_local(study)
+        with Results(study.results_file) as results:
+            assert results.complete
+            states[engine] = [
+                results.values(f"feeder/{key}") for key in ("voltage_magnitude", "voltage_angle")
+            ]
+    for one, other in zip(*states.values(), strict=True):
+        assert np.abs(one - other).max() < 1e-4
+
+
+def test_an_engine_without_regulators_refuses_automatic_ones() -> None:
+    study = load_study(ROOT / "configs" / "ieee123_pgm")
+    feeder = study.scenario.feeder.model_copy(update={"regulators": "automatic"})
+    wrong = replace(study, scenario=study.scenario.model_copy(update={"feeder": feeder}))
+    with pytest.raises(InputError, match=r"feeder\.regulators: power_grid_model does not move regulators"):
+        open_engine(wrong)
