@@ -21,7 +21,7 @@ from uuid import uuid4
 
 import helics as h
 
-from federates.heartbeat import ENDED, Heartbeat, Stage, process_alive, read_sign
+from federates.heartbeat import ENDED, Heartbeat, Stage, process_alive, read_sign, wait_for_end
 from federates.helics_config import FederateConfig, check_complete, publisher_of
 from federates.link import FederationStopped, HelicsLink, Link, Value, plain_message, wired
 from federates.study import Study, load_study
@@ -34,7 +34,7 @@ BROKER = "broker"
 OWN_FAULT, STOPPED = 1, 3
 """Exit codes of a federate that failed, and of one that was stopped by another's failure."""
 ERROR_CODE = 99
-BROKER_WATCH_S = 1.0
+BROKER_WATCH_S = 0.2
 RECENT_S = 10.0
 """Age beyond which the broker's last word belongs to an earlier run [s]."""
 
@@ -229,15 +229,19 @@ def _is_over(beat: Heartbeat | None) -> bool:
 
 def _watch_broker(run_folder: Path, name: str) -> None:
     """End this process when the broker's is gone: nobody is left to end a wait in HELICS."""
-    broker = 0
+    broker = _find_broker(run_folder)
+    wait_for_end(broker)
+    sign = read_sign(run_folder, BROKER)
+    if sign is None or sign.beat.stage not in ENDED:
+        log.error("%s: the broker is gone (process %d)", name, broker)
+        logging.shutdown()
+        os._exit(STOPPED)
+
+
+def _find_broker(run_folder: Path) -> int:
+    """Wait for the broker's first sign of life, not one of an earlier run, and return its process."""
     while True:
-        time.sleep(BROKER_WATCH_S)
         sign = read_sign(run_folder, BROKER)
-        if sign is None or (broker and sign.beat.stage in ENDED):
-            continue
-        if process_alive(sign.beat.pid):
-            broker = sign.beat.pid
-        elif sign.beat.pid == broker:
-            log.error("%s: the broker is gone (process %d)", name, broker)
-            logging.shutdown()
-            os._exit(STOPPED)
+        if sign is not None and sign.beat.stage not in ENDED and process_alive(sign.beat.pid):
+            return sign.beat.pid
+        time.sleep(BROKER_WATCH_S)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -150,3 +151,20 @@ def process_alive(pid: int) -> bool:
     except (OSError, IndexError):
         return True
     return state not in "ZX"
+
+
+def wait_for_end(pid: int, poll_s: float = 0.2) -> None:
+    """Wait until a process of this host has ended: at once where the system tells, else by looking."""
+    if hasattr(os, "pidfd_open"):
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        except OSError:
+            pass
+        else:
+            select.select([handle], [], [])
+            os.close(handle)
+            return
+    while process_alive(pid):
+        time.sleep(poll_s)

@@ -7,7 +7,9 @@ import threading
 import time
 from pathlib import Path
 
-from federates.heartbeat import Heartbeat, beat_file, process_alive, read_sign
+import pytest
+
+from federates.heartbeat import Heartbeat, beat_file, process_alive, read_sign, wait_for_end
 
 
 def test_a_sign_of_life_is_read_as_it_was_told(tmp_path: Path) -> None:
@@ -69,6 +71,18 @@ def test_a_reader_never_sees_half_a_sign(tmp_path: Path) -> None:
     seen = [read_sign(tmp_path, "feeder") for _ in iter(done.is_set, True)]
     thread.join()
     assert all(sign is not None for sign in seen)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_waiting_for_an_end_ends_with_it(monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
+    if not told:
+        monkeypatch.delattr(os, "pidfd_open", raising=False)
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"])
+    began = time.monotonic()
+    wait_for_end(process.pid, poll_s=0.01)
+    assert 0.2 < time.monotonic() - began < 10.0
+    process.wait()
+    wait_for_end(process.pid)
 
 
 def test_an_ended_process_is_not_alive() -> None:

@@ -1,0 +1,200 @@
+"""Whatever a federate does, a run ends, says who did it, and leaves nothing behind but its results."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from toys import NAMES, ROOT, environment, make_runner, make_study
+
+from federates.ports import check_ports, reserve_block
+from federates.results import Results
+
+pytestmark = [pytest.mark.federation, pytest.mark.timeout(60)]
+
+FAULTY_INTERVAL = 3
+ENDS_WITHIN_S = 10.0
+FAULTS = ("start", "raise", "exit", "kill", "hang")
+SAYS = {
+    "start": "a fault on purpose",
+    "raise": "a fault on purpose",
+    "exit": "ended without a word",
+    "kill": "ended without a word",
+    "hang": "has not answered for 5 s",
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that is over."""
+
+    code: int
+    text: str
+    took_s: float
+    folder: Path
+
+
+@contextmanager
+def command(
+    folder: Path, way: str, faults: dict[str, str], **options: float
+) -> Iterator[tuple[list[str], dict[str, str], int]]:
+    """Write a toy study; give the command that runs it, its environment and its port, reserved meanwhile."""
+    runner = make_runner(make_study(folder / "study"), faults=faults, **options)
+    if way == "dlmp":
+        yield [sys.executable, "-m", "runners.cli", "run", str(runner)], environment(), 0
+        return
+    port, guard = reserve_block()
+    with guard:
+        yield ["helics", "run", f"--path={runner}"], environment(HELICS_BROKER_PORT=str(port)), port
+
+
+def run(folder: Path, way: str, faults: dict[str, str], **options: float) -> Ended:
+    """Run a toy study and time its end from the moment of the fault."""
+    with command(folder, way, faults, **options) as (words, variables, port):
+        done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+        ended = time.time()
+        if port:
+            check_ports(port)
+    mark = folder / "fault.time"
+    began = float(mark.read_text()) if mark.exists() else ended
+    return Ended(done.returncode, done.stdout + done.stderr, ended - began, folder)
+
+
+def processes(folder: Path) -> list[str]:
+    """Command lines that still mention a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if str(folder) in line:
+            found.append(line)
+    return found
+
+
+def leaves_nothing(ended: Ended) -> None:
+    """No process of the run is left; its port was looked at when it ended."""
+    limit = time.monotonic() + 2.0
+    while processes(ended.folder) and time.monotonic() < limit:
+        time.sleep(0.05)
+    assert processes(ended.folder) == []
+
+
+def finished_intervals(ended: Ended) -> int:
+    with Results(ended.folder / "out" / "results.h5") as results:
+        for key in results.keys:
+            rows = (
+                results.texts(key)
+                if key.endswith(("status", "clearing", "offer", "verdict"))
+                else results.values(key)
+            )
+            assert len(rows) == results.intervals
+        return results.intervals
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("way", ["helics", "dlmp"])
+def test_a_fault_ends_the_run_and_is_named(tmp_path: Path, way: str, name: str, fault: str) -> None:
+    ended = run(tmp_path, way, {name: f"{fault}@{FAULTY_INTERVAL}"})
+    assert ended.code != 0
+    assert ended.took_s < ENDS_WITHIN_S
+    broker = tmp_path / ("broker.log" if way == "helics" else "out/results.run/broker.log")
+    said = ended.text + broker.read_text(errors="replace")
+    assert any(name in line and SAYS[fault] in line for line in said.splitlines()), said
+    leaves_nothing(ended)
+    if fault != "start":
+        assert finished_intervals(ended) == FAULTY_INTERVAL
+
+
+@pytest.mark.parametrize(("fault", "code"), [("kill", 137), ("raise", 1), ("hang", 1), ("exit", 1)])
+def test_the_exit_code_is_the_culprits(tmp_path: Path, fault: str, code: int) -> None:
+    ended = run(tmp_path, "dlmp", {"market": f"{fault}@1"}, stall_s=2.0)
+    assert ended.code == code
+    assert "error: market: market" in ended.text
+    assert "last lines of" in ended.text
+
+
+def test_a_stopped_process_is_named(tmp_path: Path) -> None:
+    ended = run(tmp_path, "dlmp", {"assets": "stop@2"}, stall_s=2.0)
+    assert "assets has not answered for 2 s" in ended.text
+    assert "waiting for it: " in ended.text
+    leaves_nothing(ended)
+
+
+def test_one_that_never_joins_is_named(tmp_path: Path) -> None:
+    runner = make_runner(make_study(tmp_path / "study"), start_s=4.0)
+    text = runner.read_text().replace("-m toy_federate recorder", "-c 'import time; time.sleep(60)'")
+    runner.write_text(text)
+    began = time.time()
+    words = [sys.executable, "-m", "runners.cli", "run", str(runner)]
+    done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "recorder did not join within 4 s" in done.stderr
+    assert time.time() - began < 4.0 + ENDS_WITHIN_S
+
+
+@pytest.mark.parametrize("way", ["helics", "dlmp"])
+def test_a_killed_broker_ends_everybody(tmp_path: Path, way: str) -> None:
+    with (
+        command(tmp_path, way, {"feeder": "hang@2"}, stall_s=60.0) as (words, variables, _),
+        subprocess.Popen(words, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL) as running,
+    ):
+        wait_for(tmp_path / "fault.time")
+        os.kill(broker_of(tmp_path), signal.SIGKILL)
+        code = running.wait(ENDS_WITHIN_S)
+    assert processes(tmp_path) == []
+    if way == "dlmp":
+        assert code != 0, "helics run counts no killed process as an error, so its code cannot be relied on"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_everybody_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    with (
+        command(tmp_path, "dlmp", {"feeder": "hang@3"}, stall_s=60.0) as (words, variables, _),
+        subprocess.Popen(words, cwd=ROOT, env=variables, stderr=subprocess.PIPE, text=True) as running,
+    ):
+        wait_for(tmp_path / "fault.time")
+        running.send_signal(number)
+        assert running.wait(ENDS_WITHIN_S) == 130
+        assert running.stderr is not None
+        assert "interrupted" in running.stderr.read()
+    ended = Ended(130, "", 0.0, tmp_path)
+    leaves_nothing(ended)
+    assert finished_intervals(ended) == 3
+
+
+def test_a_time_limit_ends_a_run(tmp_path: Path) -> None:
+    with command(tmp_path, "dlmp", {"feeder": "hang@1"}, stall_s=60.0) as (words, variables, _):
+        words += ["--time-limit", "4"]
+        done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "took longer than 4 s" in done.stderr
+    leaves_nothing(Ended(1, "", 0.0, tmp_path))
+
+
+def wait_for(file: Path) -> None:
+    limit = time.monotonic() + 30.0
+    while not file.exists():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+def broker_of(folder: Path) -> int:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if "runners.broker" in line and str(folder) in line:
+            return int(path.parent.name)
+    raise AssertionError("no broker")
