@@ -14,7 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("runners.compare:compare_command", "Run variants of a study and compare their verdicts."),
     "settle": ("runners.settle:settle_command", "Say who pays whom in a run, and store it with the results."),
     "scenarios": ("runners.scenarios:scenarios_command", "Run a day under four tariffs and the market."),
-    "replication": ("runners.replication:replication_command", "Hold scenario runs against published figures."),
+    "replication": ("runners.replication:replication_command", "Hold runs against the published study."),
     "tariffs": ("runners.tariffs:tariffs_command", "Say what a day costs customers under retail tariffs."),
     "report": ("runners.report.command:report_command", "Show runs on one page, or as pictures."),
     "conform": ("runners.conform:conform_command", "Try a federate of your own against the contract."),
