@@ -1,7 +1,7 @@
 """The operator's surplus against the slope of the AC power flow: what all loads together cost at the margin.
 
-With no limit in the way, the sum of price times load is the LMP times the slope of the head power when all loads
-grow in proportion. OpenDSS gives that slope by differences; it knows nothing of prices.
+With no limit in the way, the sum of price times load is the LMP times the slope of the head power when all
+loads grow in proportion. OpenDSS gives that slope by differences; it knows nothing of prices.
 """
 
 from __future__ import annotations
