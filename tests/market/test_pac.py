@@ -75,11 +75,11 @@ def test_the_optimum_meets_the_optimality_conditions(case: Case) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_comes_from_nothing_to_the_same_optimum(case: Case, method: PacMethod) -> None:
-    """On copies, to 1e-5: cost within 1e-5, powers and squared voltages within 1e-3 of their units."""
+    """On copies, to 3e-6: cost within 1e-5, powers and squared voltages within 1e-3 of their units."""
     problem = case.copies
     gains = None if method == "pac-accelerated" else atom_gains(problem, 0.1)
     found = negotiate(
-        problem, nothing(problem), method=method, tolerance=1e-5, max_rounds=40_000, gains=gains
+        problem, nothing(problem), method=method, tolerance=3e-6, max_rounds=40_000, gains=gains
     )
     assert found.converged
     n, m = len(case.problem.linear), len(case.problem.row_lower)
@@ -311,7 +311,8 @@ def spread(
     x, movable = rng.uniform(-0.5, 0.5, len(problem.linear)), private(problem)
     x[movable] = (problem.lower[movable] + problem.upper[movable]) / 2
     start = Start(x, rng.uniform(-1, 1, len(problem.row_lower)))
-    gains = None if method == "pac-accelerated" else atom_gains(problem, 1.0)
+    # Steps are agreed before the first round; here they are the same for both.
+    gains = local_gains(problem) if method == "pac-accelerated" else atom_gains(problem, 1.0)
     before, after = (
         negotiate(p, start, method=method, tolerance=0.0, max_rounds=rounds, gains=gains)
         for p in (problem, change(problem, atom))
@@ -371,10 +372,9 @@ def test_news_travels_one_area_a_message(large: AtomicProblem, agents: int) -> N
     assert len(moved) > 1
 
 
-def test_private_costs_and_limits_change_no_gain(large: AtomicProblem) -> None:
-    """Steps come from rows and columns, so that they give nothing private away."""
+def test_private_costs_and_limits_change_no_published_gain(large: AtomicProblem) -> None:
+    """One step an atom, from its rows and columns alone: it gives nothing private away."""
     for change in (dearer, smaller):
-        for choose in (local_gains, lambda problem: atom_gains(problem, 10.0)):
-            before, after = (choose(p) for p in (large, change(large, biggest(large))))
-            assert before.tau.tobytes() == after.tau.tobytes()
-            assert before.sigma.tobytes() == after.sigma.tobytes()
+        before, after = (atom_gains(p, 10.0) for p in (large, change(large, biggest(large))))
+        assert before.tau.tobytes() == after.tau.tobytes()
+        assert before.sigma.tobytes() == after.sigma.tobytes()
