@@ -168,4 +168,5 @@ def _assemble(
         disc_radius=problem.disc_radius[inside],
         offset=problem.offset + float(constant[-1]),
         n_state=0,
+        reach=None if problem.reach is None else problem.reach[kept],
     )

@@ -54,6 +54,9 @@ class AtomicProblem:
     n_state : int
         The first `n_state` variables and rows describe the network: these rows are equalities that determine
         these variables once the others are known. 0 when the network is not linear.
+    reach : ndarray, shape (n,), optional
+        How far each variable can move by what everybody knows of it (a nameplate); infinite where nothing
+        says so. Gains need it in public, so it holds nothing of an offer.
     """
 
     quadratic: FloatArray
@@ -76,6 +79,7 @@ class AtomicProblem:
     offset: float
     cost_unit: float
     n_state: int = 0
+    reach: FloatArray | None = None
 
     @property
     def n_atom(self) -> int:
@@ -166,4 +170,5 @@ def with_copies(problem: AtomicProblem) -> AtomicProblem:
         variable_atom=np.append(problem.variable_atom, reads.reader),
         row_atom=np.append(problem.row_atom, reads.reader),
         n_state=0,
+        reach=None if problem.reach is None else np.append(problem.reach, np.full(k, np.inf)),
     )

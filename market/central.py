@@ -18,8 +18,8 @@ from feeders.errors import ClearingError
 from feeders.network import ComplexArray, FloatArray, IntArray, Network
 from market.offers import Offer, WholesalePrice
 from market.settings import MarketSettings
-from market.three_phase_layout import Structure, structure
-from market.three_phase_terms import LEAST_PRICE_UNIT, POWER_UNIT, W_UNIT, Anchor, damping
+from market.three_phase_layout import POWER_UNIT, Structure, structure
+from market.three_phase_terms import LEAST_PRICE_UNIT, W_UNIT, Anchor, damping
 
 
 @dataclass(frozen=True)

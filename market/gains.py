@@ -1,8 +1,10 @@
 """Step sizes that agents choose from their own rows and columns: nobody tunes a gain for a new feeder.
 
-Ruiz scaling brings rows and columns to a largest entry of one, then each variable steps by the inverse of its
-column sum and each row by the inverse of its row sum (Pock and Chambolle, ICCV 2011, lemma 2), which
-guarantees ``||S^(1/2) K T^(1/2)|| <= 1``. Sums and maxima of a row reach over one neighbourhood only.
+Every resource counts in its own reach (its nameplate), so that a large generator and a small flexible load
+take equal shares of their way. Ruiz scaling then brings rows, and the columns of everything
+without a reach, to a largest entry of one. Each variable steps by the inverse of its column sum and each row
+by the inverse of its row sum (Pock and Chambolle, ICCV 2011, lemma 2), which guarantees ``||S^(1/2) K
+T^(1/2)|| <= 1`` in any units. Sums and maxima of a row reach over one neighbourhood only.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from market.atoms import AtomicProblem
 
 RUIZ_PASSES = 10
 """Passes of row and column scaling; the figures change by less than 1 % after that."""
+LEAST_REACH = 1e-3
+"""Reach of a variable that cannot move, in units of the problem: next to nothing, but not zero."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Gains:
     sigma: FloatArray
 
 
-def local_gains(problem: AtomicProblem, passes: int = RUIZ_PASSES) -> Gains:
+def local_gains(problem: AtomicProblem, passes: int = RUIZ_PASSES, *, by_reach: bool = True) -> Gains:
     """Choose all steps from local rows and columns.
 
     Parameters
@@ -36,9 +40,14 @@ def local_gains(problem: AtomicProblem, passes: int = RUIZ_PASSES) -> Gains:
         The problem.
     passes : int, optional
         Ruiz passes; 0 leaves the rows as the model scaled them.
+    by_reach : bool, optional
+        Whether resources count in their own reach or in the units of the model.
     """
     size = abs(problem.rows).tocsr()
-    row, col = _ruiz(size, passes)
+    known = np.full(size.shape[1], np.inf)
+    if by_reach and problem.reach is not None:
+        known = np.maximum(problem.reach, LEAST_REACH)
+    row, col = _ruiz(size, passes, known)
     scaled = sp.diags(row) @ size @ sp.diags(col)
     tau = col**2 / _positive(np.asarray(scaled.sum(axis=0)).ravel())
     sigma = row**2 / _positive(np.asarray(scaled.sum(axis=1)).ravel())
@@ -65,8 +74,10 @@ def atom_gains(problem: AtomicProblem, ratio: float) -> Gains:
     return Gains(_fit_cones(problem, tau), sigma)
 
 
-def _ruiz(size: sp.csr_matrix, passes: int) -> tuple[FloatArray, FloatArray]:
-    row, col = np.ones(size.shape[0]), np.ones(size.shape[1])
+def _ruiz(size: sp.csr_matrix, passes: int, known: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Scale rows and columns to a largest entry of one; columns with a finite unit in `known` keep it."""
+    free = ~np.isfinite(known)
+    row, col = np.ones(size.shape[0]), np.where(free, 1.0, known)
     entries = size.tocoo()
     for _ in range(passes):
         value = entries.data * row[entries.row] * col[entries.col]
@@ -74,7 +85,7 @@ def _ruiz(size: sp.csr_matrix, passes: int) -> tuple[FloatArray, FloatArray]:
         np.maximum.at(high_row, entries.row, value)
         np.maximum.at(high_col, entries.col, value)
         row /= np.sqrt(_positive(high_row))
-        col /= np.sqrt(_positive(high_col))
+        col[free] /= np.sqrt(_positive(high_col))[free]
     return row, col
 
 

@@ -11,8 +11,8 @@ from market.atoms import AtomicProblem, objective
 from market.clearing import Clearing, Prices, SoftLimit
 from market.offers import WholesalePrice
 from market.prices import NetworkSolver, prices_by_cause
-from market.three_phase_layout import Structure
-from market.three_phase_terms import POWER_UNIT, W_UNIT, Anchor
+from market.three_phase_layout import POWER_UNIT, Structure
+from market.three_phase_terms import W_UNIT, Anchor
 
 LEAST_LIMIT_PRICE = 1e-6
 """A limit whose multiplier is smaller than this share of the problem's unit is not reported."""

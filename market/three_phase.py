@@ -22,10 +22,9 @@ from market.atoms import AtomicProblem
 from market.offers import Offer, WholesalePrice
 from market.pattern import Pattern
 from market.settings import MarketSettings
-from market.three_phase_layout import Structure, owners, row_pattern, structure
+from market.three_phase_layout import POWER_UNIT, Structure, owners, row_pattern, structure
 from market.three_phase_terms import (
     LEAST_PRICE_UNIT,
-    POWER_UNIT,
     Anchor,
     Bounds,
     anchor_at,
@@ -116,4 +115,5 @@ class ThreePhaseModel:
             offset=(price.lmp * head.real + price.reactive * head.imag) / 1e3 / unit + bounds.offset,
             cost_unit=unit,
             n_state=grid.layout.m,
+            reach=grid.reach,
         )

@@ -8,12 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from feeders.network import FloatArray, IntArray, Network
-from market.damping import loss_curvature
+from market.damping import loss_curvature, nameplates
 from market.linearisation import Conductors, Terminals, conductors, terminals
 from market.pattern import Pattern, pattern
 from market.reduction import ReducedTree, reduce_tree
 from market.settings import MarketSettings
 
+POWER_UNIT = 100.0
+"""Unit of power inside the problem [kW]."""
 RATING_HEADROOM = 2.0
 """A conductor's rating enters the market if this many times all that is listed behind it could exceed it."""
 
@@ -102,6 +104,8 @@ class Structure:
         Conductors of merged branches, leaves first: their position, their node, the conductors behind them.
     curvature_p, curvature_q : ndarray, shape (n_resource,)
         Bounds on the curvature of the losses [kW per kW**2].
+    reach : ndarray, shape (n,)
+        Nameplate of every resource variable [100 kW]; infinite for the network's.
     """
 
     network: Network
@@ -116,6 +120,7 @@ class Structure:
     merged: tuple[tuple[int, int, IntArray], ...]
     curvature_p: FloatArray
     curvature_q: FloatArray
+    reach: FloatArray
 
 
 def structure(network: Network, settings: MarketSettings) -> Structure:
@@ -124,6 +129,7 @@ def structure(network: Network, settings: MarketSettings) -> Structure:
     lines, loads = conductors(network, tree), terminals(network)
     resources = _resource_terminals(network, loads)
     curvature_p, curvature_q = _curvatures(network, tree, lines, resources)
+    layout = _layout(network, tree, lines, settings)
     return Structure(
         network=network,
         settings=settings,
@@ -131,12 +137,13 @@ def structure(network: Network, settings: MarketSettings) -> Structure:
         lines=lines,
         loads=loads,
         resources=resources,
-        layout=_layout(network, tree, lines, settings),
+        layout=layout,
         capacitor_kvar=_capacitor_kvar(network),
         node_bus=np.repeat(np.arange(len(network.buses)), [len(bus.phases) for bus in network.buses]),
         merged=_merged_branches(network),
         curvature_p=curvature_p,
         curvature_q=curvature_q,
+        reach=_reach(network, layout),
     )
 
 
@@ -207,16 +214,19 @@ def _curvatures(
 ) -> tuple[FloatArray, FloatArray]:
     """Bounds on the curvature of the losses in every resource's real and free reactive power."""
     share = np.where(terms.load_terminal >= 0, 1.0, terms.share)
-    reach = np.array([r.kw_max for r in network.resources])
-    spare = np.array([r.kva_max if r.kva_max > r.kw_max else 0.0 for r in network.resources])
-    flexible = np.array([r.kind == "flexible_load" for r in network.resources], dtype=bool)
-    spare[flexible] = 0.0
+    real, reactive = nameplates(network)
     slot, own = tree.node_slot[terms.node], lines.row == lines.col
     wires = (lines.to_slot, lines.from_slot, lines.impedance.real[own])
     return (
-        loss_curvature(*wires, terms.resource, slot, share, reach),
-        loss_curvature(*wires, terms.resource, slot, share, spare),
+        loss_curvature(*wires, terms.resource, slot, share, real),
+        loss_curvature(*wires, terms.resource, slot, share, reactive),
     )
+
+
+def _reach(network: Network, layout: Layout) -> FloatArray:
+    reach = np.full(layout.n, np.inf)
+    reach[layout.resource_p], reach[layout.resource_q] = nameplates(network)
+    return reach / POWER_UNIT
 
 
 def _capacitor_kvar(network: Network) -> FloatArray:

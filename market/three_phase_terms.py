@@ -11,10 +11,8 @@ from feeders.network import ComplexArray, FloatArray, IntArray
 from feeders.state import AcState
 from market.linearisation import BranchDerivatives, LoadDerivatives, branch_derivatives, load_derivatives
 from market.offers import Offer, WholesalePrice
-from market.three_phase_layout import Structure
+from market.three_phase_layout import POWER_UNIT, Structure
 
-POWER_UNIT = 100.0
-"""Unit of power inside the problem [kW]."""
 W_UNIT = 0.01
 """Unit of squared voltage inside the problem [pu**2]."""
 LEAST_PRICE_UNIT = 10.0
