@@ -103,7 +103,7 @@ class Verdict:
     Attributes
     ----------
     converged : bool
-        Whether the power flow converged; the figures below are NaN when it did not.
+        Whether the power flow converged to finite numbers; the figures below are NaN when it did not.
     voltage_error_pu : float
         Largest difference between predicted and AC voltage [pu].
     branch_error_kw : float
@@ -144,7 +144,7 @@ def judge(network: Network, limits: Limits, prediction: Prediction | None, state
     state : AcState
         What the AC power flow says.
     """
-    if not state.converged:
+    if not (state.converged and _is_whole(state)):
         nan = math.nan
         return Verdict(False, nan, nan, nan, nan, nan, ())
     errors = (math.nan,) * 4
@@ -157,6 +157,12 @@ def judge(network: Network, limits: Limits, prediction: Prediction | None, state
         )
     priced = frozenset(prediction.priced) if prediction is not None else frozenset()
     return Verdict(True, *errors, balance_error(state), find_violations(network, limits, state, priced))
+
+
+def _is_whole(state: AcState) -> bool:
+    """Whether a state that calls itself converged has a number everywhere: comparisons pass over NaN."""
+    parts = (state.voltage, state.power_from, state.current, state.head, state.load, np.array(state.losses))
+    return all(bool(np.isfinite(part).all()) for part in parts)
 
 
 def balance_error(state: AcState) -> float:
