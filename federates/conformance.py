@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -123,8 +124,9 @@ def staged(name: str, study: Study, trouble: Trouble) -> Iterator[tuple[int, Cal
     threads = [threading.Thread(target=guarded, args=(run,), daemon=True) for run in runs]
 
     def finish(seconds: float) -> tuple[Watched, str]:
+        limit = time.monotonic() + seconds
         for thread in threads:
-            thread.join(seconds)
+            thread.join(max(limit - time.monotonic(), 0.0))
         return watcher.seen, "; ".join(errors)
 
     for thread in threads:

@@ -111,7 +111,7 @@ def test_a_program_of_another_kind_sells_by_its_json_file_alone(tmp_path: Path) 
 
 @pytest.mark.federation
 def test_another_market_is_judged_by_the_same_audit(tmp_path: Path) -> None:
-    study = load_study(copied("ieee123_uniform", tmp_path, intervals="2", start='"2020-08-25T16:00:00"'))
+    study = load_study(copied("ieee123_uniform", tmp_path, intervals="2", start='"2020-08-25T18:00:00"'))
     run_local(study)
     with Results(study.results_file) as results:
         assert results.complete
