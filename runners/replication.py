@@ -104,7 +104,9 @@ def price_figures(day: Day) -> list[Figure]:
     lmp, mean = float(day.lmp.mean()), float(day.real.mean())
     spread = spreads(day.real)
     range_of_day = spreads(day.reactive.T)
-    swing = float(np.corrcoef(np.abs(day.reactive).mean(axis=1), day.demand)[0, 1])
+    size = np.abs(day.reactive).mean(axis=1)
+    varies = size.std() > 0 and day.demand.std() > 0
+    together = float(np.corrcoef(size, day.demand)[0, 1]) if varies else np.nan
     return [
         Figure("average LMP", "0.0267 $/kWh", f"{lmp / 1e3:.4f} $/kWh"),
         Figure("average real d-LMP", "0.0291 $/kWh", f"{mean / 1e3:.4f} $/kWh"),
@@ -117,14 +119,14 @@ def price_figures(day: Day) -> list[Figure]:
         Figure(
             "highest over lowest real d-LMP in one interval",
             "2",
-            f"median {_text(np.nanmedian(spread))}, at most {_text(np.nanmax(spread))}",
+            f"median {_text(_middle(spread))}, at most {_text(_most(spread))}",
         ),
         Figure(
             "highest over lowest reactive d-LMP at one node over the day",
             "3.8",
-            f"median of {np.isfinite(range_of_day).sum()} nodes {_text(np.nanmedian(range_of_day))}",
+            f"median of {np.isfinite(range_of_day).sum()} nodes {_text(_middle(range_of_day))}",
         ),
-        Figure("correlation of reactive d-LMP and demand", "follows demand", f"{swing:.2f}"),
+        Figure("correlation of reactive d-LMP and demand", "follows demand", _text(together)),
     ]
 
 
@@ -184,6 +186,18 @@ def money_figures(outcomes: Mapping[Scenario, Outcome]) -> list[Figure]:
             f"{paid['market']:,.0f} against {least:,.0f} $",
         ),
     ]
+
+
+def _middle(values: FloatArray) -> float:
+    """Median of the numbers that are there; NaN when none is."""
+    there = values[np.isfinite(values)]
+    return float(np.median(there)) if there.size else np.nan
+
+
+def _most(values: FloatArray) -> float:
+    """Largest of the numbers that are there; NaN when none is."""
+    there = values[np.isfinite(values)]
+    return float(there.max()) if there.size else np.nan
 
 
 def _text(value: float) -> str:

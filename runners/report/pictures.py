@@ -184,7 +184,7 @@ def settlement_picture(view: RunView) -> Figure:
         drawn = one.barh(list(bars), list(bars.values()), color=BLUE)
         one.bar_label(drawn, fmt="{:,.0f}", padding=3, fontsize=8)
         one.invert_yaxis()
-        one.margins(x=0.2)
+        one.margins(x=0.3)
         one.axvline(0.0, color=GREY, lw=0.8)
         one.set_xlabel("$ over the run")
         one.spines[["top", "right", "left"]].set_visible(False)

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from market.scenarios import MODELS, Money, Scenario
-from runners.replication import Day, Figure, compare, replication_command, spreads
+from runners.replication import Day, Figure, compare, price_figures, replication_command, spreads
 from runners.scenarios import Outcome
 
 
@@ -67,6 +67,16 @@ def test_every_figure_has_a_published_one() -> None:
 def test_a_price_that_changes_sign_has_no_ratio() -> None:
     found = spreads(np.array([[1.0, 3.0], [-1.0, 3.0], [-2.0, -6.0], [0.0, 1.0]]))
     assert found == pytest.approx([3.0, np.nan, 3.0, np.nan], nan_ok=True)
+
+
+def test_prices_that_all_change_sign_have_no_figure() -> None:
+    other = Day(np.ones(2), np.array([[1.0, -1.0]] * 2), np.array([[1.0], [-1.0]]), np.array([0.5, 1.0]), 1.0)
+    found = {figure.name: figure.ours for figure in price_figures(other)}
+    assert "not defined" in found["highest over lowest real d-LMP in one interval"]
+    assert (
+        found["highest over lowest reactive d-LMP at one node over the day"]
+        == "median of 0 nodes not defined"
+    )
 
 
 def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
