@@ -1,0 +1,114 @@
+"""The real federation: an hour of five-minute intervals between processes, and the same in one process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from federates.local import run_local
+from federates.ports import reserve_block
+from federates.results import Results
+from federates.study import load_study
+from tests.runners.conftest import make_study
+
+ROOT = Path(__file__).parents[2]
+HOUR = {"start": '"2020-08-25T15:30:00"', "intervals": "12"}
+"""The hour in which the LMP rises from 35 to 95 $/MWh."""
+
+
+@pytest.fixture(scope="module")
+def between_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of `helics run` on the study's own runner file, over zmq."""
+    folder = tmp_path_factory.mktemp("zmq")
+    study = make_study(folder / "study", file=f'"{folder / "run.h5"}"', **HOUR)
+    content = json.loads((ROOT / "runners" / "ieee123_day.json").read_text())
+    for member in content["federates"]:
+        member["directory"] = str(ROOT)
+        member["exec"] = member["exec"].replace("configs/ieee123_day", str(study))
+    runner = folder / "runner.json"
+    runner.write_text(json.dumps(content))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    port, lock = reserve_block()
+    environment = os.environ | {"PATH": path, "HELICS_BROKER_PORT": str(port)}
+    done = subprocess.run(
+        ["helics", "run", f"--path={runner}"], env=environment, capture_output=True, text=True, timeout=90
+    )
+    lock.close()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "run.h5"
+
+
+def in_one_process(folder: Path) -> Path:
+    study = load_study(make_study(folder / "study", file=f'"{folder / "run.h5"}"', **HOUR))
+    run_local(study)
+    return study.results_file
+
+
+@pytest.fixture(scope="module")
+def in_process(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return in_one_process(tmp_path_factory.mktemp("inproc"))
+
+
+def differing(one: Path, other: Path) -> list[str]:
+    """Names of the datasets that differ in any bit, with those that only one file has."""
+    with Results(one) as first, Results(other) as second:
+        names = set(first.keys) ^ set(second.keys)
+        for key in set(first.keys) & set(second.keys):
+            a, b = (run._dataset(key)[: run.intervals] for run in (first, second))
+            same = a.tobytes() == b.tobytes() if a.dtype != object else list(a) == list(b)
+            names |= set() if same else {key}
+    return sorted(names)
+
+
+@pytest.mark.federation
+def test_processes_and_threads_give_the_same_results(between_processes: Path, in_process: Path) -> None:
+    assert differing(between_processes, in_process) == []
+
+
+@pytest.mark.federation
+def test_the_same_inputs_give_the_same_results(in_process: Path, tmp_path: Path) -> None:
+    assert differing(in_process, in_one_process(tmp_path)) == []
+
+
+@pytest.mark.federation
+def test_every_interval_settles_and_nothing_breaks(between_processes: Path) -> None:
+    with Results(between_processes) as run:
+        assert run.intervals == run.expected == 12
+        assert run.values("audit/settled").all()
+        assert run.values("audit/rounds").max() <= 4
+        assert np.abs(run.values("audit/trial_voltage_error")).max() <= 1e-4
+        assert np.abs(run.values("audit/trial_head_error")).max() <= 0.1
+        assert np.abs(run.values("audit/balance_error")).max() <= 1e-6
+        assert run.values("audit/violations_unpriced").sum() == 0
+
+
+@pytest.mark.federation
+def test_the_dearest_hour_is_where_it_should_be(between_processes: Path) -> None:
+    with Results(between_processes) as run:
+        lmp = run.values("wholesale/lmp")
+        generators = [k for k, name in enumerate(run.ids("market/dispatch_real")) if name.startswith("dg_")]
+        output = run.values("market/dispatch_real")[:, generators].sum(axis=1)
+    assert lmp.tolist() == [34.61] * 6 + [94.99] * 6
+    assert output[6:].min() > 1.2 * output[:6].max()
+
+
+@pytest.mark.federation
+def test_results_open_with_names_units_and_times(between_processes: Path) -> None:
+    xarray = pytest.importorskip("xarray")
+    with xarray.open_dataset(between_processes, group="feeder", engine="h5netcdf") as feeder:
+        voltage = feeder["voltage_magnitude"]
+        assert voltage.attrs["units"] == "pu"
+        assert voltage.shape == (12, 268)
+    with h5py.File(between_processes) as file:
+        assert file["time"].attrs["units"] == "seconds since 1970-01-01 00:00:00"
+        assert np.diff(file["time"][:]).tolist() == [300] * 11
+        manifest = json.loads(file.attrs["manifest"])
+    assert manifest["scenario"]["time"]["intervals"] == 12
+    assert set(manifest) >= {"scenario", "versions"}
