@@ -15,141 +15,24 @@ voltage dependence.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from feeders.balanced import BalancedFeeder, balance
 from feeders.network import ComplexArray, FloatArray, IntArray, Network
 from feeders.state import AcState
 from market.atoms import AtomicProblem
+from market.branch_flow_layout import BASE_KVA, cone_layout, negotiated_units
+from market.damping import nameplates
+from market.equivalent import BASE_KVA, Equivalent
 from market.offers import Offer, WholesalePrice
 from market.pattern import Pattern, pattern
-from market.reduction import ReducedTree, reduce_tree
+from market.reduction import reduce_tree
 from market.settings import MarketSettings
 
-BASE_KVA = 1000.0
-"""Unit of power inside the problem [kVA]: squared currents are then of order one."""
 LEAST_PRICE_UNIT = 10.0
 """Smallest price that scales the cost [$/MWh]."""
 PHASES = 3
 """Phases that the equivalent stands for: a soft limit counts for each."""
-
-
-@dataclass(frozen=True)
-class ConeLayout:
-    """Positions of variables and rows; a line has the index of the atom that it feeds, less one.
-
-    Attributes
-    ----------
-    p, q : ndarray of int, shape (n_atom,)
-        Flow into each atom; at the root the head power.
-    current, v_from, v : ndarray of int, shape (n_line,)
-        Squared current, copy of the parent's squared voltage, and squared voltage.
-    loading : ndarray of int, shape (n_line,)
-        Squared current over squared rating.
-    resource_p, resource_q : ndarray of int, shape (n_resource,)
-        Power of each resource.
-    balance_p, balance_q : ndarray of int, shape (n_atom,)
-        Balance rows.
-    drop, copy, rating : ndarray of int, shape (n_line,)
-        Voltage rows, coordination rows, rows that define the loading.
-    n, m : int
-        Numbers of variables and rows.
-    """
-
-    p: IntArray
-    q: IntArray
-    current: IntArray
-    v_from: IntArray
-    v: IntArray
-    loading: IntArray
-    resource_p: IntArray
-    resource_q: IntArray
-    balance_p: IntArray
-    balance_q: IntArray
-    drop: IntArray
-    copy: IntArray
-    rating: IntArray
-    n: int
-    m: int
-
-
-def cone_layout(n_atom: int, n_resource: int) -> ConeLayout:
-    """Place variables and rows in order, the network before the resources."""
-    n_line = n_atom - 1
-    columns = _consecutive([n_atom, n_atom, n_line, n_line, n_line, n_line, n_resource, n_resource])
-    rows = _consecutive([n_atom, n_atom, n_line, n_line, n_line])
-    p, q, current, v_from, v, loading, resource_p, resource_q = columns
-    balance_p, balance_q, drop, copy, rating = rows
-    return ConeLayout(
-        p=p,
-        q=q,
-        current=current,
-        v_from=v_from,
-        v=v,
-        loading=loading,
-        resource_p=resource_p,
-        resource_q=resource_q,
-        balance_p=balance_p,
-        balance_q=balance_q,
-        drop=drop,
-        copy=copy,
-        rating=rating,
-        n=sum(map(len, columns)),
-        m=sum(map(len, rows)),
-    )
-
-
-def _consecutive(sizes: list[int]) -> list[IntArray]:
-    """Split 0, 1, 2, ... into ranges of the given sizes."""
-    return np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
-
-
-@dataclass(frozen=True)
-class Equivalent:
-    """The balanced feeder on merged buses, at given taps.
-
-    Attributes
-    ----------
-    resistance, reactance, rating : ndarray, shape (n_line,)
-        Series impedance and apparent power rating [pu].
-    gain : ndarray, shape (n_bus,)
-        Squared voltage of a bus over that of its atom.
-    from_gain : ndarray, shape (n_line,)
-        The same for the sending bus of each line.
-    v_source : float
-        Squared voltage at the root [pu**2].
-    feeder : BalancedFeeder
-        What it was made from.
-    """
-
-    resistance: FloatArray
-    reactance: FloatArray
-    rating: FloatArray
-    gain: FloatArray
-    from_gain: FloatArray
-    v_source: float
-    feeder: BalancedFeeder
-
-
-def equivalent(network: Network, tree: ReducedTree, taps: IntArray) -> Equivalent:
-    """Merge switches and regulators of the balanced feeder at `taps`."""
-    feeder = balance(network, taps=taps, base_kva=BASE_KVA)
-    gain = np.ones(len(feeder.buses))
-    for k, branch in enumerate(network.branches):
-        if branch.kind != "line":
-            gain[k + 1] = gain[feeder.parent[k + 1]] * feeder.ratio[k] ** 2
-    lines = tree.entry_branch[1:]
-    return Equivalent(
-        resistance=feeder.resistance[lines],
-        reactance=feeder.reactance[lines],
-        rating=feeder.rating[lines],
-        gain=gain,
-        from_gain=gain[feeder.parent[lines + 1]],
-        v_source=feeder.source_voltage**2,
-        feeder=feeder,
-    )
 
 
 class BranchFlowModel:
@@ -170,6 +53,15 @@ class BranchFlowModel:
         buses = network.bus_index
         self.load_atom = self.tree.atom_of_bus[[buses[load.bus] for load in network.loads]]
         self.resource_atom = self.tree.atom_of_bus[[buses[r.bus] for r in network.resources]]
+        phases = [len(bus.phases) for bus in network.buses]
+        self.node_bus = np.repeat(np.arange(len(phases)), phases)
+        conductors = [len(branch.phases) for branch in network.branches]
+        self.conductor_branch = np.repeat(np.arange(len(conductors)), conductors)
+        self.reach = np.full(self.layout.n, np.inf)
+        real, reactive = nameplates(network)
+        self.reach[self.layout.resource_p] = real / BASE_KVA
+        self.reach[self.layout.resource_q] = reactive / BASE_KVA
+        self.units = negotiated_units(self.layout)
         self._pattern = _pattern(self)
 
     def problem(
@@ -224,6 +116,7 @@ class BranchFlowModel:
             cones=np.stack([lay.p[1:], lay.q[1:], lay.current, lay.v_from], axis=1),
             offset=0.0,
             cost_unit=unit,
+            reach=self.reach,
         )
 
 
@@ -365,25 +258,16 @@ def _row_atoms(model: BranchFlowModel) -> IntArray:
 
 def start_state(model: BranchFlowModel, same: Equivalent, state: AcState) -> FloatArray:
     """Variables of the problem at an AC state: phases added up, voltages averaged; resources at zero."""
-    lay, network, x = model.layout, model.network, np.zeros(model.layout.n)
-    bus_v = np.array(
-        [
-            np.mean(np.abs(state.voltage[[network.node_index[f"{bus.name}.{p}"] for p in bus.phases]]) ** 2)
-            for bus in network.buses
-        ]
-    )
-    first = np.unique(model.tree.atom_of_bus, return_index=True)[1]
-    for line, k in enumerate(model.tree.entry_branch[1:]):
-        branch = network.branches[k]
-        conductors = [network.branch_index[f"{branch.name}.{p}"] for p in branch.phases]
-        power = state.power_from[conductors].sum() / BASE_KVA
-        x[lay.p[line + 1]], x[lay.q[line + 1]] = power.real, power.imag
-    head = state.head.sum() / BASE_KVA
-    x[lay.p[0]], x[lay.q[0]] = head.real, head.imag
-    x[lay.v] = bus_v[first][1:]
-    parent = model.tree.parent[1:]
-    v_parent = np.where(parent == 0, same.v_source, np.concatenate([[0.0], x[lay.v]])[parent])
-    x[lay.v_from] = v_parent * same.from_gain
+    lay, tree, x = model.layout, model.tree, np.zeros(model.layout.n)
+    squared = np.bincount(model.node_bus, np.abs(state.voltage) ** 2) / np.bincount(model.node_bus)
+    power = np.zeros(len(model.network.branches), dtype=np.complex128)
+    np.add.at(power, model.conductor_branch, state.power_from / BASE_KVA)
+    into = np.append(state.head.sum() / BASE_KVA, power[tree.entry_branch[1:]])
+    x[lay.p], x[lay.q] = into.real, into.imag
+    first = np.unique(tree.atom_of_bus, return_index=True)[1]
+    v_atom = np.append(same.v_source, squared[first][1:])
+    x[lay.v] = v_atom[1:]
+    x[lay.v_from] = v_atom[tree.parent[1:]] * same.from_gain
     x[lay.current] = (x[lay.p[1:]] ** 2 + x[lay.q[1:]] ** 2) / x[lay.v_from]
     x[lay.loading] = x[lay.current] / (same.rating * model.settings.rating_scale) ** 2
     return x

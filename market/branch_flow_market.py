@@ -1,8 +1,8 @@
 """The balanced market of one feeder.
 
 Agents agree on tangents of their cones, taken at the last flow they agreed on. Where the second-order cone
-relaxation is exact, its optimum lies on the surface of the cones, so that the
-tangent there gives the same dispatch and the same duals; where it is not (binding upper voltages with reverse
+relaxation is exact, its optimum lies on the surface of the cones, so that the tangent
+there gives the same dispatch and the same duals; where it is not (binding upper voltages with reverse
 flow), the tangent stays physical and the relaxation does not. The published methods negotiate the cones
 themselves.
 """
@@ -15,21 +15,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feeders.network import ComplexArray, FloatArray, Network
+from feeders.network import ComplexArray, FloatArray, IntArray, Network
 from feeders.state import AcState
 from market.areas import partition
 from market.atoms import AtomicProblem, with_copies
-from market.branch_flow import BASE_KVA, BranchFlowModel, equivalent, start_state
+from market.branch_flow import BranchFlowModel, start_state
+from market.branch_flow_layout import BASE_KVA
 from market.branch_flow_outcome import read_branch_flow
 from market.clearing import Clearing
-from market.damping import loss_curvature
+from market.damping import loss_curvature, nameplates
+from market.equivalent import Equivalent, equivalent
 from market.negotiation import Effort, Warmth, begin, negotiate_areas, negotiate_buses, with_effort
 from market.offers import Offer, WholesalePrice, accept_offers
 from market.outcome import Solution
 from market.pac import Start, negotiate
 from market.prices import network_solver
 from market.settings import MarketSettings
-from market.tangents import solve_flow, tangent_problem
+from market.tangents import in_units, solve_flow, tangent_problem
 
 if TYPE_CHECKING:
     from market.central_branch_flow import CentralBranchFlow
@@ -38,6 +40,9 @@ MAX_TANGENTS = 12
 """Times that the cones may be replaced by new tangents in one clearing."""
 TANGENT_SETTLED = 1e-4
 """Largest move of a flow between tangents that counts as none [pu of 1 MVA]."""
+
+FIRST_TOLERANCE = 1e-2
+"""Tolerance on the first tangents, which are taken at a guess: more would be lost with them."""
 
 
 class BranchFlowMarket:
@@ -56,6 +61,8 @@ class BranchFlowMarket:
         self.model = BranchFlowModel(network, settings)
         self.area = partition(self.model.tree.parent, settings.agents or self.model.tree.n_atom)
         self.warmth: Warmth | None = None
+        self._curvature = _curvature(self.model)
+        self._taps: tuple[IntArray, Equivalent] | None = None
         self._central: CentralBranchFlow | None = None
 
     def clear(
@@ -75,7 +82,7 @@ class BranchFlowMarket:
             LMP at the head.
         """
         accepted, refused = accept_offers(self.model.network, offers)
-        same = equivalent(self.model.network, self.model.tree, state.tap)
+        same = self._at_taps(state.tap)
         problem = self.model.problem(same, demand, accepted, price)
         x = start_state(self.model, same, state)
         method = self.settings.method
@@ -99,47 +106,44 @@ class BranchFlowMarket:
 
     def _follow_tangents(self, problem: AtomicProblem, x: FloatArray) -> tuple[FloatArray, Solution, Effort]:
         """Negotiate on tangents until the flows that they were taken at stay."""
-        total = Effort()
-        warmth = self.warmth
+        n, units, warmth, total = 2 * self._n, self.model.units, self.warmth, Effort()
         if warmth is not None:
-            x = solve_flow(problem, x, np.clip(warmth.dispatch, *_reach(problem, 2 * self._n)))
-        solution = Solution(x[-2 * self._n :], np.zeros(len(x) - 2 * self._n))
-        for _ in range(MAX_TANGENTS):
-            flat = _damped(tangent_problem(problem, x), self._curvature(), x)
-            solver = network_solver(flat)
-            start = begin(flat, solver, warmth)
-            if self.settings.agents:
-                solution, effort, weight = negotiate_areas(flat, solver, self.area, start, self.settings)
-            else:
-                solution, effort, weight = negotiate_buses(flat, solver, start, self.settings)
-            total = replace(
-                effort,
-                rounds=total.rounds + effort.rounds,
-                messages=total.messages + effort.messages,
-                scalars=total.scalars + effort.scalars,
-            )
-            warmth = Warmth(solution.resources, solution.limits * problem.cost_unit, weight)
-            before, x = x, solve_flow(problem, x, solution.resources)
-            if np.max(np.abs((x - before)[: self.model.layout.n - 2 * self._n])) < TANGENT_SETTLED:
+            powers = warmth.dispatch * units.variable[-n:]
+            x = _flow(problem, x, np.clip(powers, problem.lower[-n:], problem.upper[-n:]))
+        for k in range(MAX_TANGENTS):
+            flat = _damped(tangent_problem(problem, x), self._curvature, x)
+            flat = in_units(flat, np.append(x[:-n], np.zeros(n)), units)
+            loose = max(self.settings.tolerance, FIRST_TOLERANCE if k == 0 else 0.0)
+            solution, effort, warmth = self._negotiate(flat, warmth, replace(self.settings, tolerance=loose))
+            total = total.and_then(effort)
+            before, x = x, _flow(problem, x, solution.resources * units.variable[-n:])
+            moved = float(np.max(np.abs((x - before)[:-n])))
+            within = max(effort.primal, effort.dual) <= self.settings.tolerance
+            if moved < TANGENT_SETTLED and within:
                 break
+        else:
+            total = replace(total, converged=False)
         self.warmth = warmth
-        return x, solution, total
+        limits = solution.limits * units.cost / units.variable[:-n]
+        return x, Solution(x[-n:], limits), total
 
-    def _curvature(self) -> tuple[FloatArray, FloatArray]:
-        """Damping of real and reactive powers; see `market.damping`."""
-        tree, network = self.model.tree, self.model.network
-        same = equivalent(network, tree, network.initial_taps)
-        own = np.arange(self._n)
-        home, ones = self.model.resource_atom, np.ones(self._n)
-        reach = np.array([r.kw_max for r in network.resources]) / BASE_KVA
-        free = [r.kva_max > r.kw_max and r.kind != "flexible_load" for r in network.resources]
-        spare = np.where(free, [r.kva_max for r in network.resources], 0.0) / BASE_KVA
-        wires = (np.arange(1, tree.n_atom), tree.parent[1:], same.resistance)
-        weight = 1 + self.settings.loss_weight
-        return (
-            weight * loss_curvature(*wires, own, home, ones, reach),
-            weight * loss_curvature(*wires, own, home, ones, spare),
-        )
+    def _negotiate(
+        self, flat: AtomicProblem, warmth: Warmth | None, settings: MarketSettings
+    ) -> tuple[Solution, Effort, Warmth]:
+        """Negotiate once on tangents."""
+        solver = network_solver(flat)
+        start = begin(flat, solver, warmth)
+        if settings.agents:
+            solution, effort, weight = negotiate_areas(flat, solver, self.area, start, settings)
+        else:
+            solution, effort, weight = negotiate_buses(flat, solver, start, settings)
+        return solution, effort, Warmth(solution.resources, solution.limits * flat.cost_unit, weight)
+
+    def _at_taps(self, taps: IntArray) -> Equivalent:
+        """Balanced feeder at the present taps, which seldom change."""
+        if self._taps is None or not np.array_equal(self._taps[0], taps):
+            self._taps = (taps, equivalent(self.model.network, self.model.tree, taps))
+        return self._taps[1]
 
     def _negotiate_cones(self, problem: AtomicProblem, x: FloatArray) -> tuple[FloatArray, Solution, Effort]:
         """Run a published method on the cones, with copies."""
@@ -174,8 +178,22 @@ class BranchFlowMarket:
         return self._central
 
 
-def _reach(problem: AtomicProblem, n: int) -> tuple[FloatArray, FloatArray]:
-    return problem.lower[-n:], problem.upper[-n:]
+def _curvature(model: BranchFlowModel) -> tuple[FloatArray, FloatArray]:
+    """Damping of real and reactive powers; see `market.damping`."""
+    tree, network = model.tree, model.network
+    same = equivalent(network, tree, network.initial_taps)
+    own = np.arange(len(network.resources))
+    home, ones = model.resource_atom, np.ones(len(own))
+    wires = (np.arange(1, tree.n_atom), tree.parent[1:], same.resistance)
+    weight = 1 + model.settings.loss_weight
+    real, reactive = (
+        weight * loss_curvature(*wires, own, home, ones, kw / BASE_KVA) for kw in nameplates(network)
+    )
+    return real, reactive
+
+
+def _flow(problem: AtomicProblem, x: FloatArray, resources: FloatArray) -> FloatArray:
+    return solve_flow(problem, network_solver(tangent_problem(problem, x)), x, resources)
 
 
 def _damped(problem: AtomicProblem, curvature: tuple[FloatArray, FloatArray], x: FloatArray) -> AtomicProblem:

@@ -6,8 +6,10 @@ import numpy as np
 
 from feeders.network import Bus, ComplexArray, FloatArray
 from market.atoms import AtomicProblem, objective
-from market.branch_flow import BASE_KVA, BranchFlowModel, Equivalent
+from market.branch_flow import BranchFlowModel
+from market.branch_flow_layout import BASE_KVA
 from market.clearing import Clearing, Prices, SoftLimit
+from market.equivalent import Equivalent
 from market.offers import Offer, WholesalePrice
 from market.outcome import LEAST_LIMIT_PRICE, Solution
 from market.prices import network_solver, prices_by_cause

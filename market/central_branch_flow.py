@@ -11,7 +11,9 @@ import scipy.sparse as sp
 
 from feeders.errors import ClearingError
 from feeders.network import ComplexArray, FloatArray, IntArray, Network
-from market.branch_flow import BASE_KVA, LEAST_PRICE_UNIT, PHASES, Equivalent, cone_layout
+from market.branch_flow import LEAST_PRICE_UNIT, PHASES
+from market.branch_flow_layout import BASE_KVA, cone_layout
+from market.equivalent import Equivalent
 from market.offers import Offer, WholesalePrice
 from market.reduction import reduce_tree
 from market.settings import MarketSettings

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from feeders.errors import ClearingError
 from feeders.network import ComplexArray, FloatArray
+from feeders.state import AcState
+from market.offers import WholesalePrice
 
 Status = Literal["solved", "not_converged", "failed"]
 
@@ -116,3 +121,24 @@ class Clearing:
     dual_residual: float = 0.0
     gap: float = 0.0
     exactness_gap: float = 0.0
+
+
+def check_case(state: AcState, demand: ComplexArray, price: WholesalePrice) -> None:
+    """Check what a clearing starts from: numbers that are not there would spread without a trace.
+
+    Raises
+    ------
+    ClearingError
+        When the AC state did not converge, or a voltage, a flow, a demand or a price is not finite.
+    """
+    if not state.converged:
+        raise ClearingError("the power flow that the clearing starts from did not converge")
+    parts = {
+        "a voltage of the AC state": state.voltage,
+        "a branch power of the AC state": state.power_from,
+        "a demand": demand,
+        "the price at the head": np.array([price.lmp, price.reactive]),
+    }
+    for name, values in parts.items():
+        if not np.isfinite(values).all():
+            raise ClearingError(f"{name} is not a finite number")

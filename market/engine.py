@@ -9,7 +9,7 @@ from feeders.network import ComplexArray, Network
 from feeders.state import AcState
 from market.areas import partition
 from market.atoms import AtomicProblem
-from market.clearing import Clearing
+from market.clearing import Clearing, check_case
 from market.negotiation import Effort, Warmth, begin, negotiate_areas, negotiate_buses, with_effort
 from market.offers import Offer, WholesalePrice, accept_offers
 from market.outcome import Solution, read_clearing
@@ -54,7 +54,13 @@ class Market:
             Offers; those that cannot be cleared are left out and named in the record.
         price : WholesalePrice
             LMP at the head.
+
+        Raises
+        ------
+        ClearingError
+            When the state, the demand or the price has no finite numbers.
         """
+        check_case(state, demand, price)
         accepted, refused = accept_offers(self.model.grid.network, offers)
         anchor = self.model.anchor(state, demand, accepted)
         problem = self.model.problem(anchor, accepted, price)

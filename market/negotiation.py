@@ -66,6 +66,15 @@ class Effort:
             talk.dual_residual,
         )
 
+    def and_then(self, later: Effort) -> Effort:
+        """Add the figures of a later part of the same clearing."""
+        return replace(
+            later,
+            rounds=self.rounds + later.rounds,
+            messages=self.messages + later.messages,
+            scalars=self.scalars + later.scalars,
+        )
+
 
 def with_effort(clearing: Clearing, effort: Effort, refused: Iterable[Refusal]) -> Clearing:
     """Record on a clearing what its negotiation took, and whom it left out."""

@@ -154,7 +154,7 @@ def negotiate(
     return Negotiation(
         x=outcome.x,
         y=outcome.y,
-        converged=outcome.primal <= tolerance and outcome.dual <= tolerance,
+        converged=outcome.primal <= tolerance and outcome.dual <= tolerance and _is_whole(outcome),
         rounds=outcome.rounds,
         messages=outcome.rounds * reads.messages_per_round,
         scalars=outcome.rounds * reads.scalars_per_round,
@@ -164,6 +164,11 @@ def negotiate(
         restarts=outcome.restarts,
         trace=outcome.trace,
     )
+
+
+def _is_whole(outcome: Outcome) -> bool:
+    """Whether the last iterate has a number everywhere: a largest residual passes over NaN."""
+    return bool(np.isfinite(outcome.x).all() and np.isfinite(outcome.y).all())
 
 
 def _run(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 
+from feeders.errors import ClearingError
 from feeders.network import FloatArray
 from market.atoms import AtomicProblem
-from market.prices import network_solver
+from market.prices import NetworkSolver
+
+FLOW_STEPS = 60
+"""Steps after which a branch flow counts as unsolvable; some five are usual."""
+FLOW_SOLVED = 1e-10
+"""Last step of a solved branch flow, in the units of the problem."""
 
 
 def tangent_problem(problem: AtomicProblem, x: FloatArray) -> AtomicProblem:
@@ -48,12 +54,88 @@ def tangent_problem(problem: AtomicProblem, x: FloatArray) -> AtomicProblem:
     )
 
 
-def solve_flow(problem: AtomicProblem, x: FloatArray, resources: FloatArray) -> FloatArray:
-    """Branch flow under a dispatch, cones tight: Newton's method, which is a few tangents in a row."""
-    for _ in range(20):
-        state = network_solver(tangent_problem(problem, x)).state(resources)
-        moved = float(np.max(np.abs(state - x[: len(state)])))
-        x = np.concatenate([state, resources])
-        if moved < 1e-10:
-            break
-    return x
+@dataclass(frozen=True)
+class Units:
+    """Units in which a problem is negotiated.
+
+    Attributes
+    ----------
+    variable : ndarray, shape (n,)
+        Unit of each variable; equal for the two of a disc.
+    row : ndarray, shape (m,)
+        Unit of each row.
+    cost : float
+        Unit of cost.
+    """
+
+    variable: FloatArray
+    row: FloatArray
+    cost: float
+
+
+def in_units(problem: AtomicProblem, centre: FloatArray, units: Units) -> AtomicProblem:
+    """State the same problem in ``z``, with ``x = centre + unit z``.
+
+    Parameters
+    ----------
+    problem : AtomicProblem
+        A problem without cones.
+    centre : ndarray, shape (n,)
+        What becomes zero; itself zero for variables on a disc.
+    units : Units
+        Units of z, of the rows and of the cost.
+    """
+    unit, shift = units.variable, problem.rows @ centre
+    rows = sp.diags(1 / units.row) @ problem.rows @ sp.diags(unit)
+    at_centre = problem.linear @ centre + problem.quadratic @ centre**2 / 2
+    return replace(
+        problem,
+        quadratic=problem.quadratic * unit**2 / units.cost,
+        linear=(problem.linear + problem.quadratic * centre) * unit / units.cost,
+        lower=(problem.lower - centre) / unit,
+        upper=(problem.upper - centre) / unit,
+        soft_lower=(problem.soft_lower - centre) / unit,
+        soft_upper=(problem.soft_upper - centre) / unit,
+        penalty=problem.penalty * unit / units.cost,
+        rows=rows.tocsr(),
+        row_lower=(problem.row_lower - shift) / units.row,
+        row_upper=(problem.row_upper - shift) / units.row,
+        row_penalty=problem.row_penalty * units.row / units.cost,
+        disc_radius=problem.disc_radius / unit[problem.discs[:, 0]],
+        offset=(problem.offset + float(at_centre)) / units.cost,
+        cost_unit=problem.cost_unit * units.cost,
+        reach=None if problem.reach is None else problem.reach / unit,
+    )
+
+
+def solve_flow(
+    problem: AtomicProblem, tangent: NetworkSolver, x: FloatArray, resources: FloatArray
+) -> FloatArray:
+    """Branch flow under a dispatch, cones tight: Newton's method with the factors of one tangent.
+
+    Parameters
+    ----------
+    problem : AtomicProblem
+        Problem with cones.
+    tangent : NetworkSolver
+        Its tangents at a flow not far away.
+    x : ndarray, shape (n,)
+        Where to begin.
+    resources : ndarray, shape (n_resource_variable,)
+        Resource variables.
+
+    Raises
+    ------
+    ClearingError
+        When no flow is found.
+    """
+    p, q, current, v = problem.cones.T
+    n = len(x) - len(resources)
+    x = np.concatenate([x[:n], resources])
+    for _ in range(FLOW_STEPS):
+        slack = x[current] - (x[p] ** 2 + x[q] ** 2) / x[v]
+        step = tangent.factors.solve(np.append(problem.rows @ x - problem.row_lower, slack))
+        x[:n] -= step
+        if np.max(np.abs(step)) < FLOW_SOLVED:
+            return x
+    raise ClearingError("no balanced branch flow carries the dispatch: the voltage collapses")
