@@ -23,7 +23,7 @@ from feeders.state import AcState
 from market.atoms import AtomicProblem
 from market.branch_flow_layout import BASE_KVA, cone_layout, negotiated_units
 from market.damping import nameplates
-from market.equivalent import BASE_KVA, Equivalent
+from market.equivalent import Equivalent
 from market.offers import Offer, WholesalePrice
 from market.pattern import Pattern, pattern
 from market.reduction import reduce_tree

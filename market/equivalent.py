@@ -8,10 +8,8 @@ import numpy as np
 
 from feeders.balanced import BalancedFeeder, balance
 from feeders.network import FloatArray, IntArray, Network
+from market.branch_flow_layout import BASE_KVA
 from market.reduction import ReducedTree
-
-BASE_KVA = 1000.0
-"""Unit of power inside the problem [kVA]: squared currents are then of order one."""
 
 
 @dataclass(frozen=True)
