@@ -255,7 +255,7 @@ function convergenceChart(run, chosen, colours) {
     traces,
     layout: layoutOf(colours, 470, {
       bargap: 0, xaxis: timeAxis(run, colours, { anchor: "y" }), shapes: cursor(run, chosen, colours),
-      yaxis: axis(colours, "negotiation<br>rounds", { domain: [0, 0.27] }),
+      yaxis: axis(colours, "negotiation<br>rounds", { domain: [0, 0.27], rangemode: "nonnegative" }),
       yaxis3: axis(colours, "clearings", { domain: [0.34, 0.5], dtick: 1, rangemode: "tozero" }),
       yaxis2: axis(colours, "residual, relative;<br>voltage error [pu]", { domain: [0.57, 1], type: "log", exponentformat: "power", dtick: 2, range: [-9, 0] }),
     }),
