@@ -85,5 +85,11 @@ def toy_study(tmp_path: Path) -> Study:
 
 
 @pytest.fixture
+def study(tmp_path: Path) -> Study:
+    """One interval of a minute."""
+    return load_study(make_study(tmp_path / "study", intervals=1))
+
+
+@pytest.fixture
 def scripted() -> type[ScriptedLink]:
     return ScriptedLink

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from toys import NAMES, ROOT, environment, make_runner, make_study
 from federates.ports import check_ports, reserve_block
 from federates.results import Results
 
-pytestmark = [pytest.mark.federation, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.federation
 
 FAULTY_INTERVAL = 3
 ENDS_WITHIN_S = 10.0
@@ -68,16 +68,25 @@ def run(folder: Path, way: str, faults: dict[str, str], **options: float) -> End
     return Ended(done.returncode, done.stdout + done.stderr, ended - began, folder)
 
 
-def processes(folder: Path) -> list[str]:
-    """Command lines that still mention a folder."""
+@pytest.fixture(autouse=True)
+def _clean_up(tmp_path: Path) -> Iterator[None]:
+    """End what a failed test left, so that it cannot disturb the next."""
+    yield
+    for pid in processes(tmp_path):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def processes(folder: Path, *words: str) -> list[int]:
+    """Processes whose command line mentions a folder, and all `words`."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             line = path.read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             continue
-        if str(folder) in line:
-            found.append(line)
+        if all(word in line for word in (str(folder), *words)):
+            found.append(int(path.parent.name))
     return found
 
 
@@ -150,7 +159,7 @@ def test_a_killed_broker_ends_everybody(tmp_path: Path, way: str) -> None:
         subprocess.Popen(words, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL) as running,
     ):
         wait_for(tmp_path / "fault.time")
-        os.kill(broker_of(tmp_path), signal.SIGKILL)
+        os.kill(processes(tmp_path, "runners.broker")[0], signal.SIGKILL)
         code = running.wait(ENDS_WITHIN_S)
     assert processes(tmp_path) == []
     if way == "dlmp":
@@ -187,14 +196,3 @@ def wait_for(file: Path) -> None:
     while not file.exists():
         assert time.monotonic() < limit
         time.sleep(0.05)
-
-
-def broker_of(folder: Path) -> int:
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if "runners.broker" in line and str(folder) in line:
-            return int(path.parent.name)
-    raise AssertionError("no broker")

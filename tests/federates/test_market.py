@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from told import OFFERS, PRICE, state, status
+from toys import make_study
+
+from federates.clock import answer_slot
+from federates.exchange import state_values
+from federates.market import MarketFederate
+from federates.messages import offers_text
+from federates.study import Study, load_study
+from feeders.errors import ClearingError, FederationError
+from feeders.network_json import network_to_json
+
+
+def answers(study: Study, first: float = 0.0) -> dict[float, Any]:
+    """Forecast, and the same answer to every trial."""
+    values = state_values(state(study, first))
+    script: dict[float, Any] = {
+        0.0: {**PRICE, "feeder/network": network_to_json(study.network)},
+        1.0: {**values, **status("forecast"), "assets/offer": offers_text(0, OFFERS)},
+    }
+    for n in range(4):
+        script[float(answer_slot(n))] = {**values, **status("trial", n)}
+    return script
+
+
+def play_market(study: Study, scripted: Any, script: dict[float, Any]) -> Any:
+    link = scripted(script)
+    link.offers = ("assets/offer",)
+    MarketFederate(study).run(link)
+    return link
+
+
+def test_the_market_tries_before_it_dispatches(study: Study, scripted: Any) -> None:
+    link = play_market(study, scripted, answers(study))
+    record = json.loads(link.outputs["market/clearing"])
+    assert [time for time, what in link.trace if what == "market/clearing"] == [2.0, 4.0]
+    assert (record["status"], record["settled"], record["trials"], record["held"]) == (
+        "final",
+        True,
+        1,
+        False,
+    )
+    assert record["rounds"][0]["voltage_error_pu"] == pytest.approx(0.0, abs=1e-12)
+    assert link.outputs["market/dispatch_real"].tolist() == pytest.approx([240.0, 20.0])
+    assert set(link.outputs["market/dlmp_real"].tolist()) == {30.0}
+
+
+def test_it_clears_again_when_physics_answers_otherwise(study: Study, scripted: Any) -> None:
+    script = answers(study)
+    other = state_values(state(study, 100.0))
+    script |= {float(answer_slot(n)): {**other, **status("trial", n)} for n in range(4)}
+    link = play_market(study, scripted, script)
+    record = json.loads(link.outputs["market/clearing"])
+    assert (record["settled"], record["trials"]) == (True, 2)
+    assert record["rounds"][0]["head_error_kw"] == pytest.approx(100.0, rel=0.05)
+
+
+def test_it_holds_when_nothing_settles_and_says_so(study: Study, scripted: Any) -> None:
+    script = answers(study)
+    for n in range(4):
+        script[float(answer_slot(n))] = {**state_values(state(study, 50.0 * (n + 1))), **status("trial", n)}
+    link = play_market(study, scripted, script)
+    record = json.loads(link.outputs["market/clearing"])
+    assert (record["settled"], record["held"], record["trials"]) == (False, True, 4)
+    assert record["voltage_error_pu"] is None
+    assert "after 4 rounds" in record["reason"]
+    assert link.outputs["market/dispatch_real"].tolist() == [0.0, 0.0]
+
+
+def test_failing_is_a_policy(tmp_path: Path, scripted: Any) -> None:
+    study = load_study(make_study(tmp_path / "failing", intervals=1, on_failure="fail"))
+    script = answers(study) | {3.0: status("trial", 0, converged=False)}
+    with pytest.raises(ClearingError, match="did not converge"):
+        play_market(study, scripted, script)
+
+
+def test_a_refused_offer_changes_nothing_and_is_recorded(study: Study, scripted: Any) -> None:
+    script = answers(study)
+    rows = json.loads(offers_text(0, OFFERS))
+    rows["offers"][0]["p_max_kw"] = 1e6
+    script[1.0]["assets/offer"] = json.dumps(rows)
+    link = play_market(study, scripted, script)
+    assert link.outputs["market/dispatch_real"].tolist() == pytest.approx([0.0, 20.0])
+    assert "'dg' offers 0 to 1e+06 kW" in json.loads(link.outputs["market/clearing"])["refused"][0]
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        (status("forecast", converged=False), "no converged power flow"),
+        (status("trial"), "is the trial of interval 0"),
+        (status("forecast", interval=4), "of interval 4"),
+    ],
+)
+def test_a_feeder_out_of_step_is_named(
+    study: Study, scripted: Any, told: dict[str, str], message: str
+) -> None:
+    script = answers(study)
+    script[1.0] |= told
+    with pytest.raises(FederationError, match=rf"feeder/status, published by 'feeder', .*{message}"):
+        play_market(study, scripted, script)
