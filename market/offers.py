@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from feeders.errors import nearest_name
 from feeders.network import Network, Resource
@@ -116,8 +116,7 @@ def _reason_against(offer: Offer, resources: Mapping[str, Resource], accepted: M
         return "no such resource" + (f", did you mean {hint!r}?" if hint else "")
     if offer.resource in accepted:
         return "offered twice"
-    numbers = [v for k, v in asdict(offer).items() if k not in ("resource", "s_max_kva") and v is not None]
-    if any(not math.isfinite(value) for value in numbers) or math.isnan(offer.s_max_kva):
+    if not all(map(math.isfinite, _numbers(offer))) or math.isnan(offer.s_max_kva):
         return "a value is not a finite number"
     if offer.p_min_kw > offer.p_max_kw or offer.q_min_kvar > offer.q_max_kvar or offer.s_max_kva < 0:
         return "its limits are crossed"
@@ -135,6 +134,19 @@ def _reason_against(offer: Offer, resources: Mapping[str, Resource], accepted: M
     if offer.reactive_ratio is None and least_reach > _rated(offer, resource).s_max_kva * SLACK:
         return "its limits leave nothing within its apparent power"
     return ""
+
+
+def _numbers(offer: Offer) -> tuple[float, ...]:
+    """Everything in an offer that must be finite."""
+    return (
+        offer.p_min_kw,
+        offer.p_max_kw,
+        offer.cost_linear,
+        offer.cost_quadratic,
+        offer.q_min_kvar,
+        offer.q_max_kvar,
+        offer.reactive_ratio or 0.0,
+    )
 
 
 def _beyond_resource(offer: Offer, resource: Resource) -> str:
