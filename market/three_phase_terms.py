@@ -17,6 +17,8 @@ W_UNIT = 0.01
 """Unit of squared voltage inside the problem [pu**2]."""
 LEAST_PRICE_UNIT = 10.0
 """Smallest price that scales the cost [$/MWh]; keeps a zero LMP from dividing by zero."""
+LEAST_DAMPED_PRICE = 0.1
+"""Price of losses below which damping falls no further [$/MWh]: flat powers still have one answer."""
 
 
 @dataclass(frozen=True)
@@ -219,9 +221,12 @@ def _limits(offer: Offer) -> tuple[float, float, float, float]:
 def damping(
     grid: Structure, table: list[Offer | None], price: WholesalePrice, unit: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Curvature added to real and reactive powers flatter than the losses, in units of the problem."""
+    """Curvature added to real and reactive powers flatter than the losses, in units of the problem.
+
+    Where the price is negative losses are welcome: the cost curves downwards and its tangent is safe undamped.
+    """
     weight = 1 + grid.settings.loss_weight
-    per_unit = weight * max(abs(price.lmp), LEAST_PRICE_UNIT) * POWER_UNIT**2 / 1e3 / unit
+    per_unit = weight * max(price.lmp, LEAST_DAMPED_PRICE) * POWER_UNIT**2 / 1e3 / unit
     own = np.array([0.0 if offer is None else offer.cost_quadratic for offer in table])
     flat = np.maximum(grid.curvature_p * per_unit - own * POWER_UNIT**2 / 1e3 / unit, 0.0)
     return np.where(own > 0, 0.0, flat), grid.curvature_q * per_unit
