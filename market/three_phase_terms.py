@@ -223,7 +223,7 @@ def damping(
 ) -> tuple[FloatArray, FloatArray]:
     """Curvature added to real and reactive powers flatter than the losses, in units of the problem.
 
-    Where the price is negative losses are welcome: the cost curves downwards and its tangent is safe undamped.
+    Where the price is negative losses are welcome: the cost curves downwards, and its tangent is safe.
     """
     weight = 1 + grid.settings.loss_weight
     per_unit = weight * max(price.lmp, LEAST_DAMPED_PRICE) * POWER_UNIT**2 / 1e3 / unit
