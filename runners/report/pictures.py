@@ -265,9 +265,20 @@ def _time_axis(view: RunView, axes: Axes) -> None:
     axes.set_xlabel(f"local time, {view.times[0]:%Y-%m-%d}")
 
 
+def _settle_layout(figure: Figure) -> None:
+    """Fix where everything stands: last digits of the layout vary, and the names in an SVG with them."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, bottom, width, height = (round(x, 5) for x in axes.get_position(original=True).bounds)
+        axes.set_position((left, bottom, width, height))
+
+
 def _save(build: Callable[[], Figure], path: Path, kind: str) -> Path:
-    figure = build()
     from matplotlib import rc_context
+
+    figure = build()
+    _settle_layout(figure)
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
