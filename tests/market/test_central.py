@@ -156,7 +156,8 @@ def test_every_kind_of_market_agrees_with_the_central_one(small: Small, name: st
     # A limit beyond reach is paid at its penalty, 400 times the LMP: the same residual weighs more.
     weight = 50.0 if name == "beyond reach" else 1.0
     assert found.cost < 2e-6 * weight, found
-    assert found.dispatch < 0.02 * weight, found
+    # Losses that cost nothing leave reactive power without one answer.
+    assert found.dispatch < 0.02 * weight or not price.lmp, found
     assert found.real < 2e-3 * weight, found
     assert found.reactive < 2e-3 * weight, found
 
@@ -190,7 +191,12 @@ def test_negotiated_limits_have_the_central_prices(small: Small) -> None:
             {(limit.kind, limit.where): limit for limit in small.clear(chosen, offers, price).limits}
             for chosen in (settings, replace(settings, method="central"))
         )
-        dear = {key for key, limit in theirs.items() if limit.price > 1e-3}
+        # An interior point leaves a trace of a price on limits that are merely near.
+        dear = {
+            key
+            for key, limit in theirs.items()
+            if limit.exceeded or abs(limit.value / limit.limit - 1) < 1e-6
+        }
         assert dear
         assert dear <= set(ours), name
         for key in dear:
