@@ -53,13 +53,14 @@ def run_local(
     Exception
         The first error of a federate of its own fault.
     """
-    roles = ROLES if roles is None else roles
+    # Made before the broker: it would wait for ever for a federate that cannot be made.
+    made = {name: build(study) for name, build in (ROLES if roles is None else roles).items()}
     failures: list[tuple[str, Exception]] = []
-    with _broker(len(roles), broker_key(study)) as address:
+    with _broker(len(made), broker_key(study)) as address:
         connection = Connection("inproc", f"--broker={address}")
         threads = [
-            threading.Thread(target=_live, args=(name, build, study, connection, failures, signs), name=name)
-            for name, build in roles.items()
+            threading.Thread(target=_live, args=(name, role, study, connection, failures, signs), name=name)
+            for name, role in made.items()
         ]
         for thread in threads:
             thread.start()
@@ -74,14 +75,14 @@ def run_local(
 
 def _live(
     name: str,
-    build: Callable[[Study], Role],
+    role: Role,
     study: Study,
     connection: Connection,
     failures: list[tuple[str, Exception]],
     signs: Path | None,
 ) -> None:
     try:
-        live(name, build, study, connection, Heartbeat(signs, name))
+        live(name, lambda _: role, study, connection, Heartbeat(signs, name))
     except Exception as error:  # noqa: BLE001 - the outermost guard of the thread; raised again by run_local
         failures.append((name, error))
 

@@ -16,6 +16,7 @@ from federates.local import run_local
 from federates.ports import reserve_block
 from federates.results import Results
 from federates.study import load_study
+from feeders.errors import InputError
 from tests.runners.conftest import make_study
 
 ROOT = Path(__file__).parents[2]
@@ -112,3 +113,9 @@ def test_results_open_with_names_units_and_times(between_processes: Path) -> Non
         manifest = json.loads(file.attrs["manifest"])
     assert manifest["scenario"]["time"]["intervals"] == 12
     assert set(manifest) >= {"scenario", "versions"}
+
+
+def test_a_federate_that_cannot_be_made_ends_the_run_before_it_starts(tmp_path: Path) -> None:
+    study = load_study(make_study(tmp_path / "study", case='"ieee124"'))
+    with pytest.raises(InputError, match="ieee123"):
+        run_local(study)
