@@ -243,6 +243,7 @@ def read_offers(
         Accepted offers in the order of the network's resources; a refusal names federate and resource.
     """
     resources = {resource.name: resource for resource in network.resources}
+    ratios = {load.name: load.kvar / load.kw if load.kw else 0.0 for load in network.loads}
     accepted: dict[str, Offer] = {}
     refused: list[str] = []
     for key, text in texts.items():
@@ -254,7 +255,7 @@ def read_offers(
             continue
         for row in rows:
             try:
-                offer = _offer(row, federate, resources, demand_kw, accepted)
+                offer = _offer(row, federate, resources, demand_kw, ratios, accepted)
             except ValueError as error:
                 refused.append(f"{federate}: {error}")
             else:
@@ -282,9 +283,10 @@ def _offer(
     federate: str,
     resources: Mapping[str, Resource],
     demand_kw: Mapping[str, float],
+    ratios: Mapping[str, float],
     accepted: Mapping[str, Offer],
 ) -> Offer:
-    """Build one offer; ValueError says why it is refused."""
+    """Build one offer, with the reactive power that goes with a load's; ValueError says why it is refused."""
     if not isinstance(row, dict):
         raise ValueError("an offer is not a JSON object")
     name = row.get("resource")
@@ -296,6 +298,8 @@ def _offer(
     if name in accepted:
         raise ValueError(f"offers {name!r} twice")
     offer = _typed(row, resource.name)
+    if resource.load and offer.reactive_ratio is None:
+        offer = replace(offer, reactive_ratio=ratios[resource.load])
     limit = demand_kw[resource.load] if resource.load else resource.kw_max
     _check_limits(offer, limit * (1 + _SLACK) + _SLACK)
     return offer if resource.load else _within_rating(offer, resource.kva_max)

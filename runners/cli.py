@@ -18,6 +18,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tariffs": ("runners.tariffs:tariffs_command", "Say what a day costs customers under retail tariffs."),
     "report": ("runners.report.command:report_command", "Show runs on one page, or as pictures."),
     "conform": ("runners.conform:conform_command", "Try a federate of your own against the contract."),
+    "contract": (
+        "runners.contract_page:contract_command",
+        "Write the page of topics that federates exchange.",
+    ),
     "schema": ("runners.schema:schema_command", "Write the JSON schemas that editors complete by."),
     "isone": ("runners.isone:isone_command", "Say what ISO New England files are and what is in them."),
     "isone-fetch": ("runners.isone:isone_fetch_command", "Download a day of ISO New England files."),
