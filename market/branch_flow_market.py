@@ -31,7 +31,7 @@ from market.outcome import Solution
 from market.pac import Start, negotiate
 from market.prices import network_solver
 from market.settings import MarketSettings
-from market.tangents import in_units, solve_flow, tangent_problem
+from market.tangents import Tangents, in_units
 
 if TYPE_CHECKING:
     from market.central_branch_flow import CentralBranchFlow
@@ -107,16 +107,17 @@ class BranchFlowMarket:
     def _follow_tangents(self, problem: AtomicProblem, x: FloatArray) -> tuple[FloatArray, Solution, Effort]:
         """Negotiate on tangents until the flows that they were taken at stay."""
         n, units, warmth, total = 2 * self._n, self.model.units, self.warmth, Effort()
+        tangents = Tangents(problem)
         if warmth is not None:
             powers = warmth.dispatch * units.variable[-n:]
-            x = _flow(problem, x, np.clip(powers, problem.lower[-n:], problem.upper[-n:]))
+            x = tangents.flow(x, np.clip(powers, problem.lower[-n:], problem.upper[-n:]))
         for k in range(MAX_TANGENTS):
-            flat = _damped(tangent_problem(problem, x), self._curvature, x)
+            flat = _damped(tangents.at(x), self._curvature, x)
             flat = in_units(flat, np.append(x[:-n], np.zeros(n)), units)
             loose = max(self.settings.tolerance, FIRST_TOLERANCE if k == 0 else 0.0)
             solution, effort, warmth = self._negotiate(flat, warmth, replace(self.settings, tolerance=loose))
             total = total.and_then(effort)
-            before, x = x, _flow(problem, x, solution.resources * units.variable[-n:])
+            before, x = x, tangents.flow(x, solution.resources * units.variable[-n:])
             moved = float(np.max(np.abs((x - before)[:-n])))
             within = max(effort.primal, effort.dual) <= self.settings.tolerance
             if moved < TANGENT_SETTLED and within:
@@ -190,10 +191,6 @@ def _curvature(model: BranchFlowModel) -> tuple[FloatArray, FloatArray]:
         weight * loss_curvature(*wires, own, home, ones, kw / BASE_KVA) for kw in nameplates(network)
     )
     return real, reactive
-
-
-def _flow(problem: AtomicProblem, x: FloatArray, resources: FloatArray) -> FloatArray:
-    return solve_flow(problem, network_solver(tangent_problem(problem, x)), x, resources)
 
 
 def _damped(problem: AtomicProblem, curvature: tuple[FloatArray, FloatArray], x: FloatArray) -> AtomicProblem:

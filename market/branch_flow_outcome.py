@@ -13,7 +13,7 @@ from market.equivalent import Equivalent
 from market.offers import Offer, WholesalePrice
 from market.outcome import LEAST_LIMIT_PRICE, Solution
 from market.prices import network_solver, prices_by_cause
-from market.tangents import tangent_problem
+from market.tangents import Tangents
 
 
 def read_branch_flow(
@@ -103,7 +103,7 @@ def _prices(
 ) -> Prices:
     """Split the duals at the tangent of the solution by cause; see `market.prices`."""
     lay, n_state = model.layout, len(x) - 2 * len(model.network.resources)
-    solver = network_solver(tangent_problem(problem, x))
+    solver = network_solver(Tangents(problem).at(x))
     voltage, rating = solution.limits.copy(), solution.limits.copy()
     voltage[lay.loading] = 0.0
     rating[lay.v] = 0.0

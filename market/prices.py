@@ -10,8 +10,10 @@ dispatch into flows and voltages. Duals are linear in their causes, which gives 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import scipy.sparse as sp
 import scipy.sparse.linalg as sla
 
 from feeders.network import FloatArray
@@ -32,10 +34,15 @@ class NetworkSolver:
     problem: AtomicProblem
     factors: sla.SuperLU
 
+    @cached_property
+    def _terminals(self) -> sp.csr_matrix:
+        """Network rows in the resource variables."""
+        return self.problem.rows[: self.problem.n_state, self.problem.n_state :]
+
     def state(self, resources: FloatArray) -> FloatArray:
         """Network variables under a dispatch: rows_x x = rhs - rows_r r, shape (n_state,)."""
         n = self.problem.n_state
-        known: FloatArray = self.problem.row_lower[:n] - self.problem.rows[:n, n:] @ resources
+        known: FloatArray = self.problem.row_lower[:n] - self._terminals @ resources
         state: FloatArray = self.factors.solve(known)
         return state
 
@@ -55,7 +62,7 @@ class NetworkSolver:
             Powers of the resources whose cost is linear: prices alone do not settle those.
         """
         n, problem = self.problem.n_state, self.problem
-        gain = problem.rows[:n, n:].T @ duals - problem.linear[n:]
+        gain = self._terminals.T @ duals - problem.linear[n:]
         curve, low, high = problem.quadratic[n:], problem.lower[n:], problem.upper[n:]
         wanted = np.where(curve > 0, gain / np.where(curve > 0, curve, 1.0), fallback)
         response: FloatArray = np.clip(wanted, low, high)

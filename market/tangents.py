@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from feeders.errors import ClearingError
 from feeders.network import FloatArray
 from market.atoms import AtomicProblem
-from market.prices import NetworkSolver
+from market.prices import network_solver
 
 FLOW_STEPS = 60
 """Steps after which a branch flow counts as unsolvable; some five are usual."""
@@ -18,8 +18,8 @@ FLOW_SOLVED = 1e-10
 """Last step of a solved branch flow, in the units of the problem."""
 
 
-def tangent_problem(problem: AtomicProblem, x: FloatArray) -> AtomicProblem:
-    """Replace every cone by its tangent at `x`, which makes the network linear.
+class Tangents:
+    """The tangents of one problem's cones at any flow.
 
     The tangent of ``l = (P**2 + Q**2) / v`` is ``l = 2 P0/v0 P + 2 Q0/v0 Q - l0/v0 v``, without a constant.
 
@@ -27,31 +27,61 @@ def tangent_problem(problem: AtomicProblem, x: FloatArray) -> AtomicProblem:
     ----------
     problem : AtomicProblem
         Problem with cones.
-    x : ndarray, shape (n,)
-        Variables; flows and voltages give the tangents.
     """
-    p, q, current, v = problem.cones.T
-    k, (m, n) = len(p), problem.rows.shape
-    lines = np.arange(k)
-    slope_p, slope_q = 2 * x[p] / x[v], 2 * x[q] / x[v]
-    slope_v = (x[p] ** 2 + x[q] ** 2) / x[v] ** 2
-    tangents = sp.csr_matrix(
-        (
-            np.concatenate([np.ones(k), -slope_p, -slope_q, slope_v]),
-            (np.tile(lines, 4), np.concatenate([current, p, q, v])),
-        ),
-        shape=(k, n),
-    )
-    return replace(
-        problem,
-        rows=sp.vstack([problem.rows, tangents]).tocsr(),
-        row_lower=np.append(problem.row_lower, np.zeros(k)),
-        row_upper=np.append(problem.row_upper, np.zeros(k)),
-        row_penalty=np.append(problem.row_penalty, np.full(k, np.inf)),
-        row_atom=np.append(problem.row_atom, problem.variable_atom[current]),
-        cones=np.zeros((0, 4), dtype=np.int64),
-        n_state=m + k,
-    )
+
+    def __init__(self, problem: AtomicProblem) -> None:
+        self.problem = problem
+        count, (m, n) = len(problem.cones), problem.rows.shape
+        ends = np.arange(0, 4 * count + 1, 4)
+        place = sp.csr_matrix((np.arange(4 * count), problem.cones.ravel(), ends), shape=(count, n))
+        place.sort_indices()
+        self._order = place.data
+        nothing = np.zeros(count)
+        self._flat = replace(
+            problem,
+            rows=sp.vstack([problem.rows, place], format="csr", dtype=np.float64),
+            row_lower=np.append(problem.row_lower, nothing),
+            row_upper=np.append(problem.row_upper, nothing),
+            row_penalty=np.append(problem.row_penalty, nothing + np.inf),
+            row_atom=np.append(problem.row_atom, problem.variable_atom[problem.cones[:, 2]]),
+            cones=np.zeros((0, 4), dtype=np.int64),
+            n_state=m + count,
+        )
+
+    def at(self, x: FloatArray) -> AtomicProblem:
+        """Replace every cone by its tangent at `x`, shape (n,), which makes the network linear."""
+        p, q, _, v = x[self.problem.cones].T
+        slopes = np.stack([-2 * p / v, -2 * q / v, np.ones(len(v)), (p**2 + q**2) / v**2], axis=1)
+        rows = self._flat.rows.copy()
+        rows.data[self.problem.rows.nnz :] = slopes.ravel()[self._order]
+        return replace(self._flat, rows=rows)
+
+    def flow(self, x: FloatArray, resources: FloatArray) -> FloatArray:
+        """Branch flow under a dispatch, cones tight: Newton's method with the factors of one tangent.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n,)
+            A flow not far away.
+        resources : ndarray, shape (n_resource_variable,)
+            Resource variables.
+
+        Raises
+        ------
+        ClearingError
+            When no flow is found.
+        """
+        problem, factors = self.problem, network_solver(self.at(x)).factors
+        p, q, current, v = problem.cones.T
+        n = len(x) - len(resources)
+        x = np.concatenate([x[:n], resources])
+        for _ in range(FLOW_STEPS):
+            slack = x[current] - (x[p] ** 2 + x[q] ** 2) / x[v]
+            step = factors.solve(np.append(problem.rows @ x - problem.row_lower, slack))
+            x[:n] -= step
+            if np.max(np.abs(step)) < FLOW_SOLVED:
+                return x
+        raise ClearingError("no balanced branch flow carries the dispatch: the voltage collapses")
 
 
 @dataclass(frozen=True)
@@ -86,7 +116,8 @@ def in_units(problem: AtomicProblem, centre: FloatArray, units: Units) -> Atomic
         Units of z, of the rows and of the cost.
     """
     unit, shift = units.variable, problem.rows @ centre
-    rows = sp.diags(1 / units.row) @ problem.rows @ sp.diags(unit)
+    rows = problem.rows.copy()
+    rows.data *= unit[rows.indices] / np.repeat(units.row, np.diff(rows.indptr))
     at_centre = problem.linear @ centre + problem.quadratic @ centre**2 / 2
     return replace(
         problem,
@@ -97,7 +128,7 @@ def in_units(problem: AtomicProblem, centre: FloatArray, units: Units) -> Atomic
         soft_lower=(problem.soft_lower - centre) / unit,
         soft_upper=(problem.soft_upper - centre) / unit,
         penalty=problem.penalty * unit / units.cost,
-        rows=rows.tocsr(),
+        rows=rows,
         row_lower=(problem.row_lower - shift) / units.row,
         row_upper=(problem.row_upper - shift) / units.row,
         row_penalty=problem.row_penalty * units.row / units.cost,
@@ -106,36 +137,3 @@ def in_units(problem: AtomicProblem, centre: FloatArray, units: Units) -> Atomic
         cost_unit=problem.cost_unit * units.cost,
         reach=None if problem.reach is None else problem.reach / unit,
     )
-
-
-def solve_flow(
-    problem: AtomicProblem, tangent: NetworkSolver, x: FloatArray, resources: FloatArray
-) -> FloatArray:
-    """Branch flow under a dispatch, cones tight: Newton's method with the factors of one tangent.
-
-    Parameters
-    ----------
-    problem : AtomicProblem
-        Problem with cones.
-    tangent : NetworkSolver
-        Its tangents at a flow not far away.
-    x : ndarray, shape (n,)
-        Where to begin.
-    resources : ndarray, shape (n_resource_variable,)
-        Resource variables.
-
-    Raises
-    ------
-    ClearingError
-        When no flow is found.
-    """
-    p, q, current, v = problem.cones.T
-    n = len(x) - len(resources)
-    x = np.concatenate([x[:n], resources])
-    for _ in range(FLOW_STEPS):
-        slack = x[current] - (x[p] ** 2 + x[q] ** 2) / x[v]
-        step = tangent.factors.solve(np.append(problem.rows @ x - problem.row_lower, slack))
-        x[:n] -= step
-        if np.max(np.abs(step)) < FLOW_SOLVED:
-            return x
-    raise ClearingError("no balanced branch flow carries the dispatch: the voltage collapses")
