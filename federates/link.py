@@ -23,6 +23,8 @@ from feeders.network import FloatArray, Network
 Value = float | str | FloatArray
 NEVER_PUBLISHED = -1e48
 """HELICS reads a value that nobody published as -1e49."""
+NEVER_PUBLISHED_TEXT = "-99999999999999994649"
+"""Read as a text, the same number begins so."""
 LARGEST_UNKNOWN = 1e12
 WIRE_TYPES = {"double": "double", "vector": "double_vector", "string": "string"}
 """HELICS' own names of the types."""
@@ -159,7 +161,7 @@ class HelicsLink:
             When it is missing or old; names topic and publisher.
         """
         value = str(h.helicsInputGetString(self._input(key, since)))
-        if not value:
+        if not value or value.startswith(NEVER_PUBLISHED_TEXT):
             raise refusal(key, "was never published")
         return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,9 @@ from pathlib import Path
 from federates.contract import OFFER_QUANTITY
 from federates.helics_config import FederateConfig, check_complete, publisher_of
 from federates.models import check_model
+from federates.owners import read_settings
 from federates.ports import check_ports
+from federates.scenario import Section
 from federates.series import load_series
 from federates.study import Study
 from feeders.errors import DlmpError, InputError, nearest_name
@@ -63,6 +66,7 @@ def check_study(runner: Runner, *, port: int | None = None) -> Report:
         errors += _gather(_wiring(study, configs, others))
     errors += _gather(_feeder(study, configs))
     errors += _gather(_inputs(study))
+    errors += _gather(_settings(runner, study))
     errors += _gather(_places(runner, study, port))
     topics = sum(len(config.publications) for config in configs.values())
     return Report(tuple(errors), tuple(notes), len(runner.members), topics)
@@ -220,6 +224,22 @@ def _inputs(study: Study) -> Iterator[DlmpError]:
                 )
                 return
     load_series(study)
+
+
+def _settings(runner: Runner, study: Study) -> Iterator[DlmpError]:
+    """Hold what the scenario tells offering federates of ours to what they want to know."""
+    owners = {table.name for table in study.scenario.owner}
+    for member in runner.members:
+        if member.name not in owners or not member.module.startswith(BUILT_IN):
+            continue
+        module = importlib.import_module(member.module)
+        models = [item for item in vars(module).values() if isinstance(item, type)]
+        for model in models:
+            if issubclass(model, Section) and model.__module__ == module.__name__:
+                try:
+                    read_settings(study.scenario, study.scenario_file, member.name, model)
+                except DlmpError as error:
+                    yield error
 
 
 def _places(runner: Runner, study: Study, port: int | None) -> Iterator[DlmpError]:

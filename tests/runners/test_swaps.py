@@ -78,6 +78,15 @@ def test_federates_that_a_study_does_not_change_have_the_files_of_the_first_stud
         assert text == (first / f"{federate}.json").read_text()
 
 
+def test_wrong_settings_of_an_owner_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    study = copied("ieee123_battery", tmp_path, wear='"much"')
+    content = (ROOT / "runners" / "ieee123_battery.json").read_text()
+    path = tmp_path / "battery.json"
+    path.write_text(content.replace('".."', f'"{ROOT}"').replace("configs/ieee123_battery", str(study)))
+    (error,) = check_study(load_runner(path)).errors
+    assert "owner.battery.settings wear" in str(error)
+
+
 @pytest.mark.federation
 def test_a_player_gives_the_prices_without_a_change_but_in_the_runner_file(tmp_path: Path) -> None:
     by_player = started("ieee123_player", tmp_path, {"86400s": "10800s"}, intervals="3")
