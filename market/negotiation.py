@@ -146,6 +146,8 @@ def negotiate_areas(
         if not len(missed):
             break
         watched = np.union1d(watched, missed)
+    else:
+        effort = replace(effort, converged=False)
     return Solution(resources, limits), effort, weight
 
 

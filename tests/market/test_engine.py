@@ -13,6 +13,7 @@ from feeders.errors import ClearingError
 from feeders.network import ComplexArray
 from feeders.opendss import OpenDssFeeder
 from feeders.setpoints import failed_state
+from market import negotiation
 from market.clearing import Clearing
 from market.engine import Market
 from market.offers import WholesalePrice
@@ -257,6 +258,24 @@ def test_effort_is_counted(sagging: Situation) -> None:
         assert found.messages <= neighbours * found.rounds
         assert found.messages >= neighbours // 2 * found.rounds
         assert found.scalars >= found.messages
+
+
+def test_limits_that_nobody_watched_join_in(sagging: Situation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Watching nothing at first ends at the same place; running out of extensions is not called solved."""
+    price, settings = WholesalePrice(26.7), MarketSettings(tolerance=1e-6)
+
+    def clear() -> Clearing:
+        market = Market(sagging.network, settings)
+        return market.clear(sagging.state, sagging.demand, sagging.offers, price)
+
+    usual = clear()
+    monkeypatch.setattr(negotiation, "WATCH_MARGIN", -1e9)
+    late = clear()
+    assert late.status == "solved"
+    assert late.cost == pytest.approx(usual.cost, rel=1e-6)
+    assert {limit.where for limit in late.limits} == {limit.where for limit in usual.limits} != set()
+    monkeypatch.setattr(negotiation, "MAX_EXTENSIONS", 1)
+    assert clear().status == "not_converged"
 
 
 NAN = float("nan")
