@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 COLORS = ("#8c8c8c", "#d55e00", "#e6a700", "#0072b2")
 """One per market, told apart in print and by the colour-blind."""
 FLOOR_PU = 1e-7
-"""Errors below are drawn here [pu]."""
+"""Smaller errors are those of the power flow, where nothing was predicted, and not drawn [pu]."""
 
 
 def draw(found: list[Metrics], folder: Path) -> list[Path]:
@@ -31,21 +32,26 @@ def draw(found: list[Metrics], folder: Path) -> list[Path]:
 def _violations(found: list[Metrics], path: Path) -> Path:
     """Limits broken in AC, and the error of the prediction, for every market and loading."""
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(10, 6), sharex=True, layout="constrained")
-    groups = {"\n".join(titles): items for titles, items in blocks(found).items()}
+    groups = {
+        "\n".join(textwrap.fill(title, 18) for title in titles): items
+        for titles, items in blocks(found).items()
+    }
     markets = list(dict.fromkeys(item.titles[-1] for item in found))
     for m, market in enumerate(markets):
         chosen = [next((i for i in items if i.titles[-1] == market), None) for items in groups.values()]
         at = np.arange(len(groups)) + (m - (len(markets) - 1) / 2) / (len(markets) + 1)
         width = 1 / (len(markets) + 1)
         counts = [0 if item is None else item.violations for item in chosen]
-        errors = [FLOOR_PU if item is None else max(item.voltage_error_pu, FLOOR_PU) for item in chosen]
+        errors = [np.nan if item is None else item.voltage_error_pu for item in chosen]
         bars = top.bar(at, counts, width, color=COLORS[m % len(COLORS)], label=market)
         top.bar_label(bars, [f"{count:,}" for count in counts], fontsize=6.5, rotation=90, padding=2)
-        bottom.bar(at, errors, width, bottom=0, color=COLORS[m % len(COLORS)])
+        bottom.bar(
+            at, np.where(np.array(errors) > FLOOR_PU, errors, np.nan), width, color=COLORS[m % len(COLORS)]
+        )
     top.set_yscale("symlog", linthresh=1)
     top.set_ylim(0, max(item.violations for item in found) * 12 + 10)
     top.set_ylabel("limits broken in AC\n(nodes and conductors x intervals)")
-    top.legend(frameon=False, ncols=2, loc="upper right")
+    figure.legend(frameon=False, ncols=2, loc="outside upper center")
     bottom.set_yscale("log")
     bottom.set_ylabel("largest voltage error\nof the prediction [pu]")
     bottom.axhline(1e-4, color="black", linewidth=0.8, linestyle=":")
