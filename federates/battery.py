@@ -116,7 +116,7 @@ def energy_values(
     Returns
     -------
     ndarray, shape (n_interval + 1, n_level)
-        Marginal values [$/MWh], falling with the energy.
+        Marginal values [$/MWh], falling with the energy unless a price is negative.
     """
     rise = levels[None, :] - levels[:, None]
     drawn = np.where(rise > 0.0, rise / rules.charge_efficiency, rise * rules.discharge_efficiency)
