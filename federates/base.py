@@ -106,6 +106,7 @@ def live(
         except FederationStopped:
             raise
         except BaseException as error:
+            beat.tell("failed", error=summary(error))
             role.close()
             h.helicsFederateGlobalError(federate, ERROR_CODE, f"{config.name}: {summary(error)}")
             raise

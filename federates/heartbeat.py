@@ -6,6 +6,7 @@ A file and not a HELICS query, because a killed or stopped process answers no qu
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import time
@@ -70,6 +71,7 @@ class Heartbeat:
     def __init__(self, folder: Path | None, federate: str) -> None:
         self._beat: dict[str, Any] = asdict(Beat(federate, os.getpid(), "starting"))
         self.folder = folder
+        self.failed_at = math.inf
         self._file = -1
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -78,6 +80,8 @@ class Heartbeat:
 
     def tell(self, stage: Stage, **changes: float | str | Mapping[str, float | str]) -> None:
         """Replace the stage and any other field of the beat; a long error is cut."""
+        if stage == "failed":
+            self.failed_at = min(self.failed_at, time.monotonic())
         self._beat |= {"stage": stage, **changes}
         self._beat["error"] = str(self._beat["error"])[:_ERROR_LENGTH]
         self._write()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from uuid import uuid4
 import helics as h
 
 from federates.assets import Assets
-from federates.base import Connection, Role, broker_key, live
+from federates.base import ERROR_CODE, Connection, Role, broker_key, live, summary
 from federates.feeder import Feeder
 from federates.heartbeat import Heartbeat
 from federates.link import FederationStopped
@@ -20,7 +21,6 @@ from federates.market import MarketFederate
 from federates.recorder import Recorder
 from federates.study import Study
 from federates.wholesale import Wholesale
-from feeders.errors import FederationError
 
 ROLES: dict[str, Callable[[Study], Role]] = {
     "wholesale": Wholesale,
@@ -53,46 +53,36 @@ def run_local(
     Exception
         The first error of a federate of its own fault.
     """
-    # Made before the broker: it would wait for ever for a federate that cannot be made.
     made = {name: build(study) for name, build in (ROLES if roles is None else roles).items()}
-    failures: list[tuple[str, Exception]] = []
-    with _broker(len(made), broker_key(study)) as address:
+    failures: list[tuple[float, Exception]] = []
+    with _broker(len(made), broker_key(study)) as (address, broker):
         connection = Connection("inproc", f"--broker={address}")
-        threads = [
-            threading.Thread(target=_live, args=(name, role, study, connection, failures, signs), name=name)
-            for name, role in made.items()
-        ]
+
+        def run(name: str, role: Role) -> None:
+            beat = Heartbeat(signs, name)
+            try:
+                live(name, lambda _: role, study, connection, beat)
+            except Exception as error:  # noqa: BLE001 - the outermost guard of the thread; raised again below
+                failures.append((min(beat.failed_at, time.monotonic()), error))
+                # The federates' own error reaches nobody when it never joined.
+                h.helicsBrokerGlobalError(broker, ERROR_CODE, f"{name}: {summary(error)}".encode())
+
+        threads = [threading.Thread(target=run, args=item, name=item[0]) for item in made.items()]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    own = [error for _, error in failures if not isinstance(error, FederationStopped)]
-    if own:
-        raise own[0]
     if failures:
-        raise FederationError(f"{failures[0][0]}: {failures[0][1]}")
-
-
-def _live(
-    name: str,
-    role: Role,
-    study: Study,
-    connection: Connection,
-    failures: list[tuple[str, Exception]],
-    signs: Path | None,
-) -> None:
-    try:
-        live(name, lambda _: role, study, connection, Heartbeat(signs, name))
-    except Exception as error:  # noqa: BLE001 - the outermost guard of the thread; raised again by run_local
-        failures.append((name, error))
+        errors = [error for _, error in sorted(failures, key=lambda item: item[0])]
+        raise next((error for error in errors if not isinstance(error, FederationStopped)), errors[0])
 
 
 @contextmanager
-def _broker(federates: int, key: str) -> Any:
+def _broker(federates: int, key: str) -> Iterator[tuple[str, Any]]:
     name = f"dlmp_{uuid4().hex[:12]}"
     broker = h.helicsCreateBroker("inproc", name, f"-f{federates} --loglevel=error --brokerkey={key}")
     try:
-        yield name
+        yield name, broker
     finally:
         h.helicsBrokerDisconnect(broker)
         h.helicsBrokerFree(broker)

@@ -34,6 +34,7 @@ PACKAGES = ("dlmp-cosim", "helics", "opendssdirect.py", "numpy", "scipy", "numba
 _CHUNK_ROWS = 32
 _TEXT_BYTES, _TEXT_BYTES_MAX = 65_536, 2**28
 """Space reserved for the texts of an interval, and for those of a run."""
+_CACHE_BYTES = 2**20
 _END = "end_of_reserve"
 _TEXT = h5py.string_dtype()
 
@@ -135,11 +136,13 @@ def create_results(
     _refuse_if_in_use(path)
     draft = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
-        file = h5py.File(draft, "w")
+        # No cached chunks: rows go straight to the file, and memory does not grow with the run.
+        file = h5py.File(draft, "w", rdcc_nbytes=0)
         try:
             _create_structure(file, network, clock, topics, constant)
             file.attrs["manifest"] = manifest
             _reserve_text_space(file, clock.intervals)
+            _bound_cache(file)
             draft.replace(path)
         except BaseException:
             file.close()
@@ -178,6 +181,14 @@ def _reserve_text_space(file: h5py.File, intervals: int) -> None:
     file.flush()
     del file["hole"]
     file.flush()
+
+
+def _bound_cache(file: h5py.File) -> None:
+    """Keep HDF5 from caching the texts of thousands of intervals that nobody reads again."""
+    settings = file.id.get_mdc_config()
+    settings.set_initial_size = True
+    settings.initial_size = settings.min_size = settings.max_size = _CACHE_BYTES
+    file.id.set_mdc_config(settings)
 
 
 def manifest_text(study: Study, network_text: str) -> str:
