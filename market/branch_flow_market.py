@@ -28,7 +28,7 @@ from market.equivalent import Equivalent, equivalent
 from market.negotiation import Effort, Warmth, begin, negotiate_areas, negotiate_buses, with_effort
 from market.offers import Offer, WholesalePrice, accept_offers
 from market.outcome import Solution
-from market.pac import Start, negotiate
+from market.pac import USUAL, Start, Tuning, negotiate
 from market.prices import network_solver
 from market.settings import MarketSettings
 from market.tangents import Tangents, in_units
@@ -54,10 +54,12 @@ class BranchFlowMarket:
         The feeder.
     settings : MarketSettings
         Method, limits, loss weight and tolerances.
+    tuning : Tuning, optional
+        How agents negotiate, for studies of that.
     """
 
-    def __init__(self, network: Network, settings: MarketSettings) -> None:
-        self.settings = settings
+    def __init__(self, network: Network, settings: MarketSettings, tuning: Tuning = USUAL) -> None:
+        self.settings, self.tuning = settings, tuning
         self.model = BranchFlowModel(network, settings)
         self.area = partition(self.model.tree.parent, settings.agents or self.model.tree.n_atom)
         self.warmth: Warmth | None = None
@@ -135,9 +137,9 @@ class BranchFlowMarket:
         solver = network_solver(flat)
         start = begin(flat, solver, warmth)
         if settings.agents:
-            solution, effort, weight = negotiate_areas(flat, solver, self.area, start, settings)
+            solution, effort, weight = negotiate_areas(flat, solver, self.area, start, settings, self.tuning)
         else:
-            solution, effort, weight = negotiate_buses(flat, solver, start, settings)
+            solution, effort, weight = negotiate_buses(flat, solver, start, settings, self.tuning)
         return solution, effort, Warmth(solution.resources, solution.limits * flat.cost_unit, weight)
 
     def _at_taps(self, taps: IntArray) -> Equivalent:
@@ -163,6 +165,7 @@ class BranchFlowMarket:
             method=self.settings.method if self.settings.method != "central" else "pac",
             tolerance=self.settings.tolerance,
             max_rounds=self.settings.max_rounds,
+            tuning=self.tuning,
         )
         x, y = talk.x[:n], talk.y[:m]
         gradient = (problem.rows.T @ y - problem.linear)[: n - 2 * self._n]

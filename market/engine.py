@@ -13,6 +13,7 @@ from market.clearing import Clearing, check_case
 from market.negotiation import Effort, Warmth, begin, negotiate_areas, negotiate_buses, with_effort
 from market.offers import Offer, WholesalePrice, accept_offers
 from market.outcome import Solution, read_clearing
+from market.pac import USUAL, Tuning
 from market.prices import NetworkSolver, network_solver
 from market.settings import MarketSettings
 from market.three_phase import ThreePhaseModel
@@ -30,10 +31,12 @@ class Market:
         The feeder.
     settings : MarketSettings
         Method, limits and tolerances.
+    tuning : Tuning, optional
+        How agents negotiate, for studies of that.
     """
 
-    def __init__(self, network: Network, settings: MarketSettings) -> None:
-        self.settings = settings
+    def __init__(self, network: Network, settings: MarketSettings, tuning: Tuning = USUAL) -> None:
+        self.settings, self.tuning = settings, tuning
         self.model = ThreePhaseModel(network, settings)
         self.area = partition(self.model.grid.tree.parent, settings.agents or self.model.grid.tree.n_atom)
         self.warmth: Warmth | None = None
@@ -76,9 +79,11 @@ class Market:
     def _negotiate(self, problem: AtomicProblem, solver: NetworkSolver) -> tuple[Solution, Effort]:
         start = begin(problem, solver, self.warmth)
         if self.settings.method == "pac-accelerated" and self.settings.agents:
-            solution, effort, weight = negotiate_areas(problem, solver, self.area, start, self.settings)
+            solution, effort, weight = negotiate_areas(
+                problem, solver, self.area, start, self.settings, self.tuning
+            )
         else:
-            solution, effort, weight = negotiate_buses(problem, solver, start, self.settings)
+            solution, effort, weight = negotiate_buses(problem, solver, start, self.settings, self.tuning)
         self.warmth = Warmth(solution.resources, solution.limits * problem.cost_unit, weight)
         return solution, effort
 

@@ -13,12 +13,10 @@ from market.atoms import AtomicProblem, objective, with_copies
 from market.clearing import Clearing
 from market.offers import Refusal
 from market.outcome import Solution
-from market.pac import Negotiation, Start, negotiate
+from market.pac import USUAL, Negotiation, Start, Tuning, negotiate
 from market.prices import NetworkSolver
 from market.settings import MarketSettings
 
-WATCH_MARGIN = 0.1
-"""Agents watch a limit from this distance on, in units of the problem (0.001 pu**2, or 10 % of a rating)."""
 MISSED = 1e-4
 """A limit that nobody watched and that is exceeded by more joins the negotiation."""
 MAX_EXTENSIONS = 5
@@ -106,7 +104,12 @@ def begin(problem: AtomicProblem, solver: NetworkSolver, warmth: Warmth | None) 
 
 
 def negotiate_areas(
-    problem: AtomicProblem, solver: NetworkSolver, area: IntArray, start: Warmth, settings: MarketSettings
+    problem: AtomicProblem,
+    solver: NetworkSolver,
+    area: IntArray,
+    start: Warmth,
+    settings: MarketSettings,
+    tuning: Tuning = USUAL,
 ) -> tuple[Solution, Effort, float]:
     """Negotiate between areas; limits that turn out exceeded join until none is left out.
 
@@ -122,6 +125,8 @@ def negotiate_areas(
         Where to begin, in units of the problem.
     settings : MarketSettings
         Tolerance and round budget.
+    tuning : Tuning, optional
+        How agents negotiate.
 
     Returns
     -------
@@ -130,13 +135,13 @@ def negotiate_areas(
     """
     n = problem.n_state
     resources, limits, weight, effort = start.dispatch, start.limits, start.weight, Effort()
-    watched = _near_limits(problem, solver.state(resources), limits)
+    watched = _near_limits(problem, solver.state(resources), limits, tuning.watch_margin)
     for _ in range(MAX_EXTENSIONS):
         condensed = condense(problem, area, watched)
         duals = solver.duals(problem.linear[:n] + limits)
         full = np.concatenate([solver.state(resources), resources])
         opening = Start(full[condensed.variables], condensed.start_duals(duals, -limits), weight)
-        talk = _talk(condensed.problem, opening, settings)
+        talk = _talk(condensed.problem, opening, settings, tuning)
         effort, weight = effort.add(talk), talk.weight
         full[condensed.variables] = talk.x
         limits = np.zeros(n)
@@ -152,7 +157,11 @@ def negotiate_areas(
 
 
 def negotiate_buses(
-    problem: AtomicProblem, solver: NetworkSolver, start: Warmth, settings: MarketSettings
+    problem: AtomicProblem,
+    solver: NetworkSolver,
+    start: Warmth,
+    settings: MarketSettings,
+    tuning: Tuning = USUAL,
 ) -> tuple[Solution, Effort, float]:
     """Negotiate between single buses; the published methods work on copies. See `negotiate_areas`."""
     n, m = len(problem.linear), len(problem.row_lower)
@@ -162,29 +171,30 @@ def negotiate_buses(
     if whole is not problem:
         x = np.append(x, x[_copied(whole, m)])
         y = np.append(y, _copy_duals(whole, y, m))
-    talk = _talk(whole, Start(x, y, start.weight), settings)
+    talk = _talk(whole, Start(x, y, start.weight), settings, tuning)
     limits = _multipliers(problem, talk.x[:n], talk.y[:m])
     resources = _cheaper(problem, solver, limits, talk.x[problem.n_state : n])
     return Solution(resources, limits), Effort().add(talk), talk.weight
 
 
-def _talk(problem: AtomicProblem, start: Start, settings: MarketSettings) -> Negotiation:
+def _talk(problem: AtomicProblem, start: Start, settings: MarketSettings, tuning: Tuning) -> Negotiation:
     return negotiate(
         problem,
         start,
         method="pac-accelerated" if settings.method == "central" else settings.method,
         tolerance=settings.tolerance,
         max_rounds=settings.max_rounds,
+        tuning=tuning,
     )
 
 
-def _near_limits(problem: AtomicProblem, state: FloatArray, limits: FloatArray) -> IntArray:
+def _near_limits(problem: AtomicProblem, state: FloatArray, limits: FloatArray, margin: float) -> IntArray:
     """Network variables whose soft limits are near, at the anchor or at the start, or had a price."""
     n = problem.n_state
     near = np.zeros(n, dtype=bool)
     for value in (state, np.zeros(n)):
-        near |= value > problem.soft_upper[:n] - WATCH_MARGIN
-        near |= value < problem.soft_lower[:n] + WATCH_MARGIN
+        near |= value > problem.soft_upper[:n] - margin
+        near |= value < problem.soft_lower[:n] + margin
     return np.flatnonzero((problem.penalty[:n] > 0) & (near | (limits != 0)))
 
 

@@ -9,6 +9,7 @@ without another message.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +18,14 @@ import numpy as np
 from feeders.network import FloatArray
 from market.atoms import AtomicProblem, boundary
 from market.gains import Gains, atom_gains, local_gains
-from market.iterations import Outcome, accelerated_rounds, nesterov_rounds, published_rounds
+from market.iterations import (
+    USUAL_RESTARTS,
+    Outcome,
+    RestartRule,
+    accelerated_rounds,
+    nesterov_rounds,
+    published_rounds,
+)
 from market.kernels import Arrays
 
 PacMethod = Literal["pac", "nst-pac", "pac-accelerated"]
@@ -28,8 +36,42 @@ MASK = 0.5
 """Width of the private mask on the duals: gammahat is drawn from [0.5, 1] gamma."""
 MOMENTUM = 0.3
 """Extrapolation of the duals in `nst-pac`."""
-DUAL_RATIO = 100.0
-"""Dual over primal step of the published iterations; the best of 10 to 10^4 on the IEEE 123-node feeder."""
+DUAL_RATIO, CONE_RATIO = 1.0, 100.0
+"""Dual over primal step of the published iterations, on linear networks and with cones: on the IEEE 123-node
+feeder the best powers of ten."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a study of convergence varies; nobody has to choose any of it for a new feeder.
+
+    Attributes
+    ----------
+    gains : callable, optional
+        Chooses the steps of a problem; by default `local_gains`, for the published methods `atom_gains`.
+    restart : RestartRule
+        Restarts and primal weight of the accelerated method.
+    check_every : int
+        Rounds between checks of the stopping and restart rules.
+    mask : float
+        Width of the private mask on the duals of the published methods, a share of gamma.
+    momentum : float
+        Extrapolation of the duals in `nst-pac`.
+    watch_margin : float
+        Agents of several buses watch a limit from this distance on, in units of the problem (at 0.1 from
+        0.001 pu**2, or 10 % of a rating).
+    """
+
+    gains: Callable[[AtomicProblem], Gains] | None = None
+    restart: RestartRule = USUAL_RESTARTS
+    check_every: int = CHECK_EVERY
+    mask: float = MASK
+    momentum: float = MOMENTUM
+    watch_margin: float = 0.1
+
+
+USUAL = Tuning()
+"""What agents use."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +167,7 @@ def negotiate(
     max_rounds: int = 20_000,
     seed: int = 0,
     gains: Gains | None = None,
+    tuning: Tuning = USUAL,
 ) -> Negotiation:
     """Negotiate until every agent's residuals meet the tolerance or the rounds are spent.
 
@@ -144,12 +187,12 @@ def negotiate(
         Seed of the private masks of the published methods.
     gains : Gains, optional
         Steps; chosen from local rows and columns by default.
+    tuning : Tuning, optional
+        Everything else about the iteration.
     """
-    if gains is None:
-        gains = local_gains(problem) if method == "pac-accelerated" else atom_gains(problem, DUAL_RATIO)
-    arrays = pack(problem, gains)
+    arrays = pack(problem, gains or _choose_gains(problem, method, tuning))
     x = np.clip(start.x, problem.lower, problem.upper)
-    outcome = _run(arrays, x, start, method, tolerance, max_rounds, seed)
+    outcome = _run(arrays, x, start, method, tolerance, max_rounds, seed, tuning)
     reads = boundary(problem)
     return Negotiation(
         x=outcome.x,
@@ -171,12 +214,28 @@ def _is_whole(outcome: Outcome) -> bool:
     return bool(np.isfinite(outcome.x).all() and np.isfinite(outcome.y).all())
 
 
-def _run(
-    arrays: Arrays, x: FloatArray, start: Start, method: PacMethod, tolerance: float, limit: int, seed: int
-) -> Outcome:
+def _choose_gains(problem: AtomicProblem, method: PacMethod, tuning: Tuning) -> Gains:
+    if tuning.gains is not None:
+        return tuning.gains(problem)
     if method == "pac-accelerated":
-        return accelerated_rounds(arrays, x, start.y, start.weight, tolerance, limit, CHECK_EVERY)
+        return local_gains(problem)
+    return atom_gains(problem, CONE_RATIO if len(problem.cones) else DUAL_RATIO)
+
+
+def _run(
+    arrays: Arrays,
+    x: FloatArray,
+    start: Start,
+    method: PacMethod,
+    tolerance: float,
+    limit: int,
+    seed: int,
+    tuning: Tuning,
+) -> Outcome:
+    every, mask = tuning.check_every, tuning.mask
+    if method == "pac-accelerated":
+        return accelerated_rounds(arrays, x, start.y, start.weight, tuning.restart, tolerance, limit, every)
     rng = np.random.default_rng(seed)
     if method == "pac":
-        return published_rounds(arrays, x, start.y, MASK, rng, tolerance, limit, CHECK_EVERY)
-    return nesterov_rounds(arrays, x, start.y, MOMENTUM, MASK, rng, tolerance, limit, CHECK_EVERY)
+        return published_rounds(arrays, x, start.y, mask, rng, tolerance, limit, every)
+    return nesterov_rounds(arrays, x, start.y, tuning.momentum, mask, rng, tolerance, limit, every)

@@ -17,6 +17,7 @@ from market import negotiation
 from market.clearing import Clearing
 from market.engine import Market
 from market.offers import WholesalePrice
+from market.pac import Tuning
 from market.settings import MarketSettings
 from tests.market.conftest import Situation
 from tests.market.support import (
@@ -264,18 +265,17 @@ def test_limits_that_nobody_watched_join_in(sagging: Situation, monkeypatch: pyt
     """Watching nothing at first ends at the same place; running out of extensions is not called solved."""
     price, settings = WholesalePrice(26.7), MarketSettings(tolerance=1e-6)
 
-    def clear() -> Clearing:
-        market = Market(sagging.network, settings)
+    def clear(margin: float = 0.1) -> Clearing:
+        market = Market(sagging.network, settings, Tuning(watch_margin=margin))
         return market.clear(sagging.state, sagging.demand, sagging.offers, price)
 
     usual = clear()
-    monkeypatch.setattr(negotiation, "WATCH_MARGIN", -1e9)
-    late = clear()
+    late = clear(-1e9)
     assert late.status == "solved"
     assert late.cost == pytest.approx(usual.cost, rel=1e-6)
     assert {limit.where for limit in late.limits} == {limit.where for limit in usual.limits} != set()
     monkeypatch.setattr(negotiation, "MAX_EXTENSIONS", 1)
-    assert clear().status == "not_converged"
+    assert clear(-1e9).status == "not_converged"
 
 
 NAN = float("nan")
