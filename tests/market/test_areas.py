@@ -79,6 +79,7 @@ OFFERS = {
     "usual": mixed_offers(),
     "discs": (*mixed_offers()[1:], Offer("gen3", 0.0, 150.0, 28.0, 0.05, -140.0, 140.0, 155.0)),
     "must run": (Offer("gen3", 60.0, 60.0, 99.0, 0.1), *mixed_offers()[1:4]),
+    "loss weight": mixed_offers(),
     "none": (),
 }
 
@@ -86,7 +87,8 @@ OFFERS = {
 @pytest.fixture(scope="module", params=OFFERS)
 def problem(request: pytest.FixtureRequest) -> AtomicProblem:
     network = mixed(0.35)
-    limits = MarketSettings(voltage_min_pu=0.965, voltage_max_pu=1.1, rating_scale=0.2)
+    weight = 4.0 if request.param == "loss weight" else 0.0
+    limits = MarketSettings(voltage_min_pu=0.965, voltage_max_pu=1.1, rating_scale=0.2, loss_weight=weight)
     state = solve(OpenDssFeeder(network, regulators="held", tolerance=1e-12))
     model = ThreePhaseModel(network, limits)
     offers = OFFERS[request.param]

@@ -239,7 +239,11 @@ def test_it_is_the_feeder_itself_where_reactance_and_reactive_power_turn_no_angl
     )
     network = replace(
         uncoupled(0.0, 1.0, loads),
-        capacitors=(Capacitor("c1", "c", 1, 80.0), Capacitor("c2", "tip", 2, 40.0)),
+        capacitors=(
+            Capacitor("c1", "c", 1, 80.0),
+            Capacitor("c2", "tip", 2, 40.0),
+            Capacitor("c3", "b", 3, 90.0),
+        ),
     )
     found = errors(network, 1j * np.eye(len(loads))[where])
     assert found.pop("w") < MERGED
