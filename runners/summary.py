@@ -153,3 +153,5 @@ def summary_command(results: Path, as_json: bool) -> None:
         table.add_row(label, value)
     table.add_row("results", str(results))
     Console().print(table)
+    if summary.intervals < summary.expected:
+        raise click.ClickException(f"{summary.expected - summary.intervals} intervals are missing")

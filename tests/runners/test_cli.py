@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import pytest
+from click.testing import CliRunner
+from toys import ROLES, ROOT, make_runner, make_study
+
+from federates.local import run_local
+from federates.results import Results
+from federates.study import load_study
+from runners.cli import COMMANDS, main
+from runners.progress import progress_line
+from runners.schema import FOLDER, schema_texts
+from runners.summary import summarise
+
+
+def test_help_lists_every_command_and_teaches() -> None:
+    shown = CliRunner().invoke(main, ["--help"])
+    assert shown.exit_code == 0
+    assert all(name in shown.output for name in COMMANDS)
+    assert "dlmp run ieee123_day" in shown.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str) -> None:
+    shown = CliRunner().invoke(main, [name, "--help"])
+    assert shown.exit_code == 0, shown.output
+    assert "Usage:" in shown.output
+
+
+def test_help_imports_no_command() -> None:
+    code = (
+        "import sys, runners.cli as c; c.main(['--help'], standalone_mode=False); print(sorted(sys.modules))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    for heavy in ("numpy", "pandas", "helics", "h5py", "rich.progress"):
+        assert f"'{heavy}'" not in shown.stdout
+
+
+def test_an_unknown_command_is_refused() -> None:
+    assert CliRunner().invoke(main, ["rnu"]).exit_code == 2
+
+
+def test_a_study_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    for command in ("check", "run"):
+        shown = CliRunner().invoke(main, [command, "iee123_day"])
+        assert shown.exit_code == 2
+        assert "did you mean 'ieee123_day'?" in shown.output
+
+
+def test_run_refuses_a_wrong_study_before_it_starts_anything(tmp_path: Path) -> None:
+    runner = make_runner(make_study(tmp_path / "study"))
+    (tmp_path / "study" / "assets.json").unlink()
+    (tmp_path / "study" / "market.json").write_text("{}")
+    shown = CliRunner().invoke(main, ["run", str(runner)])
+    assert shown.exit_code == 2
+    assert "nothing was started" in shown.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def toy_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    study = load_study(make_study(tmp_path_factory.mktemp("toy") / "study", intervals=4))
+    run_local(study, ROLES)
+    return study.results_file
+
+
+def test_summary_adds_up(toy_results: Path) -> None:
+    with Results(toy_results) as results:
+        found = summarise(results)
+    assert (found.intervals, found.settled, found.rounds_max) == (4, 4, 2.0)
+    assert found.lmp_mean == found.dlmp_mean == pytest.approx(21.5)
+    assert found.wholesale_kwh + found.generation_kwh == pytest.approx(found.served_kwh + found.losses_kwh)
+    assert found.voltage_low_node.startswith("b.")
+
+
+def test_summary_is_for_people_and_for_programs(toy_results: Path) -> None:
+    shown = CliRunner().invoke(main, ["summary", str(toy_results)])
+    assert shown.exit_code == 0
+    assert "4 of 4" in shown.output
+    table = CliRunner().invoke(main, ["summary", str(toy_results), "--json"])
+    assert '"lmp_mean": 21.5' in table.output
+
+
+def test_summary_of_a_run_that_stopped_says_so(toy_results: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "short.h5"
+    copy.write_bytes(toy_results.read_bytes())
+    with h5py.File(copy, "r+") as file:
+        file["intervals_finished"][()] = 2
+    shown = CliRunner().invoke(main, ["summary", str(copy)])
+    assert shown.exit_code == 1
+    assert "2 of 4" in shown.output
+    with h5py.File(copy, "r+") as file:
+        file["intervals_finished"][()] = 0
+    assert "no interval finished" in CliRunner().invoke(main, ["summary", str(copy)]).output
+
+
+def test_summary_of_no_results_is_one_line(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(main, ["summary", str(tmp_path / "none.h5")])
+    assert shown.exit_code == 1
+    assert "cannot be read as a results file" in shown.output
+
+
+def test_published_schemas_are_up_to_date() -> None:
+    for name, text in schema_texts().items():
+        assert (ROOT / FOLDER / name).read_text() == text, "run `dlmp schema`"
+
+
+def test_schemas_are_written_where_they_are_wanted(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(main, ["schema", "--folder", str(tmp_path / "schema")])
+    assert shown.exit_code == 0
+    assert len(list((tmp_path / "schema").iterdir())) == len(schema_texts())
+
+
+def test_a_progress_line_says_time_prices_rounds_and_voltage() -> None:
+    figures = {
+        "time": "T",
+        "lmp": 20.0,
+        "dlmp_mean": 21.0,
+        "rounds": 2.0,
+        "voltage_min": 0.97,
+        "voltage_min_node": "b.1",
+    }
+    line = progress_line(figures)
+    assert re.search(r"LMP 20.00, d-LMP 21.00 \$/MWh, 2 rounds, lowest voltage 0.9700 pu at b.1", line)
+
+
+@pytest.mark.federation
+def test_runs_side_by_side_do_not_disturb_each_other(tmp_path: Path) -> None:
+    runners = [make_runner(make_study(tmp_path / f"{k}" / "study")) for k in range(4)]
+    words = [sys.executable, "-m", "runners.cli", "run", "--quiet"]
+    running = [
+        subprocess.Popen([*words, str(path)], cwd=ROOT, stderr=subprocess.PIPE, text=True) for path in runners
+    ]
+    for k, process in enumerate(running):
+        _, errors = process.communicate(timeout=100)
+        assert (process.returncode, errors) == (0, "")
+        with Results(tmp_path / f"{k}" / "out" / "results.h5") as results:
+            assert results.complete
