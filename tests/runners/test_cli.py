@@ -34,9 +34,7 @@ def test_every_command_explains_itself(name: str) -> None:
 
 
 def test_help_imports_no_command() -> None:
-    code = (
-        "import sys, runners.cli as c; c.main(['--help'], standalone_mode=False); print(sorted(sys.modules))"
-    )
+    code = "import sys, runners.cli as c; c.main(['--help'], standalone_mode=False); print(list(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     for heavy in ("numpy", "pandas", "helics", "h5py", "rich.progress"):
         assert f"'{heavy}'" not in shown.stdout
@@ -119,15 +117,8 @@ def test_schemas_are_written_where_they_are_wanted(tmp_path: Path) -> None:
 
 
 def test_a_progress_line_says_time_prices_rounds_and_voltage() -> None:
-    figures = {
-        "time": "T",
-        "lmp": 20.0,
-        "dlmp_mean": 21.0,
-        "rounds": 2.0,
-        "voltage_min": 0.97,
-        "voltage_min_node": "b.1",
-    }
-    line = progress_line(figures)
+    figures = {"time": "T", "lmp": 20.0, "dlmp_mean": 21.0, "rounds": 2.0}
+    line = progress_line({**figures, "voltage_min": 0.97, "voltage_min_node": "b.1"})
     assert re.search(r"LMP 20.00, d-LMP 21.00 \$/MWh, 2 rounds, lowest voltage 0.9700 pu at b.1", line)
 
 
@@ -135,9 +126,8 @@ def test_a_progress_line_says_time_prices_rounds_and_voltage() -> None:
 def test_runs_side_by_side_do_not_disturb_each_other(tmp_path: Path) -> None:
     runners = [make_runner(make_study(tmp_path / f"{k}" / "study")) for k in range(4)]
     words = [sys.executable, "-m", "runners.cli", "run", "--quiet"]
-    running = [
-        subprocess.Popen([*words, str(path)], cwd=ROOT, stderr=subprocess.PIPE, text=True) for path in runners
-    ]
+    pipes = {"cwd": ROOT, "stderr": subprocess.PIPE, "text": True}
+    running = [subprocess.Popen([*words, str(path)], **pipes) for path in runners]
     for k, process in enumerate(running):
         _, errors = process.communicate(timeout=100)
         assert (process.returncode, errors) == (0, "")
