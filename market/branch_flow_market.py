@@ -22,7 +22,7 @@ from market.atoms import AtomicProblem, with_copies
 from market.branch_flow import BranchFlowModel, start_state
 from market.branch_flow_layout import BASE_KVA
 from market.branch_flow_outcome import read_branch_flow
-from market.clearing import Clearing
+from market.clearing import Clearing, check_case
 from market.damping import loss_curvature, nameplates
 from market.equivalent import Equivalent, equivalent
 from market.negotiation import Effort, Warmth, begin, negotiate_areas, negotiate_buses, with_effort
@@ -82,7 +82,13 @@ class BranchFlowMarket:
             Offers; those that cannot be cleared are left out and named in the record.
         price : WholesalePrice
             LMP at the head.
+
+        Raises
+        ------
+        ClearingError
+            When the state, the demand or the price has no finite numbers, or the voltage collapses.
         """
+        check_case(state, demand, price)
         accepted, refused = accept_offers(self.model.network, offers)
         same = self._at_taps(state.tap)
         problem = self.model.problem(same, demand, accepted, price)

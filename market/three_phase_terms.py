@@ -197,25 +197,11 @@ def offer_resources(grid: Structure, table: list[Offer | None], bounds: Bounds, 
         bounds.lower[[p, q]] = bounds.upper[[p, q]] = 0.0
         if offer is None:
             continue
-        limits = np.array(_limits(offer)) / POWER_UNIT
-        bounds.lower[[p, q]], bounds.upper[[p, q]] = limits[::2], limits[1::2]
+        bounds.lower[p], bounds.upper[p] = offer.p_min_kw / POWER_UNIT, offer.p_max_kw / POWER_UNIT
+        if offer.reactive_ratio is None:
+            bounds.lower[q], bounds.upper[q] = offer.q_min_kvar / POWER_UNIT, offer.q_max_kvar / POWER_UNIT
         bounds.linear[p] = offer.cost_linear * POWER_UNIT / 1e3 / unit
         bounds.quadratic[p] = offer.cost_quadratic * POWER_UNIT**2 / 1e3 / unit
-
-
-def _limits(offer: Offer) -> tuple[float, float, float, float]:
-    """Limits of real and of free reactive power [kW, kvar]: each within what the other leaves it."""
-    if offer.reactive_ratio is not None:
-        return offer.p_min_kw, offer.p_max_kw, 0.0, 0.0
-    least_p = max(offer.p_min_kw, -offer.p_max_kw, 0.0)
-    least_q = max(offer.q_min_kvar, -offer.q_max_kvar, 0.0)
-    most_p, most_q = (float(np.sqrt(max(offer.s_max_kva**2 - least**2, 0.0))) for least in (least_q, least_p))
-    return (
-        max(offer.p_min_kw, -most_p),
-        min(offer.p_max_kw, most_p),
-        max(offer.q_min_kvar, -most_q),
-        min(offer.q_max_kvar, most_q),
-    )
 
 
 def damping(
@@ -270,14 +256,15 @@ def price_head(grid: Structure, anchor: Anchor, price: WholesalePrice, bounds: B
 
 
 def discs(grid: Structure, table: list[Offer | None]) -> tuple[IntArray, FloatArray]:
-    """Apparent-power limits of the offers that neither their boxes imply nor a fixed power decides."""
+    """Apparent-power limits that the boxes of an offer do not already imply."""
     pairs, radius = [], []
     for k, offer in enumerate(table):
         if offer is None or offer.reactive_ratio is not None or not np.isfinite(offer.s_max_kva):
             continue
-        p_low, p_high, q_low, q_high = _limits(offer)
-        reach = np.hypot(max(-p_low, p_high), max(-q_low, q_high))
-        if reach > offer.s_max_kva and p_low < p_high and q_low < q_high:
+        reach = complex(
+            max(abs(offer.p_min_kw), abs(offer.p_max_kw)), max(abs(offer.q_min_kvar), abs(offer.q_max_kvar))
+        )
+        if abs(reach) > offer.s_max_kva:
             pairs.append((grid.layout.resource_p[k], grid.layout.resource_q[k]))
             radius.append(offer.s_max_kva / POWER_UNIT)
     return np.array(pairs, dtype=np.int64).reshape(-1, 2), np.array(radius)

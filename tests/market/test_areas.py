@@ -79,6 +79,10 @@ OFFERS = {
     "usual": mixed_offers(),
     "discs": (*mixed_offers()[1:], Offer("gen3", 0.0, 150.0, 28.0, 0.05, -140.0, 140.0, 155.0)),
     "must run": (Offer("gen3", 60.0, 60.0, 99.0, 0.1), *mixed_offers()[1:4]),
+    "fixed on a disc": (
+        Offer("gen3", 100.0, 100.0, 28.0, 0.05, -140.0, 140.0, 120.0),
+        Offer("gen1", 0.0, 60.0, 26.0, 0.15, 40.0, 40.0, 61.0),
+    ),
     "loss weight": mixed_offers(),
     "none": (),
 }
@@ -106,6 +110,10 @@ def test_the_condensed_problem_costs_the_same_everywhere(problem: AtomicProblem,
     for _ in range(20):
         low, high = problem.lower[n:], problem.upper[n:]
         resources = low + rng.uniform(0, 1, len(low)) * (high - low)
+        kept_in = condensed.variables >= n
+        room = condensed.problem.lower[kept_in], condensed.problem.upper[kept_in]
+        at = condensed.variables[kept_in] - n
+        resources[at] = np.clip(resources[at], *room)
         known = problem.row_lower - problem.rows[:, n:] @ resources
         full = np.concatenate([np.linalg.solve(problem.rows[:, :n].toarray(), known), resources])
         kept = full[condensed.variables]
