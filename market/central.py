@@ -97,6 +97,11 @@ class CentralThreePhase:
             limits=self._multipliers(),
         )
 
+    @property
+    def solver_seconds(self) -> float:
+        """Time that the solver itself took for the last solution [s]."""
+        return float(self._problem.solver_stats.solve_time)
+
     def _multipliers(self) -> FloatArray:
         """Multipliers of the soft limits on the network variables of the layout, shape (n_state,)."""
         lay, tree = self.grid.layout, self.grid.tree

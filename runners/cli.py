@@ -11,6 +11,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("runners.commands:run_command", "Run a study under supervision."),
     "summary": ("runners.summary:summary_command", "Say what came out of a run, in a few lines."),
     "verdict": ("runners.verdict:verdict_command", "Judge a run by its AC states; the exit code says it."),
+    "verify": ("runners.verify:verify_command", "Hold negotiated clearings to the central reference."),
+    "bench": ("runners.bench:bench_command", "Measure rounds and times of a clearing against alternatives."),
     "compare": ("runners.compare:compare_command", "Run variants of a study and compare their verdicts."),
     "settle": ("runners.settle:settle_command", "Say who pays whom in a run, and store it with the results."),
     "scenarios": ("runners.scenarios:scenarios_command", "Run a day under four tariffs and the market."),
