@@ -142,7 +142,9 @@ def test_a_feeder_that_asks_for_nothing_clears(case: RandomCase) -> None:
     demand = np.zeros_like(case.demand)
     state = solve(OpenDssFeeder(case.network, regulators="held", tolerance=1e-9), demand)
     offers = [replace(o, p_max_kw=0.0) if o.reactive_ratio is not None else o for o in case.offers]
-    clear(replace(case, state=state, demand=demand, offers=tuple(offers)))
+    found = clear(replace(case, state=state, demand=demand, offers=tuple(offers)))
+    given_out = found.dispatch.real.sum()
+    assert found.head.real.sum() + given_out == pytest.approx(found.losses_kw, abs=1e-6)
 
 
 @few
