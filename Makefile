@@ -25,7 +25,7 @@ types: install
 	mypy
 
 pytest: install
-	pytest -n $(WORKERS)
+	pytest -n $(WORKERS) --dist loadgroup
 
 install: $(VENV)/installed
 

