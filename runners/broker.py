@@ -26,7 +26,7 @@ from feeders.errors import DlmpError, FederationError
 from runners.watch import Finding, Patience, all_finished, find_fault
 
 STARTED = time.time()
-POLL_S, PROGRESS_S, SLACK_S = 0.1, 10.0, 1.0
+POLL_S, PROGRESS_S, SLACK_S = 0.05, 10.0, 1.0
 GRACE_S = 0.4
 """Time for others to leave. `helics run` looks once a second, ends everybody when a process was killed, and
 does not count that as an error: the broker must be out, with its own exit code, before it looks again."""
