@@ -20,7 +20,7 @@ from feeders.errors import FederationError
 from runners.runner_file import Member, Runner, find_program
 
 KEY_VARIABLE = "HELICS_BROKER_KEY"
-POLL_S, LEAVE_S, AFTER_BROKER_S, TERM_S = 0.05, 4.0, 0.5, 1.0
+POLL_S, LEAVE_S, AFTER_BROKER_S, TERM_S = 0.05, 2.5, 0.5, 1.0
 LOG_LINES = 12
 INTERRUPTED = 130
 
