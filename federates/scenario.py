@@ -125,9 +125,9 @@ class MarketSection(Section):
         default=0.0, description="extra weight of losses, as a multiple of the LMP"
     )
     agents: Annotated[int, Field(ge=0)] = Field(
-        default=8, description="negotiating agents, each with an area of several buses; 0: one agent a bus"
+        default=4, description="negotiating agents, each with an area of several buses; 0: one agent a bus"
     )
-    tolerance: Positive = Field(default=1e-4, description="relative residual at which agents stop")
+    tolerance: Positive = Field(default=3e-5, description="relative residual at which agents stop")
     max_rounds: Annotated[int, Field(ge=1)] = Field(
         default=20_000, description="negotiation rounds of one clearing"
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from feeders.network import Bus, ComplexArray, FloatArray
-from market.atoms import AtomicProblem, objective
+from market.atoms import AtomicProblem
 from market.branch_flow import BranchFlowModel
 from market.branch_flow_layout import BASE_KVA
 from market.clearing import Clearing, Prices, SoftLimit
 from market.equivalent import Equivalent
 from market.offers import Offer, WholesalePrice
-from market.outcome import LEAST_LIMIT_PRICE, Solution
+from market.outcome import LEAST_LIMIT_PRICE, Solution, pays, settled_cost
 from market.prices import network_solver, prices_by_cause
 from market.tangents import Tangents
 
@@ -61,7 +61,7 @@ def read_branch_flow(
         head=np.full(len(network.head_ids), head),
         losses_kw=float(same.resistance @ x[lay.current]) * BASE_KVA,
         prices=_prices(model, problem, price, x, solution),
-        cost=objective(problem, x) * problem.cost_unit,
+        cost=settled_cost(problem, x, solution.limits) * problem.cost_unit,
         limits=tuple(_limits(model, same, problem, x, solution.limits)),
         exactness_gap=float(np.max(x[lay.current] * x[lay.v_from] - x[lay.p[1:]] ** 2 - x[lay.q[1:]] ** 2)),
     )
@@ -123,13 +123,13 @@ def _limits(
     lay, found = model.layout, []
     for line in np.flatnonzero(np.abs(multipliers[lay.v]) > LEAST_LIMIT_PRICE):
         k = int(lay.v[line])
-        found += _voltage_limits(model, same, problem, x, float(multipliers[k]), int(line), k)
+        found += _voltage_limits(model, same, problem, x, multipliers, int(line), k)
     for line in np.flatnonzero(np.abs(multipliers[lay.loading]) > LEAST_LIMIT_PRICE):
         k = int(lay.loading[line])
         branch = model.network.branches[model.tree.entry_branch[line + 1]]
         limit = branch.rating_a * model.settings.rating_scale
         price = 2 * float(multipliers[k]) * problem.cost_unit / limit
-        value, beyond = limit * float(np.sqrt(max(x[k], 0.0))), bool(x[k] > 1 + 1e-6)
+        value, beyond = limit * float(np.sqrt(max(x[k], 0.0))), pays(problem, multipliers, k)
         found += [
             SoftLimit("rating", f"{branch.name}.{p}", value, limit, price, beyond) for p in branch.phases
         ]
@@ -141,13 +141,13 @@ def _voltage_limits(
     same: Equivalent,
     problem: AtomicProblem,
     x: FloatArray,
-    multiplier: float,
+    multipliers: FloatArray,
     line: int,
     k: int,
 ) -> list[SoftLimit]:
     """Name the bus of a merged group whose limit is the tightest, phase by phase."""
     buses = np.flatnonzero(model.tree.atom_of_bus == line + 1)
-    low = multiplier < 0
+    low = multipliers[k] < 0
     chosen = int(buses[np.argmin(same.gain[buses]) if low else np.argmax(same.gain[buses])])
     bus: Bus = model.network.buses[chosen]
     limit = model.settings.voltage_low_pu if low else model.settings.voltage_high_pu
@@ -157,8 +157,8 @@ def _voltage_limits(
             where=f"{bus.name}.{phase}",
             value=float(np.sqrt(x[k] * same.gain[chosen])),
             limit=limit,
-            price=abs(multiplier) * problem.cost_unit * 2 * limit / float(same.gain[chosen]),
-            exceeded=bool(x[k] < problem.soft_lower[k] - 1e-6 or x[k] > problem.soft_upper[k] + 1e-6),
+            price=abs(float(multipliers[k])) * problem.cost_unit * 2 * limit / float(same.gain[chosen]),
+            exceeded=pays(problem, multipliers, k),
         )
         for phase in bus.phases
     ]

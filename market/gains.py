@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+import scipy.sparse.linalg as sla
 
 from feeders.network import FloatArray
 from market.atoms import AtomicProblem
@@ -72,6 +73,24 @@ def atom_gains(problem: AtomicProblem, ratio: float) -> Gains:
     tau = 1 / _positive(widest[problem.variable_atom]) / np.sqrt(ratio)
     sigma = np.sqrt(ratio) / _positive(longest[problem.row_atom])
     return Gains(_fit_cones(problem, tau), sigma)
+
+
+def uniform_gains(problem: AtomicProblem, ratio: float = 1.0) -> Gains:
+    """Choose one pair of steps for everybody: what local choices are held against.
+
+    It takes the largest singular value of all rows, which no agent could know.
+
+    Parameters
+    ----------
+    problem : AtomicProblem
+        The problem, without cones.
+    ratio : float, optional
+        Dual step over primal step.
+    """
+    start = np.ones(min(problem.rows.shape))
+    norm = float(sla.svds(problem.rows, k=1, v0=start, return_singular_vectors=False)[0])
+    tau = np.full(problem.rows.shape[1], 1 / norm / np.sqrt(ratio))
+    return Gains(tau, np.full(problem.rows.shape[0], np.sqrt(ratio) / norm))
 
 
 def _ruiz(size: sp.csr_matrix, passes: int, known: FloatArray) -> tuple[FloatArray, FloatArray]:

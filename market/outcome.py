@@ -62,16 +62,16 @@ def read_clearing(
         head=anchor.state.head + head_change,
         losses_kw=anchor.state.losses.real + _loss_change(grid, anchor, power_from, d_w),
         prices=_prices(grid, solver, price, solution.limits),
-        cost=_cost(problem, x, solution.limits) * problem.cost_unit,
+        cost=settled_cost(problem, x, solution.limits) * problem.cost_unit,
         limits=tuple(_limits(grid, anchor, problem, x, solution.limits)),
     )
 
 
-def _cost(problem: AtomicProblem, x: FloatArray, multipliers: FloatArray) -> float:
-    """Cost without penalties for what a held limit misses within the tolerance."""
-    n = problem.n_state
+def settled_cost(problem: AtomicProblem, x: FloatArray, multipliers: FloatArray) -> float:
+    """Cost without penalties for what a held limit misses within the tolerance, in units of the problem."""
+    n = len(multipliers)
     missed = np.maximum(problem.soft_lower - x, 0.0) + np.maximum(x - problem.soft_upper, 0.0)
-    held = [k for k in np.flatnonzero(missed[:n]) if not _pays(problem, multipliers, int(k))]
+    held = [k for k in np.flatnonzero(missed[:n]) if not pays(problem, multipliers, int(k))]
     return objective(problem, x) - float(problem.penalty[held] @ missed[held])
 
 
@@ -154,11 +154,11 @@ def _rating_limit(
         value=float(x[k]) * limit,
         limit=limit,
         price=float(multipliers[k]) * problem.cost_unit / limit,
-        exceeded=_pays(problem, multipliers, k),
+        exceeded=pays(problem, multipliers, k),
     )
 
 
-def _pays(problem: AtomicProblem, multipliers: FloatArray, k: int) -> bool:
+def pays(problem: AtomicProblem, multipliers: FloatArray, k: int) -> bool:
     """Whether a limit has its penalty for a price: a held one costs less, however roughly it is held."""
     return bool(abs(multipliers[k]) > PENALTY_SHARE * problem.penalty[k])
 
@@ -186,5 +186,5 @@ def _voltage_limit(
         value=value,
         limit=limit,
         price=abs(float(multipliers[k])) * problem.cost_unit * per_pu,
-        exceeded=_pays(problem, multipliers, k),
+        exceeded=pays(problem, multipliers, k),
     )

@@ -49,8 +49,8 @@ class MarketSettings:
     rating_penalty: float = 1e4
     rating_scale: float = 1.0
     loss_weight: float = 0.0
-    agents: int = 8
-    tolerance: float = 1e-4
+    agents: int = 4
+    tolerance: float = 3e-5
     max_rounds: int = 20_000
 
     @property
