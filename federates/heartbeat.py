@@ -5,6 +5,7 @@ A file and not a HELICS query, because a killed or stopped process answers no qu
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
@@ -14,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from feeders.errors import FederationError
 
 Stage = Literal["starting", "joining", "working", "waiting", "finished", "failed", "stopped"]
 """What a federate is doing; `failed` by its own fault, `stopped` because the federation ended."""
@@ -58,7 +61,7 @@ class Beat:
 
 
 class Heartbeat:
-    """Writer of one federate's sign of life.
+    """Writer of one federate's sign of life; holds its file, so that two runs cannot share a folder.
 
     Parameters
     ----------
@@ -66,6 +69,11 @@ class Heartbeat:
         Run folder; None keeps nothing, for federates that run as threads.
     federate : str
         Name of the federate.
+
+    Raises
+    ------
+    FederationError
+        When a process of another run holds the file.
     """
 
     def __init__(self, folder: Path | None, federate: str) -> None:
@@ -75,7 +83,7 @@ class Heartbeat:
         self._file = -1
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(beat_file(folder, federate), os.O_RDWR | os.O_CREAT, 0o644)
+            self._file = _hold(beat_file(folder, federate))
             self._write()
 
     def tell(self, stage: Stage, **changes: float | str | Mapping[str, float | str]) -> None:
@@ -104,6 +112,25 @@ class Sign:
 
     beat: Beat
     age_s: float
+
+
+def refuse_if_held(folder: Path) -> None:
+    """Raise FederationError when a run that is going on keeps its signs of life in this folder."""
+    for file in sorted(folder.glob("*.beat")):
+        os.close(_hold(file))
+
+
+def _hold(file: Path) -> int:
+    """Open a file that only one process may have open."""
+    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise FederationError(
+            f"another run is writing to {file.parent.parent}; wait for it, or choose another folder (-o)"
+        ) from None
+    return handle
 
 
 def beat_file(folder: Path, federate: str) -> Path:

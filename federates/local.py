@@ -66,6 +66,8 @@ def run_local(
                 failures.append((min(beat.failed_at, time.monotonic()), error))
                 # The federates' own error reaches nobody when it never joined.
                 h.helicsBrokerGlobalError(broker, ERROR_CODE, f"{name}: {summary(error)}".encode())
+            finally:
+                beat.close()
 
         threads = [threading.Thread(target=run, args=item, name=item[0]) for item in made.items()]
         for thread in threads:

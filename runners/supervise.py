@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from uuid import uuid4
 
-from federates.heartbeat import CULPRIT, Beat, read_sign
+from federates.heartbeat import CULPRIT, Beat, read_sign, refuse_if_held
 from federates.ports import PORT_VARIABLE, reserve_block
 from federates.study import RESULTS_VARIABLE
 from feeders.errors import FederationError
@@ -119,6 +119,7 @@ def run_folder_of(runner: Runner, results_folder: Path | None) -> Path:
 def _fresh_run_folder(runner: Runner, results_folder: Path | None) -> Path:
     folder = run_folder_of(runner, results_folder)
     folder.mkdir(parents=True, exist_ok=True)
+    refuse_if_held(folder)
     for old in (*folder.glob("*.beat"), *folder.glob("*.log")):
         old.unlink()
     return folder

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from federates.heartbeat import Heartbeat, beat_file, process_alive, read_sign, wait_for_end
+from federates.heartbeat import (
+    Heartbeat,
+    beat_file,
+    process_alive,
+    read_sign,
+    refuse_if_held,
+    wait_for_end,
+)
+from feeders.errors import FederationError
 
 
 def test_a_sign_of_life_is_read_as_it_was_told(tmp_path: Path) -> None:
@@ -55,6 +63,17 @@ def test_without_a_folder_nothing_is_written(tmp_path: Path) -> None:
     beat.tell("finished")
     beat.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_runs_cannot_share_a_folder(tmp_path: Path) -> None:
+    refuse_if_held(tmp_path)
+    beat = Heartbeat(tmp_path, "feeder")
+    for attempt in (lambda: Heartbeat(tmp_path, "feeder"), lambda: refuse_if_held(tmp_path)):
+        with pytest.raises(FederationError, match="another run is writing to"):
+            attempt()
+    beat.close()
+    refuse_if_held(tmp_path)
+    Heartbeat(tmp_path, "feeder").close()
 
 
 def test_a_reader_never_sees_half_a_sign(tmp_path: Path) -> None:

@@ -120,16 +120,3 @@ def test_a_progress_line_says_time_prices_rounds_and_voltage() -> None:
     figures = {"time": "T", "lmp": 20.0, "dlmp_mean": 21.0, "rounds": 2.0}
     line = progress_line({**figures, "voltage_min": 0.97, "voltage_min_node": "b.1"})
     assert re.search(r"LMP 20.00, d-LMP 21.00 \$/MWh, 2 rounds, lowest voltage 0.9700 pu at b.1", line)
-
-
-@pytest.mark.federation
-def test_runs_side_by_side_do_not_disturb_each_other(tmp_path: Path) -> None:
-    runners = [make_runner(make_study(tmp_path / f"{k}" / "study")) for k in range(4)]
-    words = [sys.executable, "-m", "runners.cli", "run", "--quiet"]
-    pipes = {"cwd": ROOT, "stderr": subprocess.PIPE, "text": True}
-    running = [subprocess.Popen([*words, str(path)], **pipes) for path in runners]
-    for k, process in enumerate(running):
-        _, errors = process.communicate(timeout=100)
-        assert (process.returncode, errors) == (0, "")
-        with Results(tmp_path / f"{k}" / "out" / "results.h5") as results:
-            assert results.complete

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from toys import NAMES, ROOT, environment, make_runner, make_study
+from toys import NAMES, ROOT, environment, make_runner, make_study, processes
 
 from federates.ports import check_ports, reserve_block
 from federates.results import Results
@@ -75,19 +75,6 @@ def _clean_up(tmp_path: Path) -> Iterator[None]:
     for pid in processes(tmp_path):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-
-
-def processes(folder: Path, *words: str) -> list[int]:
-    """Processes whose command line mentions a folder, and all `words`."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if all(word in line for word in (str(folder), *words)):
-            found.append(int(path.parent.name))
-    return found
 
 
 def leaves_nothing(ended: Ended) -> None:

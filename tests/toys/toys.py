@@ -194,3 +194,16 @@ def environment(**extra: str) -> dict[str, str]:
 
     folder = str(Path(sys.executable).parent)
     return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", **extra}
+
+
+def processes(folder: Path, *words: str) -> list[int]:
+    """Processes whose command line mentions a folder, and all `words`."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if all(word in line for word in (str(folder), *words)):
+            found.append(int(path.parent.name))
+    return found
