@@ -91,9 +91,14 @@ def _explain(detail: ErrorDetails, model: type[BaseModel], file: Path) -> InputE
         what, _, expected = str(detail["ctx"]["error"]).partition("; expected ")
         return InputError(what, where=where, expected=expected)
     expected = detail["msg"][:1].lower() + detail["msg"][1:]
+    meaning = _description(model, [part for part in place if isinstance(part, str)])
     choices = _choices(model, place)
-    nearest = nearest_name(str(found), choices) if choices else ""
-    return InputError(f"{found!r} cannot be used", where=where, expected=expected, nearest=nearest)
+    return InputError(
+        f"{found!r} cannot be used",
+        where=where,
+        expected=f"{expected} ({meaning})" if meaning else expected,
+        nearest=nearest_name(str(found), choices) if choices else "",
+    )
 
 
 def _written(place: Sequence[int | str]) -> str:
@@ -122,8 +127,11 @@ def _inner(annotation: Any) -> type[BaseModel] | None:
 
 
 def _description(model: type[BaseModel], place: Sequence[int | str]) -> str:
-    section, name = _section(model, place[:-1]), str(place[-1])
-    field = section.model_fields.get(name)
+    if not place:
+        return ""
+    fields = _section(model, place[:-1]).model_fields
+    named = {field.alias or name: field for name, field in fields.items()}
+    field = named.get(str(place[-1]))
     return (field.description or "") if field else ""
 
 

@@ -61,7 +61,18 @@ class ResultsWriter:
         ----------
         values : mapping of str to float, str or ndarray
             Value of every dataset, by key.
+
+        Raises
+        ------
+        ResultsError
+            When the file cannot be written, as on a full disk.
         """
+        try:
+            self._append(values)
+        except OSError as error:
+            raise ResultsError(f"{self._file.filename}: cannot be written: {error}") from None
+
+    def _append(self, values: Mapping[str, Value]) -> None:
         row = self._finished
         for key, value in values.items():
             if key not in self._columns:
