@@ -90,6 +90,11 @@ class CentralBranchFlow:
             raise ClearingError(f"the reference solver ends with {self._problem.status!r}")
         return self._read(same, unit)
 
+    @property
+    def solver_seconds(self) -> float:
+        """Time that the solver itself took for the last solution [s]."""
+        return float(self._problem.solver_stats.solve_time)
+
     def _number(self, name: str, size: int, *, nonneg: bool = False) -> cp.Parameter:
         self._numbers[name] = cp.Parameter(size, name=name, nonneg=nonneg)
         return self._numbers[name]
