@@ -16,10 +16,10 @@ from rich.table import Table
 
 from feeders.errors import DlmpError
 from market.settings import MarketSettings, Method
-from runners.runner_file import find_runner, load_runner
+from runners.scenarios import find_study
 from runners.sweeps import Choice, Sample, cold_levels, rounds_to_pass, take_samples, warm_levels
 from runners.timing import machine, ratios, time_clearings, time_day, time_distopf
-from runners.verify import MODELS
+from runners.verify import MODELS, negotiated
 from runners.walk import Day
 
 PUBLISHED_SAMPLES = 3
@@ -45,8 +45,8 @@ def bench_command(study: str, samples: int, repeats: int, published: bool, as_js
     each alternative in turn on the same interval, in this process. All in one run takes some minutes.
     """
     try:
-        content = load_runner(find_runner(study)).study
-        settings, day = content.scenario.market.settings, Day(content)
+        content = find_study(study)
+        settings, day = negotiated(content.scenario.market.settings), Day(content)
         with _progress(quiet=as_json) as (bar, task):
             found = measure(day, settings, samples, repeats, (bar, task))
             if published:
@@ -63,7 +63,7 @@ def bench_command(study: str, samples: int, repeats: int, published: bool, as_js
 
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[tuple[Progress, TaskID]]:
-    with Progress(transient=True, disable=quiet) as bar:
+    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
         yield bar, bar.add_task("measuring", total=2 * len(MODELS) + 1)
 
 

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from feeders.errors import DlmpError
 from market.settings import Model
-from runners.runner_file import find_runner, load_runner
+from runners.scenarios import find_study
 from runners.sweeps import Choice, Level, Sample, cold_levels, rounds_to_pass, take_samples, warm_levels
 from runners.variations import GROUPS, PUBLISHED, USUAL_CHOICE
 from runners.verify import MODELS
@@ -75,8 +75,8 @@ def convergence_command(
     0.1 $/MWh of the central optimum.
     """
     try:
-        content = load_runner(find_runner(study)).study
-        day, settings = Day(content), content.scenario.market.settings
+        content = find_study(study)
+        day, settings = Day(content), replace(content.scenario.market.settings, method="pac-accelerated")
         found = {}
         for name in model or MODELS:
             chosen = take_samples(day, replace(settings, model=name), samples, binding=True)
@@ -109,7 +109,7 @@ def study_model(
         few = samples[:: -(-len(samples) // FEW)]
         choices += [(choice, few) for group in PUBLISHED for choice in group]
     rows = []
-    with Progress(transient=True, disable=quiet) as progress:
+    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as progress:
         task = progress.add_task(samples[0].settings.model, total=len(choices) + 2)
         levels = [cold_levels(sample, USUAL_CHOICE, stop=False) for sample in samples]
         progress.advance(task)
