@@ -166,7 +166,7 @@ def _levels(sample: Sample, choice: Choice, *, warm: bool, stop: bool) -> list[L
 
 
 def _level(clearing: Clearing, answer: Answer, tolerance: float) -> Level:
-    cost = abs(clearing.cost - answer.cost) / max(abs(answer.cost), 1.0)
+    cost = float(abs(clearing.cost - answer.cost) / max(abs(answer.cost), 1.0))
     price = float(np.abs(clearing.prices.real - answer.price).max())
     effort = clearing.rounds, clearing.messages, clearing.scalars
     return Level(tolerance, *effort, cost, price, clearing.status == "solved")
