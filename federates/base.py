@@ -12,6 +12,7 @@ import logging
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ OWN_FAULT, STOPPED = 1, 3
 """Exit codes of a federate that failed, and of one that was stopped by another's failure."""
 ERROR_CODE = 99
 BROKER_WATCH_S = 0.2
+NO_ANSWER = "This function will return a JSON object"
+"""How pyhelics warns of a query that a broken federation did not answer; `_ask` raises an error then."""
 RECENT_S = 10.0
 """Age beyond which the broker's last word belongs to an earlier run [s]."""
 
@@ -145,7 +148,9 @@ def check_publishers(federate: Any) -> None:
 
 def _ask(federate: Any, target: str, question: str) -> list[str]:
     answer = h.helicsQueryExecute(h.helicsCreateQuery(target, question), federate)
-    return [str(item) for item in answer] if isinstance(answer, list) else []
+    if not isinstance(answer, list):
+        raise FederationStopped(f"the federation ended before {target!r} was known: {answer}")
+    return [str(item) for item in answer]
 
 
 def _join(config: FederateConfig, connection: Connection, key: str) -> Any:
@@ -196,6 +201,7 @@ def main(name: str, build: Callable[[Study], Role], arguments: list[str] | None 
 
 def guard(name: str, build: Callable[[Study], Role], folder: Path) -> int:
     """Live a federate's life and turn its end into one message and an exit code."""
+    warnings.filterwarnings("ignore", NO_ANSWER)
     beat: Heartbeat | None = None
     try:
         study = load_study(folder)

@@ -138,7 +138,6 @@ def staged(name: str, study: Study, trouble: Trouble) -> Iterator[tuple[int, Cal
             h.helicsBrokerGlobalError(broker, ERROR_CODE, b"the trial is over")
             finish(2.0)
         h.helicsBrokerDisconnect(broker)
-        h.helicsBrokerFree(broker)
         guard.close()
 
 

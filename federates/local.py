@@ -86,5 +86,5 @@ def _broker(federates: int, key: str) -> Iterator[tuple[str, Any]]:
     try:
         yield name, broker
     finally:
+        # Its finalizer frees it: a second free could hit a later broker at the same address.
         h.helicsBrokerDisconnect(broker)
-        h.helicsBrokerFree(broker)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from soak import WEIGHTS
 from toys import ROLES, ROOT, environment, make_runner, make_study
 
 from federates.base import Role
@@ -19,7 +19,7 @@ from federates.link import FederationStopped, Link, Value
 from federates.local import run_local
 from federates.results import Results
 from federates.study import Study, load_study
-from feeders.errors import DlmpError, FederationError, InputError
+from feeders.errors import ClearingError, DlmpError, FederationError, InputError
 from feeders.network import FloatArray
 
 pytestmark = pytest.mark.federation
@@ -71,6 +71,42 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
             run_local(loaded, ROLES)
             texts.append(loaded.results_file.read_bytes())
     assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize(
+    ("model", "policy", "held", "reason"),
+    [
+        ("Stubborn", "hold_last", True, "after 4 rounds"),
+        ("Stubborn", "dispatch_anyway", False, "after 4 rounds"),
+        ("Helpless", "hold_last", True, "no numbers today"),
+        ("Helpless", "dispatch_anyway", True, "no numbers today"),
+    ],
+)
+def test_what_does_not_settle_is_labelled(
+    tmp_path: Path, model: str, policy: str, held: bool, reason: str
+) -> None:
+    study = make_study(tmp_path / "study", intervals=3, model=f"toy_market:{model}", on_failure=policy)
+    run_local(load_study(study), ROLES)
+    with Results(tmp_path / "out" / "results.h5") as results:
+        records = results.records("market/clearing")
+        dispatch = results.values("market/dispatch_real")
+        price = results.values("market/dlmp_real")
+    assert [record["settled"] for record in records] == [True, False, False]
+    assert [record["held"] for record in records] == [False, held, held]
+    assert all(reason in record["reason"] for record in records[1:])
+    assert (price[1, 0] == price[0, 0]) == held
+    assert (dispatch[1].tolist() == dispatch[0].tolist()) == held
+
+
+@pytest.mark.parametrize(
+    ("model", "says"), [("Stubborn", "after 4 rounds"), ("Helpless", "no numbers today")]
+)
+def test_failing_ends_the_run(tmp_path: Path, model: str, says: str) -> None:
+    study = make_study(tmp_path / "study", intervals=3, model=f"toy_market:{model}", on_failure="fail")
+    with pytest.raises(ClearingError, match=says):
+        run_local(load_study(study), ROLES)
+    with Results(tmp_path / "out" / "results.h5") as results:
+        assert results.intervals == 1
 
 
 class Tampering:
@@ -252,28 +288,11 @@ def test_one_that_fails_before_joining_stops_everybody(tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("intervals", [2_000, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_memory_does_not_grow_with_the_run(tmp_path: Path, intervals: int) -> None:
-    used: list[int] = []
-
-    class Weighing(ROLES["recorder"]):  # type: ignore[misc]
-        def run(self, link: Link) -> None:
-            show = link.show
-
-            def weigh(figures: Mapping[str, float | str]) -> None:
-                used.append(resident_kb())
-                show(figures)
-
-            link.show = weigh  # type: ignore[method-assign]
-            super().run(link)
-
-    study = load_study(make_study(tmp_path / "study", intervals=intervals))
-    run_local(study, {**ROLES, "recorder": Weighing})
-    assert len(used) == intervals
-    with Results(study.results_file) as results:
+    command = [sys.executable, str(ROOT / "tests" / "toys" / "soak.py"), str(tmp_path), str(intervals)]
+    subprocess.run(command, cwd=ROOT, env=environment(), check=True)
+    weights = json.loads((tmp_path / WEIGHTS).read_text())
+    assert len(weights) == intervals
+    with Results(tmp_path / "out" / "results.h5") as results:
         assert results.complete
         assert results.values("wholesale/lmp")[-1] == 20.0 + (intervals - 1) % 20
-    assert used[-1] - used[intervals // 2] < 1024
-
-
-def resident_kb() -> int:
-    """Memory of this process [kB]."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 1024
+    assert weights[-1] - weights[intervals // 2] < 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 from toys import NAMES, ROOT, environment, make_runner, make_study, processes
 
-from federates.ports import check_ports, reserve_block
+from federates.ports import BLOCK, check_ports, reserve_block
 from federates.results import Results
 
 pytestmark = pytest.mark.federation
@@ -137,6 +138,31 @@ def test_one_that_never_joins_is_named(tmp_path: Path) -> None:
     assert "recorder did not join within 4 s" in done.stderr
     started = (tmp_path / "out" / "results.run" / "recorder.log").stat().st_mtime
     assert time.time() - started < 4.0 + ENDS_WITHIN_S
+
+
+def test_a_federate_with_another_key_stays_out(tmp_path: Path) -> None:
+    with command(tmp_path, "helics", {}) as (words, variables, _):
+        runner = tmp_path / "toy.json"
+        table = json.loads(runner.read_text())
+        table["federates"][3]["env"]["HELICS_BROKER_KEY"] = "of-another-run"
+        runner.write_text(json.dumps(table))
+        done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "assets could not join the federation: broker responded with error: broker key" in done.stdout
+
+
+def test_only_this_host_can_connect(tmp_path: Path) -> None:
+    with (
+        command(tmp_path, "helics", {"feeder": "hang@1"}, stall_s=3.0) as (words, variables, port),
+        subprocess.Popen(words, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL) as running,
+    ):
+        wait_for(tmp_path / "fault.time")
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        listening = [row[1].split(":") for row in rows if row[3] == "0A"]
+        ours = [host for host, number in listening if port <= int(number, 16) < port + BLOCK]
+        running.wait()
+    assert len(ours) > 5
+    assert set(ours) == {"0100007F"}
 
 
 @pytest.mark.parametrize("way", ["helics", "dlmp"])

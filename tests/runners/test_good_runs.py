@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from toys import ROOT, environment, make_runner, make_study, processes
+from toys import CONFIGS, ROOT, environment, make_runner, make_study, processes
 
+from federates.local import run_local
 from federates.ports import check_ports, reserve_block
 from federates.results import Results
+from federates.study import load_study
 
 pytestmark = [pytest.mark.federation, pytest.mark.timeout(900)]
 
@@ -59,6 +65,57 @@ def test_four_of_dlmp_run_at_once(tmp_path: Path) -> None:
         assert (process.returncode, errors) == (0, "")
         assert complete(tmp_path / str(k))
     assert processes(tmp_path) == []
+
+
+def test_a_run_is_silent_where_nobody_watches(tmp_path: Path) -> None:
+    runner = make_runner(make_study(tmp_path / "study"))
+    words = [sys.executable, "-m", "runners.cli", "run", str(runner)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert re.fullmatch(r"toy: 6 intervals in [\d.]+ s -> \S+results.h5\n", done.stdout)
+
+
+def test_a_run_shows_its_progress_on_a_terminal(tmp_path: Path) -> None:
+    runner = make_runner(make_study(tmp_path / "study", intervals=300))
+    words = [sys.executable, "-m", "runners.cli", "run", str(runner)]
+    ours, theirs = pty.openpty()
+    variables = environment(TERM="xterm", COLUMNS="160")
+    with subprocess.Popen(
+        words, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL, stderr=theirs
+    ) as running:
+        os.close(theirs)
+        shown = b"".join(iter(lambda: read_some(ours), b""))
+    assert running.returncode == 0
+    plain = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", shown)
+    assert re.search(rb"/300 .*LMP \d\d.00, d-LMP \d\d.00 \$/MWh, \d rounds, lowest voltage", plain)
+
+
+def read_some(terminal: int) -> bytes:
+    """Read what is there; nothing once the other side has closed."""
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:
+        return b""
+
+
+def test_threads_and_processes_agree_on_the_shipped_study(tmp_path: Path) -> None:
+    shutil.copytree(CONFIGS, tmp_path / "configs" / "ieee123_day")
+    scenario = tmp_path / "configs" / "ieee123_day" / "scenario.toml"
+    scenario.write_text(scenario.read_text().replace("intervals = 288", "intervals = 12"))
+    runner = tmp_path / "runners" / "day.json"
+    runner.parent.mkdir()
+    text = (ROOT / "runners" / "ieee123_day.json").read_text()
+    text = text.replace('"directory": ".."', f'"directory": "{ROOT}"')
+    runner.write_text(text.replace("configs/ieee123_day", str(scenario.parent)))
+    port, guard = reserve_block()
+    variables = environment(HELICS_BROKER_PORT=str(port), DLMP_RESULTS_DIR=str(tmp_path / "processes"))
+    with guard:
+        subprocess.run(["helics", "run", f"--path={runner}", "--silent"], env=variables, check=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DLMP_RESULTS_DIR", str(tmp_path / "threads"))
+        run_local(load_study(scenario.parent))
+    one, other = ((tmp_path / way / "results.h5").read_bytes() for way in ("processes", "threads"))
+    assert one == other
 
 
 @pytest.mark.parametrize("way", ["dlmp", "helics"])
