@@ -45,6 +45,10 @@ class Link(Protocol):
     def keys(self) -> tuple[str, ...]:
         """Every topic that this federate reads."""
 
+    @property
+    def publishes(self) -> tuple[str, ...]:
+        """Every topic that this federate publishes."""
+
     def adopt(self, network: Network) -> None:
         """Take the network whose ids fix the length of every vector."""
 
@@ -103,6 +107,11 @@ class HelicsLink:
     def keys(self) -> tuple[str, ...]:
         """Every topic that this federate reads."""
         return tuple(self._inputs)
+
+    @property
+    def publishes(self) -> tuple[str, ...]:
+        """Every topic that this federate publishes."""
+        return tuple(self._outputs)
 
     def adopt(self, network: Network) -> None:
         """Take the network whose ids fix the length of every vector."""

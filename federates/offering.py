@@ -124,17 +124,23 @@ class OfferingFederate:
         return {}
 
     def run(self, link: Link) -> None:
-        """Offer at the start of every interval; read the award when the interval is settled."""
+        """Offer at the start of every interval; hear of the award when the interval is settled.
+
+        An owner with figures of its own hears in time to have them recorded with the interval. Any other
+        hears when it next offers, which spares everybody a request for time.
+        """
         network = self._network(link)
+        settled: Interval | None = None
         for number in range(self.clock.intervals):
             link.wait_until(self.clock.at(number, OFFER_SLOT))
-            now = self._look(link, number)
-            link.publish(f"{self.name}/{OFFER_QUANTITY}", offers_text(number, self.offer(now)))
-            if "market/dispatch_real" in link.keys:
+            if settled is not None:
+                self._hear(link, settled, network)
+            settled = self._look(link, number)
+            link.publish(f"{self.name}/{OFFER_QUANTITY}", offers_text(number, self.offer(settled)))
+            if len(link.publishes) > 1 or number == self.clock.intervals - 1:
                 link.wait_until(self.clock.recording(number) - 1.0)
-                figures = self.award(now, self._awards(link, number, network))
-                for quantity, value in figures.items():
-                    link.publish(f"{self.name}/{quantity}", float(value))
+                self._hear(link, settled, network)
+                settled = None
 
     def close(self) -> None:
         """Nothing to release."""
@@ -146,6 +152,12 @@ class OfferingFederate:
             network = network_from_json(link.text("feeder/network"), where="feeder/network")
         link.adopt(network)
         return network
+
+    def _hear(self, link: Link, then: Interval, network: Network) -> None:
+        """Take notice of the awards of an interval, where they are read."""
+        if "market/dispatch_real" in link.keys:
+            for quantity, value in self.award(then, self._awards(link, then.number, network)).items():
+                link.publish(f"{self.name}/{quantity}", float(value))
 
     def _look(self, link: Link, number: int) -> Interval:
         since = self.clock.at(number, PRICE_SLOT)

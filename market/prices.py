@@ -19,6 +19,7 @@ import scipy.sparse.linalg as sla
 from feeders.network import FloatArray
 from market.atoms import AtomicProblem
 from market.clearing import Prices
+from market.compiled import compiled
 from market.offers import WholesalePrice
 
 BISECTIONS = 100
@@ -72,27 +73,33 @@ class NetworkSolver:
         return response
 
 
+@compiled
 def _on_disc(
     gain: FloatArray, curve: FloatArray, low: FloatArray, high: FloatArray, radius: float
 ) -> FloatArray:
     """Maximise ``gain @ x - curve @ x**2 / 2`` in a box and a disc, by bisection on the disc's multiplier."""
-
-    def powers(multiplier: float) -> FloatArray:
-        best: FloatArray = np.clip(gain / (curve + multiplier), low, high)
-        return best
-
     least, most = 0.0, LEAST_MULTIPLIER
     for _ in range(BISECTIONS):
-        if np.hypot(*powers(most)) <= radius:
+        if _distance(gain, curve, low, high, most) <= radius:
             break
         least, most = most, 2 * most
     for _ in range(BISECTIONS):
         middle = (least + most) / 2
-        if np.hypot(*powers(middle)) > radius:
+        if _distance(gain, curve, low, high, middle) > radius:
             least = middle
         else:
             most = middle
-    return powers(most)
+    return np.minimum(np.maximum(gain / (curve + most), low), high)
+
+
+@compiled
+def _distance(
+    gain: FloatArray, curve: FloatArray, low: FloatArray, high: FloatArray, multiplier: float
+) -> float:
+    """Distance from the centre of the disc of the best powers in the box at a multiplier of the disc."""
+    p = min(max(gain[0] / (curve[0] + multiplier), low[0]), high[0])
+    q = min(max(gain[1] / (curve[1] + multiplier), low[1]), high[1])
+    return float(np.hypot(p, q))
 
 
 def network_solver(problem: AtomicProblem) -> NetworkSolver:

@@ -162,7 +162,8 @@ def _start(runner: Runner, member: Member, environment: Mapping[str, str], log: 
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            # A group and no session: Linux shares processors out by session, which costs a third of the time.
+            process_group=0,
         )
     return _Job(member.name, process, log)
 

@@ -30,6 +30,7 @@ class ScriptedLink:
         self.trace: list[tuple[float, str]] = []
         self.shown: list[Mapping[str, float | str]] = []
         self.offers: tuple[str, ...] = ()
+        self.publishes: tuple[str, ...] = ()
         self._play(0.0)
 
     @property

@@ -57,7 +57,15 @@ def shop_study(toy_study: Study) -> Study:
     return load_study(toy_study.folder)
 
 
-def play(study: Study, scripted: Any) -> tuple[Shop, Any]:
+class Quiet(Shop):
+    """Has nothing of its own to say."""
+
+    def award(self, now: Interval, awards: Mapping[str, Awarded]) -> Mapping[str, float]:
+        super().award(now, awards)
+        return {}
+
+
+def play(study: Study, scripted: Any, kind: type[Shop] = Shop) -> tuple[Shop, Any]:
     prices = {"wholesale/lmp": 21.0, "wholesale/demand_ratio": 0.5}
     awards = {
         "market/dispatch_real": np.array([100.0, 3.0, -4.0]),
@@ -67,7 +75,8 @@ def play(study: Study, scripted: Any) -> tuple[Shop, Any]:
     }
     start = {"feeder/network": network_to_json(study.network), **prices}
     link = scripted({0.0: start, 2.0: awards, 60.0: prices | {"wholesale/lmp": 22.0}, 62.0: awards})
-    role = Shop(study)
+    link.publishes = ("shop/offer",) if kind is Quiet else ("shop/offer", "shop/level")
+    role = kind(study)
     assert role.initial() == {}
     link.inputs |= awards  # known keys from the start, as in a federation
     role.run(link)
@@ -90,6 +99,14 @@ def test_it_offers_in_the_offer_slot_and_hears_before_the_recorder_reads(
             | {"cost_quadratic": 0.0, "q_min_kvar": 0.0, "q_max_kvar": 0.0}
         ],
     }
+
+
+def test_without_figures_to_record_it_hears_when_it_next_offers(shop_study: Study, scripted: Any) -> None:
+    role, link = play(shop_study, scripted, Quiet)
+    assert link.trace == [
+        (1.0, "wait"), (1.0, "shop/offer"), (61.0, "wait"), (61.0, "shop/offer"), (118.0, "wait"),
+    ]  # fmt: skip
+    assert len(role.awards) == 2
 
 
 def test_it_knows_price_and_demand_and_is_told_power_and_price_of_its_phases(
