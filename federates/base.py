@@ -14,6 +14,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ ERROR_CODE = 99
 BROKER_WATCH_S = 0.2
 NO_ANSWER = "This function will return a JSON object"
 """How pyhelics warns of a query that a broken federation did not answer; `_ask` raises an error then."""
+JOINING = threading.Lock()
 RECENT_S = 10.0
 """Age beyond which the broker's last word belongs to an earlier run [s]."""
 
@@ -55,6 +57,10 @@ class Role(Protocol):
         """Flush and release; called on every way out, maybe twice."""
 
 
+Build = Callable[[Study], Role]
+"""What makes a federate's role from the study."""
+
+
 @dataclass(frozen=True)
 class Connection:
     """How a federate reaches its broker.
@@ -65,10 +71,17 @@ class Connection:
         HELICS core; "zmq" between processes, "inproc" between threads.
     options : str
         Further options of the core.
+    core : str
+        Name of a core that several federates of this process share; empty for one of its own.
     """
 
     core_type: str = "zmq"
     options: str = ""
+    core: str = ""
+
+
+ALONE = Connection()
+"""How a federate of a process of its own reaches its broker."""
 
 
 def broker_key(study: Study) -> str:
@@ -76,9 +89,7 @@ def broker_key(study: Study) -> str:
     return os.environ.get("HELICS_BROKER_KEY") or study.name
 
 
-def live(
-    name: str, build: Callable[[Study], Role], study: Study, connection: Connection, beat: Heartbeat
-) -> None:
+def live(name: str, build: Build, study: Study, connection: Connection, beat: Heartbeat) -> None:
     """Live a whole federate's life.
 
     Parameters
@@ -156,14 +167,21 @@ def _ask(federate: Any, target: str, question: str) -> list[str]:
 def _join(config: FederateConfig, connection: Connection, key: str) -> Any:
     settings = config.model_dump(exclude={"publications", "subscriptions"})
     settings["core_type"] = connection.core_type
-    settings["core_name"] = f"{config.name}_{os.getpid()}_{uuid4().hex[:8]}"
+    settings["core_name"] = connection.core or unique_name(config.name)
     settings["core_init_string"] = f"{config.core_init_string} --brokerkey={key} {connection.options}"
     try:
-        return h.helicsCreateValueFederateFromConfig(json.dumps(settings | wired(config)))
+        # HELICS makes a core for the first federate that names it; two at once would make two.
+        with JOINING:
+            return h.helicsCreateValueFederateFromConfig(json.dumps(settings | wired(config)))
     except h.HelicsException as error:
         raise FederationError(
             f"{config.name} could not join the federation: {plain_message(error)}"
         ) from None
+
+
+def unique_name(name: str) -> str:
+    """Name of a core, its like on no host that shares the broker."""
+    return f"{name}_{os.getpid()}_{uuid4().hex[:8]}"
 
 
 def summary(error: BaseException) -> str:
@@ -174,7 +192,7 @@ def summary(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def main(name: str, build: Callable[[Study], Role], arguments: list[str] | None = None) -> int:
+def main(name: str, build: Build, arguments: list[str] | None = None) -> int:
     """Run one federate as a process of its own.
 
     Parameters
@@ -196,18 +214,56 @@ def main(name: str, build: Callable[[Study], Role], arguments: list[str] | None 
     parser.add_argument("--name", default=name, help="name in the federation, if it is another")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    return guard(options.name, build, options.study)
+    return guard({options.name: build}, options.study)
 
 
-def guard(name: str, build: Callable[[Study], Role], folder: Path) -> int:
-    """Live a federate's life and turn its end into one message and an exit code."""
+def guard(builds: Mapping[str, Build], folder: Path) -> int:
+    """Live the lives of a process's federates and turn their ends into messages and one exit code.
+
+    Parameters
+    ----------
+    builds : mapping of str to callable
+        What makes the role of each federate, by its name.
+    folder : Path
+        The study's folder.
+
+    Returns
+    -------
+    int
+        Exit code: 0, 1 for an error of a federate's own, 3 when stopped because of another.
+    """
     warnings.filterwarnings("ignore", NO_ANSWER)
-    beat: Heartbeat | None = None
     try:
         study = load_study(folder)
+    except DlmpError as error:
+        log.error("%s: %s", ", ".join(builds), summary(error))
+        return OWN_FAULT
+    watched = next(iter(builds))
+    threading.Thread(target=_watch_broker, args=(study.run_folder, watched), daemon=True).start()
+    try:
+        if len(builds) > 1:
+            codes = _live_together(builds, study)
+        else:
+            codes = [_survive(*item, study) for item in builds.items()]
+    finally:
+        h.helicsCloseLibrary()
+    return min((code for code in codes if code), default=0)
+
+
+def _live_together(builds: Mapping[str, Build], study: Study) -> list[int]:
+    """Live several lives in threads that share a core; their exit codes."""
+    connection = Connection(options=f"--federates={len(builds)}", core=unique_name("host"))
+    with ThreadPoolExecutor(len(builds)) as pool:
+        lives = [pool.submit(_survive, *item, study, connection) for item in builds.items()]
+    return [life.result() for life in lives]
+
+
+def _survive(name: str, build: Build, study: Study, connection: Connection = ALONE) -> int:
+    """Live one federate's life and turn its end into one message and an exit code."""
+    beat: Heartbeat | None = None
+    try:
         beat = Heartbeat(study.run_folder, name)
-        threading.Thread(target=_watch_broker, args=(study.run_folder, name), daemon=True).start()
-        live(name, build, study, Connection(), beat)
+        live(name, build, study, connection, beat)
         beat.tell("finished")
     except BaseException as error:
         if isinstance(error, FederationStopped) or (isinstance(error, FederationError) and _is_over(beat)):
@@ -217,8 +273,6 @@ def guard(name: str, build: Callable[[Study], Role], folder: Path) -> int:
             log.exception("%s failed", name)
         log.error("%s: %s", name, summary(error))
         return _end(beat, "failed", error, OWN_FAULT)
-    finally:
-        h.helicsCloseLibrary()
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from feeders.errors import InputError, unknown_name
 from feeders.network import ComplexArray, Network
@@ -57,11 +57,29 @@ def find_model(name: str, *, where: str) -> Callable[[Network, MarketSettings], 
     """
     if name not in MODELS and ":" not in name:
         raise unknown_name("market model", name, MODELS, where=where)
-    module, _, member = MODELS.get(name, name).partition(":")
-    try:
-        found: Callable[[Network, MarketSettings], RetailMarket] = getattr(
-            importlib.import_module(module), member
-        )
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"market model {name!r} cannot be loaded: {error}", where=where) from None
+    found: Callable[[Network, MarketSettings], RetailMarket] = import_member(
+        MODELS.get(name, name), kind="market model", where=where
+    )
     return found
+
+
+def import_member(path: str, *, kind: str, where: str) -> Any:
+    """Import what ``package.module:Class`` names.
+
+    Parameters
+    ----------
+    path : str
+        What a user wrote.
+    kind, where : str
+        What it is to be, and where it is named, for messages.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    module, _, member = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), member)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"{kind} {path!r} cannot be loaded: {error}", where=where) from None

@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verdict": ("runners.verdict:verdict_command", "Judge a run by its AC states; the exit code says it."),
     "verify": ("runners.verify:verify_command", "Hold negotiated clearings to the central reference."),
     "bench": ("runners.bench:bench_command", "Measure rounds and times of a clearing against alternatives."),
+    "crowd": ("runners.crowd:crowd_command", "Measure what more offering federates cost a run."),
     "convergence": ("runners.convergence:convergence_command", "Find out what makes a negotiation converge."),
     "compare": ("runners.compare:compare_command", "Run variants of a study and compare their verdicts."),
     "settle": ("runners.settle:settle_command", "Say who pays whom in a run, and store it with the results."),

@@ -62,14 +62,14 @@ def check_study(runner: Runner, *, port: int | None = None) -> Report:
     notes: list[str] = []
     errors += _gather(_configs(runner, study, configs, notes))
     if not errors:
-        others = {member.name for member in runner.members} - set(configs)
+        others = set(runner.federates) - set(configs)
         errors += _gather(_wiring(study, configs, others))
     errors += _gather(_feeder(study, configs))
     errors += _gather(_inputs(study))
     errors += _gather(_settings(runner, study))
     errors += _gather(_places(runner, study, port))
     topics = sum(len(config.publications) for config in configs.values())
-    return Report(tuple(errors), tuple(notes), len(runner.members), topics)
+    return Report(tuple(errors), tuple(notes), len(runner.federates), topics)
 
 
 def _gather(check: Iterator[DlmpError]) -> list[DlmpError]:
@@ -84,7 +84,7 @@ def _gather(check: Iterator[DlmpError]) -> list[DlmpError]:
 
 def _processes(runner: Runner) -> Iterator[DlmpError]:
     """Every process can be started, and the broker waits for exactly the others."""
-    path, there = runner.path, [member.name for member in runner.members]
+    path, there = runner.path, list(runner.federates)
     for name in runner.expected:
         if name not in there:
             yield InputError(
@@ -112,32 +112,42 @@ def _startable(runner: Runner, member: Member) -> Iterator[DlmpError]:
     program = member.arguments[0]
     if find_program(program) is None:
         yield InputError(f"there is no program {program!r}", where=f"{where}.exec")
-    if member.module.startswith(BUILT_IN) and importlib.util.find_spec(member.module) is None:
+    for path in dict.fromkeys((member.module, *member.federates.values())):
+        yield from _importable(path, f"{where}.exec")
+
+
+def _importable(path: str, where: str) -> Iterator[DlmpError]:
+    """Hold what is to run to what there is: a module of ours, and a class in it that a host names."""
+    module, _, member = path.partition(":")
+    if not module.startswith(BUILT_IN):
+        return
+    if importlib.util.find_spec(module) is None:
         package = importlib.util.find_spec(BUILT_IN.rstrip("."))
         places = package.submodule_search_locations if package else None
-        names = [f"{BUILT_IN}{path.stem}" for place in places or [] for path in Path(place).glob("*.py")]
-        yield InputError(
-            f"there is no module {member.module!r}",
-            where=f"{where}.exec",
-            nearest=nearest_name(member.module, names),
-        )
+        names = [f"{BUILT_IN}{file.stem}" for place in places or [] for file in Path(place).glob("*.py")]
+        yield InputError(f"there is no module {module!r}", where=where, nearest=nearest_name(module, names))
+    elif member and not hasattr(importlib.import_module(module), member):
+        known = vars(importlib.import_module(module))
+        classes = [name for name, found in known.items() if isinstance(found, type)]
+        near = nearest_name(member, classes)
+        yield InputError(f"there is no class {member!r} in {module}", where=where, nearest=near)
 
 
 def _configs(
     runner: Runner, study: Study, configs: dict[str, FederateConfig], notes: list[str]
 ) -> Iterator[DlmpError]:
     """Read the HELICS configuration of every federate into `configs`."""
-    for member in runner.members:
+    for name, member in runner.federates.items():
         built_in = member.module.startswith(BUILT_IN)
-        if not built_in and not study.config_file(member.name).is_file():
-            notes.append(f"{member.name} brings its own HELICS configuration; its topics were not checked")
+        if not built_in and not study.config_file(name).is_file():
+            notes.append(f"{name} brings its own HELICS configuration; its topics were not checked")
             continue
         try:
             if built_in:
                 _same_study(runner, member, study)
-            configs[member.name] = study.config(member.name)
+            configs[name] = study.config(name)
             if built_in:
-                check_complete(configs[member.name], study.config_file(member.name))
+                check_complete(configs[name], study.config_file(name))
         except DlmpError as error:
             yield error
 
@@ -229,15 +239,16 @@ def _inputs(study: Study) -> Iterator[DlmpError]:
 def _settings(runner: Runner, study: Study) -> Iterator[DlmpError]:
     """Hold what the scenario tells offering federates of ours to what they want to know."""
     owners = {table.name for table in study.scenario.owner}
-    for member in runner.members:
-        if member.name not in owners or not member.module.startswith(BUILT_IN):
+    modules = {name: path for member in runner.members for name, path in member.federates.items()}
+    for name, path in modules.items():
+        if name not in owners or not path.startswith(BUILT_IN):
             continue
-        module = importlib.import_module(member.module)
+        module = importlib.import_module(path.partition(":")[0])
         models = [item for item in vars(module).values() if isinstance(item, type)]
         for model in models:
             if issubclass(model, Section) and model.__module__ == module.__name__:
                 try:
-                    read_settings(study.scenario, study.scenario_file, member.name, model)
+                    read_settings(study.scenario, study.scenario_file, name, model)
                 except DlmpError as error:
                     yield error
 

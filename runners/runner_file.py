@@ -14,10 +14,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from federates.checked_file import read_json, validate
+from federates.hosting import hosted
 from federates.study import SCENARIO_FILE, Study, load_study
 from feeders.errors import InputError, nearest_name
 
-BROKER_MODULE = "runners.broker"
+BROKER_MODULE, HOST_MODULE = "runners.broker", "federates.host"
 RUNNERS = Path("runners")
 """Folder in which a study's name is looked up."""
 
@@ -53,6 +54,13 @@ class Member(_Table):
         """What follows the module on the command line."""
         words = self.arguments
         return words[words.index("-m") + 2 :] if self.module else words[1:]
+
+    @property
+    def federates(self) -> dict[str, str]:
+        """What runs every federate that the process is, a module, or hosts, ``module:Class``."""
+        if self.module != HOST_MODULE:
+            return {self.name: self.module}
+        return dict(map(hosted, self.operands[1:]))
 
 
 class RunnerFile(_Table):
@@ -101,6 +109,11 @@ class Runner:
     def members(self) -> tuple[Member, ...]:
         """Every process but the broker."""
         return self.content.federates[1:]
+
+    @property
+    def federates(self) -> dict[str, Member]:
+        """Process of every federate."""
+        return {name: member for member in self.members for name in member.federates}
 
     @property
     def expected(self) -> list[str]:
@@ -161,11 +174,13 @@ def load_runner(path: Path) -> Runner:
         Naming file, key, what was expected and the nearest valid key; also for a name given twice.
     """
     content = validate(RunnerFile, read_json(path), path)
-    names = [member.name for member in content.federates]
-    for k, name in enumerate(names):
-        if name in names[:k]:
-            where = f"{path} federates[{k}].name"
-            raise InputError(f"{name!r} is listed twice", where=where, expected="each name once")
+    seen: set[str] = set()
+    for k, member in enumerate(content.federates):
+        for name in dict.fromkeys((member.name, *member.federates)):
+            if name in seen:
+                where = f"{path} federates[{k}].name"
+                raise InputError(f"{name!r} is listed twice", where=where, expected="each name once")
+            seen.add(name)
     return Runner(path, content)
 
 

@@ -52,6 +52,7 @@ class _Job:
     """One process and its log."""
 
     name: str
+    federates: tuple[str, ...]
     process: subprocess.Popen[bytes]
     log: Path
 
@@ -165,7 +166,7 @@ def _start(runner: Runner, member: Member, environment: Mapping[str, str], log: 
             # A group and no session: Linux shares processors out by session, which costs a third of the time.
             process_group=0,
         )
-    return _Job(member.name, process, log)
+    return _Job(member.name, tuple(member.federates), process, log)
 
 
 def _follow(
@@ -229,7 +230,7 @@ def _signal_group(job: _Job, number: signal.Signals) -> None:
 
 
 def _beats(jobs: list[_Job], run_folder: Path) -> dict[str, Beat]:
-    signs = {job.name: read_sign(run_folder, job.name) for job in jobs}
+    signs = {name: read_sign(run_folder, name) for job in jobs for name in job.federates}
     return {name: sign.beat for name, sign in signs.items() if sign is not None}
 
 
@@ -243,7 +244,7 @@ def _explain(jobs: list[_Job], first: _Job, run_folder: Path) -> Failure:
         culprit, message = str(broker.figures.get(CULPRIT, "")), broker.error
     elif own is not None:
         culprit, message = own.federate, own.error
-    job = next((job for job in jobs if job.name == culprit), first)
+    job = next((job for job in jobs if culprit in (job.name, *job.federates)), first)
     return Failure(job.name, message or _ended(job), _exit_code(job), tail(job.log))
 
 

@@ -104,7 +104,7 @@ def main() -> int:
             fault.strike()
         return FaultyRole(role, fault)
 
-    return guard(options.name, build, options.study)
+    return guard({options.name: build}, options.study)
 
 
 if __name__ == "__main__":
