@@ -145,9 +145,8 @@ def write_crowd(name: str, count: int, folder: Path, *, hosted: bool = False) ->
     study = write_variant(runner.study, variant, runner.study.folder, folder)
     owners = {f"owner_{k + 1}": load for k, load in enumerate(flexible[:count])}
     _add_owners(study, owners)
-    content = _moved(runner, folder)
-    broker, directory = content["federates"][0], content["federates"][0]["directory"]
-    broker["exec"] += "".join(f",{owner}" for owner in owners)
+    content = _moved(runner, folder, [*runner.expected, *owners])
+    directory = content["federates"][0]["directory"]
     content["federates"] += _members(list(owners), folder, directory, hosted=hosted)
     (folder / RUNNER).write_text(json.dumps(content, indent=2))
     return folder / RUNNER
@@ -166,12 +165,14 @@ def _add_owners(study: Study, owners: Mapping[str, str]) -> None:
         file.write_text(json.dumps(content))
 
 
-def _moved(runner: Runner, folder: Path) -> dict[str, Any]:
-    """Read a runner file and point it at a study in another folder."""
+def _moved(runner: Runner, folder: Path, expected: Sequence[str]) -> dict[str, Any]:
+    """Read a runner file, point it at a study in another folder, and let its broker wait for more."""
     content: dict[str, Any] = json.loads(runner.path.read_text())
     for member in content["federates"]:
         words = shlex.split(member["exec"])
         words[words.index(runner.broker.operands[0])] = str(folder)
+        if "--federates" in words:
+            words[words.index("--federates") + 1] = ",".join(expected)
         member |= {"exec": shlex.join(words), "directory": str(runner.folder(runner.broker))}
     return content
 

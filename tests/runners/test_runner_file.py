@@ -34,6 +34,24 @@ def test_command_lines_are_split_as_a_shell_does(line: str, module: str, operand
     assert (member.module, member.operands) == (module, operands)
 
 
+def test_a_host_stands_for_its_federates() -> None:
+    line = "python -u -m federates.host configs/x a=federates.pv:Pv b=federates.assets:Assets"
+    member = Member(name="both", exec=line, directory=".")
+    assert member.federates == {"a": "federates.pv:Pv", "b": "federates.assets:Assets"}
+    alone = Member(name="x", exec="python -m federates.feeder configs/x", directory=".")
+    assert alone.federates == {"x": "federates.feeder"}
+
+
+def test_a_federate_is_hosted_once(tmp_path: Path) -> None:
+    path = make_runner(make_study(tmp_path / "study"))
+    table: dict[str, Any] = json.loads(path.read_text())
+    line = "python -m federates.host configs/x assets=federates.assets:Assets"
+    table["federates"].append({"name": "host", "exec": line, "directory": "."})
+    path.write_text(json.dumps(table))
+    with pytest.raises(InputError, match="'assets' is listed twice"):
+        load_runner(path)
+
+
 def test_a_study_is_found_by_path_and_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     path = Path("runners/ieee123_day.json")
