@@ -14,8 +14,8 @@ import cvxpy as cp
 import numpy as np
 import scipy.sparse as sp
 
-from feeders.errors import ClearingError
 from feeders.network import ComplexArray, FloatArray, IntArray, Network
+from market.central_solver import solve
 from market.offers import Offer, WholesalePrice
 from market.settings import MarketSettings
 from market.three_phase_layout import POWER_UNIT, Structure, structure
@@ -78,12 +78,7 @@ class CentralThreePhase:
         unit = max(abs(price.lmp), LEAST_PRICE_UNIT) * POWER_UNIT / 1e3
         self._set_network(anchor)
         self._set_market(anchor, offers, price, unit)
-        try:
-            self._problem.solve(solver=self._solver, ignore_dpp=False)
-        except cp.error.SolverError as error:
-            raise ClearingError(f"the reference solver gave up: {error}") from error
-        if self._problem.status not in ("optimal", "optimal_inaccurate"):
-            raise ClearingError(f"the reference solver ends with {self._problem.status!r}")
+        solve(self._problem, self._solver)
         head = anchor.state.head.sum()
         offset = (price.lmp * head.real + price.reactive * head.imag) / 1e3
         per_mwh = unit / POWER_UNIT * 1e3

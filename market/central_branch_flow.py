@@ -9,10 +9,10 @@ import cvxpy as cp
 import numpy as np
 import scipy.sparse as sp
 
-from feeders.errors import ClearingError
 from feeders.network import ComplexArray, FloatArray, IntArray, Network
 from market.branch_flow import LEAST_PRICE_UNIT, PHASES
 from market.branch_flow_layout import BASE_KVA, cone_layout
+from market.central_solver import solve
 from market.equivalent import Equivalent
 from market.offers import Offer, WholesalePrice
 from market.reduction import reduce_tree
@@ -85,9 +85,7 @@ class CentralBranchFlow:
         unit = max(abs(price.lmp), LEAST_PRICE_UNIT) * BASE_KVA / 1e3
         self._set_network(same, demand)
         self._set_market(same, offers, price, unit)
-        self._problem.solve(solver=self._solver)
-        if self._problem.status not in ("optimal", "optimal_inaccurate"):
-            raise ClearingError(f"the reference solver ends with {self._problem.status!r}")
+        solve(self._problem, self._solver)
         return self._read(same, unit)
 
     @property

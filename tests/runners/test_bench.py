@@ -36,8 +36,6 @@ from runners.variations import GROUPS, PUBLISHED, USUAL_CHOICE, steeper
 from runners.walk import Day
 from tests.runners.conftest import make_study
 
-pytestmark = pytest.mark.filterwarnings("default:Solution may be inaccurate:UserWarning")
-
 
 @pytest.fixture(scope="module")
 def morning(tmp_path_factory: pytest.TempPathFactory) -> Path:

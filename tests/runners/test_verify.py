@@ -28,8 +28,6 @@ from runners.verify import (
 from runners.walk import Day
 from tests.runners.conftest import make_study
 
-pytestmark = pytest.mark.filterwarnings("default:Solution may be inaccurate:UserWarning")
-
 NAMES = {"intervals", "cost_gap_max", "dlmp_gap_max", "rounds_cold", "rounds_warm_median", "rounds_warm_max"}
 
 
