@@ -76,7 +76,7 @@ def test_a_run_is_silent_where_nobody_watches(tmp_path: Path) -> None:
 
 
 def test_a_run_shows_its_progress_on_a_terminal(tmp_path: Path) -> None:
-    runner = make_runner(make_study(tmp_path / "study", intervals=300))
+    runner = make_runner(make_study(tmp_path / "study", intervals=60))
     words = [sys.executable, "-m", "runners.cli", "run", str(runner)]
     ours, theirs = pty.openpty()
     variables = environment(TERM="xterm", COLUMNS="160")
@@ -87,7 +87,7 @@ def test_a_run_shows_its_progress_on_a_terminal(tmp_path: Path) -> None:
         shown = b"".join(iter(lambda: read_some(ours), b""))
     assert running.returncode == 0
     plain = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", shown)
-    assert re.search(rb"/300 .*LMP \d\d.00, d-LMP \d\d.00 \$/MWh, \d rounds, lowest voltage", plain)
+    assert re.search(rb"/60 .*LMP \d\d.00, d-LMP \d\d.00 \$/MWh, \d rounds, lowest voltage", plain)
 
 
 def read_some(terminal: int) -> bytes:
@@ -120,7 +120,7 @@ def test_threads_and_processes_agree_on_the_shipped_study(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("way", ["dlmp", "helics"])
 def test_a_second_run_into_the_same_folder_disturbs_nobody(tmp_path: Path, way: str) -> None:
-    runner = make_runner(make_study(tmp_path / "study", intervals=600))
+    runner = make_runner(make_study(tmp_path / "study", intervals=200))
     port, guard = reserve_block()
     dlmp = [sys.executable, "-m", "runners.cli", "run", str(runner)]
     other = dlmp if way == "dlmp" else ["helics", "run", f"--path={runner}"]

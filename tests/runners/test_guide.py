@@ -16,7 +16,7 @@ from market.offers import Offer
 from runners.contract_page import PAGE, contract_page
 from runners.preflight import check_study
 from runners.pytest_plugin import try_federate
-from runners.runner_file import load_runner
+from runners.runner_file import Member, load_runner
 from runners.supervise import supervise
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +61,7 @@ def write_study(place: Path) -> tuple[Path, Path]:
     scenario = scenario.replace("period_s = 300", "period_s = 3600").replace("T00:00", "T14:00")
     owner = next(text for text in blocks("toml") if "cold_store" in text)
     (study / "scenario.toml").write_text(f"{scenario}\n{owner}\n")
-    config, offer, member = blocks("json")
+    config, offer, member, _ = blocks("json")
     (study / "cold_store.json").write_text(config)
     for name in ("market", "recorder"):
         table = json.loads((study / f"{name}.json").read_text())
@@ -78,6 +78,15 @@ def write_study(place: Path) -> tuple[Path, Path]:
     file = place / "runners" / "cold_store.json"
     file.write_text(json.dumps(runner))
     return script, file
+
+
+def test_the_guides_host_is_a_process_of_a_runner_file() -> None:
+    host = Member.model_validate_json(blocks("json")[3])
+    assert host.federates == {
+        "pv_66": "federates.pv:Pv",
+        "pv_114": "federates.pv:Pv",
+        "store": "cold_store:ColdStore",
+    }
 
 
 @pytest.mark.federation
