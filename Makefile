@@ -1,4 +1,5 @@
 # Two commands: `make demo` runs one day and sums it up, `make test` runs lint, types and all tests.
+# `make proof` runs what takes minutes: thirty runs in a row, and ten thousand intervals.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,13 +10,16 @@ WORKERS ?= 2
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint types pytest install clean
+.PHONY: demo test proof lint types pytest install clean
 
 demo: install
 	helics run --path=runners/$(STUDY).json
 	dlmp summary $(RESULTS)
 
 test: install lint types pytest
+
+proof: install
+	pytest -m slow -n $(WORKERS)
 
 lint: install
 	ruff check .
