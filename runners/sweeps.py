@@ -89,9 +89,14 @@ class Level:
     converged: bool
 
     @property
-    def passes(self) -> bool:
+    def near(self) -> bool:
         """Whether cost and prices are near enough to the optimum."""
-        return self.converged and self.cost <= COST_GAP and self.price <= PRICE_GAP
+        return self.cost <= COST_GAP and self.price <= PRICE_GAP
+
+    @property
+    def passes(self) -> bool:
+        """Whether they are, and the agents knew when to stop."""
+        return self.converged and self.near
 
 
 def take_samples(day: Day, settings: MarketSettings, count: int, *, binding: bool = False) -> list[Sample]:
@@ -173,11 +178,15 @@ def _level(clearing: Clearing, answer: Answer, tolerance: float) -> Level:
 
 
 def rounds_to_pass(levels: Sequence[Level]) -> int | None:
-    """Find the rounds at the loosest tolerance from which on every level passes; None if the last fails."""
+    """Find the rounds at the loosest tolerance that is met and from which on every level is near the optimum.
+
+    A tolerance too tight for the budget of rounds does not count against looser ones. None when there is no
+    such tolerance.
+    """
     rounds = None
     for level in levels:
-        if not level.passes:
+        if not level.near:
             rounds = None
-        elif rounds is None:
+        elif rounds is None and level.converged:
             rounds = level.rounds
     return rounds

@@ -65,7 +65,9 @@ def level(
         ([level(0.1, 10, price=0.2), level(0.01, 50), level(0.001, 80)], 50),
         ([level(0.1, 10), level(0.01, 50, cost=2e-4), level(0.001, 80)], 80),
         ([level(0.1, 10), level(0.01, 50, price=0.11)], None),
-        ([level(0.1, 10), level(0.01, 50, converged=False)], None),
+        ([level(0.1, 10), level(0.01, 50, converged=False)], 10),
+        ([level(0.1, 10), level(0.01, 50, price=0.11, converged=False)], None),
+        ([level(0.1, 10, price=0.2), level(0.01, 50, converged=False)], None),
     ],
 )
 def test_rounds_count_from_where_a_clearing_keeps_passing(levels: list[Level], expected: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Owners that fail in their second interval, for a host to survive or not."""
+"""Owners that fail, at the start or in their second interval, for a host to end well all the same."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 from federates.assets import Assets
 from federates.offering import Interval
+from federates.study import Study
+from feeders.errors import InputError
 from market.offers import Offer
 
 
@@ -23,6 +25,15 @@ class Raising(Assets):
     def mark(self) -> None:
         """Say when it happened."""
         Path(self.study.scenario_file.parent / "fault.time").write_text(repr(time.time()))
+
+
+class Refusing(Raising):
+    """Cannot even be made."""
+
+    def __init__(self, study: Study, name: str) -> None:
+        super().__init__(study, name)
+        self.mark()
+        raise InputError("a fault on purpose", where=name)
 
 
 class Hanging(Raising):
