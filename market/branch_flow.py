@@ -94,7 +94,6 @@ class BranchFlowModel:
         linear[lay.current] = self.settings.loss_weight * price.lmp * same.resistance
         linear[[lay.p[0], lay.q[0], *lay.current]] *= BASE_KVA / 1e3 / unit
         soft_lower, soft_upper, penalty = _soft_limits(self, same, unit)
-        lower[lay.current] = lower[lay.v_from] = 0.0
         pairs, radius = _discs(self, table)
         return AtomicProblem(
             quadratic=quadratic,

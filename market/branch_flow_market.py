@@ -36,8 +36,10 @@ from market.tangents import Tangents, in_units
 if TYPE_CHECKING:
     from market.central_branch_flow import CentralBranchFlow
 
-MAX_TANGENTS = 12
+MAX_TANGENTS = 30
 """Times that the cones may be replaced by new tangents in one clearing."""
+HEAD_P = 0
+"""Position of the head power, whose cost is the LMP."""
 TANGENT_SETTLED = 1e-4
 """Largest move of a flow between tangents that counts as none [pu of 1 MVA]."""
 
@@ -96,11 +98,8 @@ class BranchFlowMarket:
         method = self.settings.method
         if method == "central":
             reference = self._reference().solve(same, demand, accepted, price)
-            x, solution, effort = (
-                reference.x,
-                Solution(reference.x[-2 * self._n :], reference.limits),
-                Effort(),
-            )
+            solution = Solution(reference.x[self._first :], reference.limits)
+            x, effort = reference.x, Effort()
         elif method == "pac-accelerated":
             x, solution, effort = self._follow_tangents(problem, x)
         else:
@@ -109,32 +108,37 @@ class BranchFlowMarket:
         return with_effort(clearing, effort, refused)
 
     @property
-    def _n(self) -> int:
-        return len(self.model.network.resources)
+    def _first(self) -> int:
+        """Position of the first resource variable."""
+        return self.model.layout.n - 2 * len(self.model.network.resources)
 
     def _follow_tangents(self, problem: AtomicProblem, x: FloatArray) -> tuple[FloatArray, Solution, Effort]:
         """Negotiate on tangents until the flows that they were taken at stay."""
-        n, units, warmth, total = 2 * self._n, self.model.units, self.warmth, Effort()
-        tangents = Tangents(problem)
+        n, units, warmth, total = self._first, self.model.units, self.warmth, Effort()
+        tangents, limits = Tangents(problem), np.zeros(n)
         if warmth is not None:
-            powers = warmth.dispatch * units.variable[-n:]
-            x = tangents.flow(x, np.clip(powers, problem.lower[-n:], problem.upper[-n:]))
+            powers = warmth.dispatch * units.variable[n:]
+            x = tangents.flow(x, np.clip(powers, problem.lower[n:], problem.upper[n:]))
         for k in range(MAX_TANGENTS):
             flat = _damped(tangents.at(x), self._curvature, x)
-            flat = in_units(flat, np.append(x[:-n], np.zeros(n)), units)
+            flat = in_units(flat, np.append(x[:n], np.zeros(len(x) - n)), units)
             loose = max(self.settings.tolerance, FIRST_TOLERANCE if k == 0 else 0.0)
-            solution, effort, warmth = self._negotiate(flat, warmth, replace(self.settings, tolerance=loose))
-            total = total.and_then(effort)
-            before, x = x, tangents.flow(x, solution.resources * units.variable[-n:])
-            moved = float(np.max(np.abs((x - before)[:-n])))
+            left = max(self.settings.max_rounds - total.rounds, 0)
+            settings = replace(self.settings, tolerance=loose, max_rounds=left)
+            solution, effort, warmth = self._negotiate(flat, warmth, settings)
+            total, limits = total.and_then(effort), solution.limits
+            before, x = x, tangents.flow(x, solution.resources * units.variable[n:])
+            moved = float(np.max(np.abs((x - before)[:n])))
             within = max(effort.primal, effort.dual) <= self.settings.tolerance
             if moved < TANGENT_SETTLED and within:
+                break
+            if total.rounds >= self.settings.max_rounds:
+                total = replace(total, converged=False)
                 break
         else:
             total = replace(total, converged=False)
         self.warmth = warmth
-        limits = solution.limits * units.cost / units.variable[:-n]
-        return x, Solution(x[-n:], limits), total
+        return x, Solution(x[n:], limits * units.cost / units.variable[:n]), total
 
     def _negotiate(
         self, flat: AtomicProblem, warmth: Warmth | None, settings: MarketSettings
@@ -174,10 +178,10 @@ class BranchFlowMarket:
             tuning=self.tuning,
         )
         x, y = talk.x[:n], talk.y[:m]
-        gradient = (problem.rows.T @ y - problem.linear)[: n - 2 * self._n]
+        gradient = (problem.rows.T @ y - problem.linear)[: self._first]
         penalty = problem.penalty[: len(gradient)]
         limits = np.where(penalty > 0, np.clip(gradient, -penalty, penalty), 0.0)
-        return x, Solution(x[-2 * self._n :], limits), Effort().add(talk)
+        return x, Solution(x[self._first :], limits), Effort().add(talk)
 
     def _reference(self) -> CentralBranchFlow:
         """Make the central statement once; its library takes a second to import, so only when asked for."""
@@ -203,11 +207,10 @@ def _curvature(model: BranchFlowModel) -> tuple[FloatArray, FloatArray]:
 
 
 def _damped(problem: AtomicProblem, curvature: tuple[FloatArray, FloatArray], x: FloatArray) -> AtomicProblem:
-    """Keep resources with a flat cost near the flow that the tangents were taken at."""
-    n = 2 * len(curvature[0])
-    own = problem.quadratic[-n:]
-    added = np.where(own > 0, 0.0, np.concatenate(curvature))
+    """Keep resources near the flow that the tangents were taken at, by what the curvature of losses costs."""
+    first = len(x) - 2 * len(curvature[0])
+    added = np.concatenate(curvature) * abs(problem.linear[HEAD_P])
     quadratic, linear = problem.quadratic.copy(), problem.linear.copy()
-    quadratic[-n:] += added
-    linear[-n:] -= added * x[-n:]
+    quadratic[first:] += added
+    linear[first:] -= added * x[first:]
     return replace(problem, quadratic=quadratic, linear=linear)

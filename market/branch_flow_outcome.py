@@ -128,7 +128,7 @@ def _limits(
         k = int(lay.loading[line])
         branch = model.network.branches[model.tree.entry_branch[line + 1]]
         limit = branch.rating_a * model.settings.rating_scale
-        price = 2 * float(multipliers[k]) * problem.cost_unit / limit
+        price = 2 * float(multipliers[k]) * problem.cost_unit / limit / len(branch.phases)
         value, beyond = limit * float(np.sqrt(max(x[k], 0.0))), pays(problem, multipliers, k)
         found += [
             SoftLimit("rating", f"{branch.name}.{p}", value, limit, price, beyond) for p in branch.phases
@@ -151,13 +151,14 @@ def _voltage_limits(
     chosen = int(buses[np.argmin(same.gain[buses]) if low else np.argmax(same.gain[buses])])
     bus: Bus = model.network.buses[chosen]
     limit = model.settings.voltage_low_pu if low else model.settings.voltage_high_pu
+    slope = 2 * limit / float(same.gain[chosen]) / len(bus.phases)
     return [
         SoftLimit(
             kind="voltage_low" if low else "voltage_high",
             where=f"{bus.name}.{phase}",
             value=float(np.sqrt(x[k] * same.gain[chosen])),
             limit=limit,
-            price=abs(float(multipliers[k])) * problem.cost_unit * 2 * limit / float(same.gain[chosen]),
+            price=abs(float(multipliers[k])) * problem.cost_unit * slope,
             exceeded=pays(problem, multipliers, k),
         )
         for phase in bus.phases

@@ -187,7 +187,7 @@ class CentralBranchFlow:
         by_name = {offer.resource: offer for offer in offers}
         rows = [_offer_row(by_name.get(name), scale) for name in self.network.resource_ids]
         keys = ("p_min", "p_max", "q_min", "q_max", "s_max", "cost", "curve", "ratio")
-        for key, column in zip(keys, np.array(rows).T, strict=True):
+        for key, column in zip(keys, np.reshape(rows, (-1, len(keys))).T, strict=True):
             numbers[key].value = column
 
     def _read(self, same: Equivalent, unit: float) -> ConeSolution:
@@ -220,7 +220,7 @@ def _offer_row(offer: Offer | None, scale: float) -> tuple[float, ...]:
     if offer is None:
         return (0.0,) * 8
     free = offer.reactive_ratio is None
-    far = 10 * max(abs(offer.p_min_kw), abs(offer.p_max_kw), 1.0)
+    far = 10 * max(map(abs, (offer.p_min_kw, offer.p_max_kw, offer.q_min_kvar, offer.q_max_kvar, 1.0)))
     return (
         offer.p_min_kw / BASE_KVA,
         offer.p_max_kw / BASE_KVA,

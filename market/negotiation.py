@@ -141,7 +141,8 @@ def negotiate_areas(
         duals = solver.duals(problem.linear[:n] + limits)
         full = np.concatenate([solver.state(resources), resources])
         opening = Start(full[condensed.variables], condensed.start_duals(duals, -limits), weight)
-        talk = _talk(condensed.problem, opening, settings, tuning)
+        left = replace(settings, max_rounds=max(settings.max_rounds - effort.rounds, 0))
+        talk = _talk(condensed.problem, opening, left, tuning)
         effort, weight = effort.add(talk), talk.weight
         full[condensed.variables] = talk.x
         limits = np.zeros(n)

@@ -14,8 +14,8 @@ from market.prices import network_solver
 
 FLOW_STEPS = 60
 """Steps after which a branch flow counts as unsolvable; some five are usual."""
-FLOW_SOLVED = 1e-10
-"""Last step of a solved branch flow, in the units of the problem."""
+FLOW_SOLVED, FLOW_LOST = 1e-10, 1e6
+"""Last step of a solved branch flow, and a step after which there will be none, in units of the problem."""
 
 
 class Tangents:
@@ -79,8 +79,11 @@ class Tangents:
             slack = x[current] - (x[p] ** 2 + x[q] ** 2) / x[v]
             step = factors.solve(np.append(problem.rows @ x - problem.row_lower, slack))
             x[:n] -= step
-            if np.max(np.abs(step)) < FLOW_SOLVED:
+            size = np.max(np.abs(step))
+            if size < FLOW_SOLVED:
                 return x
+            if not size < FLOW_LOST:
+                break
         raise ClearingError("no balanced branch flow carries the dispatch: the voltage collapses")
 
 
