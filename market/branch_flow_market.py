@@ -207,10 +207,15 @@ def _curvature(model: BranchFlowModel) -> tuple[FloatArray, FloatArray]:
 
 
 def _damped(problem: AtomicProblem, curvature: tuple[FloatArray, FloatArray], x: FloatArray) -> AtomicProblem:
-    """Keep resources near the flow that the tangents were taken at, by what the curvature of losses costs."""
+    """Keep resources near the flow that the tangents were taken at, by what the curvature of losses costs.
+
+    A cost that curves by itself needs less of it: with h the damping, c the cost's own curvature and H that
+    of the losses, an error shrinks by (H - h) / (c + h) from tangent to tangent; h = H - c/2 at least halves it.
+    """
     first = len(x) - 2 * len(curvature[0])
-    added = np.concatenate(curvature) * abs(problem.linear[HEAD_P])
     quadratic, linear = problem.quadratic.copy(), problem.linear.copy()
+    losses = np.concatenate(curvature) * abs(problem.linear[HEAD_P])
+    added = np.maximum(losses - quadratic[first:] / 2, 0.0)
     quadratic[first:] += added
     linear[first:] -= added * x[first:]
     return replace(problem, quadratic=quadratic, linear=linear)
