@@ -209,8 +209,8 @@ def _curvature(model: BranchFlowModel) -> tuple[FloatArray, FloatArray]:
 def _damped(problem: AtomicProblem, curvature: tuple[FloatArray, FloatArray], x: FloatArray) -> AtomicProblem:
     """Keep resources near the flow that the tangents were taken at, by what the curvature of losses costs.
 
-    A cost that curves by itself needs less of it: with h the damping, c the cost's own curvature and H that
-    of the losses, an error shrinks by (H - h) / (c + h) from tangent to tangent; h = H - c/2 at least halves it.
+    A cost that curves by itself needs less: with h the damping, c the cost's own curvature and H that of the
+    losses, an error shrinks by (H - h) / (c + h) from tangent to tangent; h = H - c/2 at least halves it.
     """
     first = len(x) - 2 * len(curvature[0])
     quadratic, linear = problem.quadratic.copy(), problem.linear.copy()

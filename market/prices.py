@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg as sla
 
+from feeders.errors import ClearingError
 from feeders.network import FloatArray
 from market.atoms import AtomicProblem
 from market.clearing import Prices
@@ -103,9 +104,18 @@ def _distance(
 
 
 def network_solver(problem: AtomicProblem) -> NetworkSolver:
-    """Factorise the network rows in the network variables."""
+    """Factorise the network rows in the network variables.
+
+    Raises
+    ------
+    ClearingError
+        When they do not determine the network, as where a negotiation has run away.
+    """
     n = problem.n_state
-    return NetworkSolver(problem, sla.splu(problem.rows[:n, :n].tocsc()))
+    try:
+        return NetworkSolver(problem, sla.splu(problem.rows[:n, :n].tocsc()))
+    except RuntimeError as error:
+        raise ClearingError(f"the rows of the network have no solution: {error}") from None
 
 
 def prices_by_cause(real: FloatArray, reactive: FloatArray, price: WholesalePrice) -> Prices:

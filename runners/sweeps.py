@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 import numpy as np
 
+from feeders.errors import ClearingError
 from feeders.network import ComplexArray, Network
 from feeders.state import AcState
 from market.clearing import Clearing
@@ -162,7 +164,10 @@ def _levels(sample: Sample, choice: Choice, *, warm: bool, stop: bool) -> list[L
     for tolerance in TOLERANCES:
         market = choice.market(sample, tolerance)
         market.warmth = warmth
-        levels.append(_level(clear(market, sample.case, sample.state), sample.answer, tolerance))
+        try:
+            levels.append(_level(clear(market, sample.case, sample.state), sample.answer, tolerance))
+        except ClearingError:
+            levels.append(Level(tolerance, market.settings.max_rounds, 0, 0, inf, inf, False))
         settled = [level.passes for level in levels[-STAYS:]]
         spent = levels[-1].rounds >= market.settings.max_rounds
         if stop and (spent or (len(settled) == STAYS and all(settled))):
