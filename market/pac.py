@@ -38,7 +38,7 @@ MOMENTUM = 0.3
 """Extrapolation of the duals in `nst-pac`."""
 DUAL_RATIO, CONE_RATIO = 1.0, 100.0
 """Dual over primal step of the published iterations, on linear networks and with cones: on the IEEE 123-node
-feeder the best powers of ten."""
+feeder no other power of ten does better at every hour."""
 
 
 @dataclass(frozen=True)

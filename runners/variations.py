@@ -13,6 +13,8 @@ from market.settings import Method
 from runners.sweeps import Choice
 
 NEVER = 1e300
+LONG = 40_000
+"""Budget of rounds with one agent a bus."""
 ALL = 1e9
 """Margin that watches every limit."""
 USUAL_CHOICE = Choice("usual", "usual")
@@ -38,7 +40,9 @@ def _weight(name: str, ratio: float, inertia: float) -> Choice:
 
 
 def _agents(count: int) -> Choice:
-    return Choice("agents", f"{count}" if count else "one a bus", settings=(("agents", count),))
+    if not count:
+        return Choice("agents", "one a bus", settings=(("agents", 0), ("max_rounds", LONG)))
+    return Choice("agents", f"{count}", settings=(("agents", count),))
 
 
 def _watch(name: str, margin: float) -> Choice:
@@ -49,7 +53,7 @@ def _published(method: Method, name: str, ratio: float | None = None, **tuning: 
     choice = replace(USUAL, **tuning)  # type: ignore[arg-type]
     if ratio is not None:
         choice = replace(choice, gains=partial(atom_gains, ratio=ratio))
-    return Choice(method, name, choice, (("method", method), ("agents", 0), ("max_rounds", 40_000)))
+    return Choice(method, name, choice, (("method", method), ("agents", 0), ("max_rounds", LONG)))
 
 
 GROUPS: tuple[tuple[Choice, ...], ...] = (
