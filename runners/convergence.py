@@ -75,6 +75,8 @@ def convergence_command(
     0.1 $/MWh of the central optimum.
     """
     try:
+        if figure is not None:
+            _check_figure(figure)
         content = find_study(study)
         day, settings = Day(content), replace(content.scenario.market.settings, method="pac-accelerated")
         found = {}
@@ -200,6 +202,13 @@ def levels_table(model: str, levels: Sequence[Sequence[Level]]) -> Table:
 
 def _text(rounds: float) -> str:
     return NEVER if rounds == float("inf") else f"{rounds:.0f}"
+
+
+def _check_figure(file: Path) -> None:
+    """Say before minutes of work that a figure cannot be drawn."""
+    from runners.convergence_figure import check_figure
+
+    check_figure(file)
 
 
 def draw(found: Mapping[str, Sequence[Sequence[Level]]], file: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,17 @@ LEAST = 1e-9
 """Smaller errors are drawn here: they are rounding."""
 
 
+def check_figure(file: Path) -> None:
+    """Raise InputError unless a figure can be drawn: into a .png, .svg or .pdf, and with matplotlib."""
+    kind = file.suffix.lstrip(".")
+    if kind not in METADATA:
+        raise InputError(f"a figure cannot be {kind!r}", where=str(file), expected="one of png, svg, pdf")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise InputError(
+            "matplotlib is not installed", where=str(file), expected='pip install "dlmp-cosim[report]"'
+        )
+
+
 def draw_levels(found: Mapping[str, Sequence[Sequence[Level]]], file: Path) -> None:
     """Draw every sample as a dot and the worst of each tolerance as a line.
 
@@ -34,15 +46,9 @@ def draw_levels(found: Mapping[str, Sequence[Sequence[Level]]], file: Path) -> N
     InputError
         When matplotlib is not installed, or the file's kind is unknown.
     """
-    kind = file.suffix.lstrip(".")
-    if kind not in METADATA:
-        raise InputError(f"a figure cannot be {kind!r}", where=str(file), expected="one of png, svg, pdf")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError(
-            "matplotlib is not installed", where=str(file), expected='pip install "dlmp-cosim[report]"'
-        ) from None
+    check_figure(file)
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(9.0, 3.2), layout="constrained")
     panels: tuple[tuple[str, Callable[[Level], float], float | None], ...] = (
         ("rounds", lambda level: float(level.rounds), None),
@@ -55,7 +61,7 @@ def draw_levels(found: Mapping[str, Sequence[Sequence[Level]]], file: Path) -> N
         if wanted is not None:
             axes.axhline(wanted, color=GREY, linestyle="--", linewidth=1)
     figure.axes[0].legend(frameon=False)
-    figure.savefig(file, dpi=160, metadata=METADATA[kind])
+    figure.savefig(file, dpi=160, metadata=METADATA[file.suffix.lstrip(".")])
 
 
 def _panel(

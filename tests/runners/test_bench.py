@@ -169,7 +169,14 @@ def test_the_figure_of_equal_levels_is_equal(tmp_path: Path, kind: str) -> None:
     assert kind != "png" or one == two
 
 
-def test_a_figure_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+def test_a_figure_of_an_unknown_kind_is_refused_before_any_work(tmp_path: Path) -> None:
+    command = ["ieee123_day", "--figure", str(tmp_path / "figure.bmp")]
+    done = CliRunner().invoke(convergence.convergence_command, command)
+    assert done.exit_code == 1
+    assert "a figure cannot be 'bmp'; expected one of png, svg, pdf" in done.output
+
+
+def test_no_figure_of_an_unknown_kind_is_drawn(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="one of png, svg, pdf"):
         convergence.draw({}, tmp_path / "figure.xls")
 
