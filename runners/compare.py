@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import multiprocessing
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from rich.table import Table
 
 from federates.results import Results
 from federates.study import Study, load_study
-from feeders.errors import DlmpError
+from feeders.errors import DlmpError, InputError, nearest_name
 from feeders.network import FloatArray
 from market.audit import IntervalRecord
 from runners.variants import Variant, read_cases, write_variant
@@ -102,6 +103,26 @@ class Metrics:
     predicted_low: float
 
 
+def choose(variants: Sequence[Variant], only: Sequence[str], cases: Path) -> list[Variant]:
+    """Choose the variants whose name contains any of some texts; all when there are none.
+
+    Raises
+    ------
+    InputError
+        When a text is in no name.
+    """
+    names = [variant.name for variant in variants]
+    for part in only:
+        if not any(part in name for name in names):
+            raise InputError(
+                f"no variant's name contains {part!r}",
+                where=f"{cases} --only",
+                expected="a part of a name such as " + names[0],
+                nearest=nearest_name(part, names),
+            )
+    return [variant for variant in variants if not only or any(part in variant.name for part in only)]
+
+
 @click.command("compare")
 @click.argument("cases", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), required=True)
@@ -117,7 +138,7 @@ def compare_command(cases: Path, output: Path, jobs: int, only: tuple[str, ...],
     """
     try:
         base, variants = read_cases(cases)
-        chosen = [v for v in variants if not only or any(part in v.name for part in only)]
+        chosen = choose(variants, only, cases)
         studies = [write_variant(base, variant, cases.parent, output / variant.name) for variant in chosen]
         found = run_all(studies, chosen, jobs)
     except DlmpError as error:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from runners.compare import Metrics, blocks, compare_command, markdown
+from runners.compare import Metrics, blocks, choose, compare_command, markdown
+from runners.variants import read_cases
 
 BASE = Path(__file__).parents[2] / "configs" / "ieee123_day"
 CASES = f'''
@@ -101,3 +102,22 @@ def test_a_wrong_cases_file_ends_with_one_line(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert result.output.startswith("Error: ")
     assert "none.toml" in result.output
+
+
+def test_a_part_of_no_name_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    cases = tmp_path / "cases.toml"
+    cases.write_text(CASES)
+    command = [str(cases), "-o", str(tmp_path / "out"), "--only", "evening_ancored"]
+    done = CliRunner().invoke(compare_command, command)
+    assert done.exit_code == 1
+    assert "no variant's name contains 'evening_ancored'" in done.output
+    assert "did you mean 'evening_anchored'?" in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_parts_of_names_choose(tmp_path: Path) -> None:
+    cases = tmp_path / "cases.toml"
+    cases.write_text(CASES)
+    _, variants = read_cases(cases)
+    assert [item.name for item in choose(variants, ["balan"], cases)] == ["evening_balanced"]
+    assert choose(variants, [], cases) == list(variants)
