@@ -1,4 +1,4 @@
-"""OpenDSS as the AC engine of a `Network`: the only module that talks to it.
+"""OpenDSS as the AC engine of a `Network`: the only module that speaks its language.
 
 Balance of every solved state: head = sum of loads + losses - capacitors - sum of injections. Losses are what
 enters all branches less what leaves them; a capacitor gives ``kvar * |V|**2`` of reactive power.
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
-import opendssdirect
 
 from feeders.dss_script import build_commands
 from feeders.engine import Regulators
 from feeders.errors import FeederError
 from feeders.network import TAP_STEP, ComplexArray, FloatArray, IntArray, Network, node_id
+from feeders.opendss_library import DSSException, engine_for
 from feeders.setpoints import check_option, check_setpoints, check_taps, failed_state
 from feeders.state import AcState
 from feeders.terminals import injection_terminals, load_terminals
@@ -93,8 +93,7 @@ class OpenDssFeeder:
         self.network = network
         self._automatic = regulators == "automatic" and control_mode != "off"
         self._tolerance = tolerance
-        self._engine: Any = opendssdirect.dss.NewContext().to_dss_python()
-        self._engine.AllowChangeDir = False
+        self._engine = engine_for(self)
         self._loads = load_terminals(network)
         self._injections = injection_terminals(network)
         start = network.initial_taps * (regulators != "neutral")
@@ -172,7 +171,7 @@ class OpenDssFeeder:
         """Solve; False when the power flow does not converge or regulators keep moving."""
         try:
             solution.Solve()
-        except opendssdirect.DSSException as error:
+        except DSSException as error:
             if error.args[0] == CONTROLS_UNSETTLED:
                 return False
             raise FeederError(f"OpenDSS could not solve {self.network.name}: {error}") from error
@@ -185,7 +184,7 @@ class OpenDssFeeder:
             text.Command = "clear"
             for command in build_commands(self.network, tolerance=self._tolerance, automatic=self._automatic):
                 text.Command = command
-        except opendssdirect.DSSException as error:
+        except DSSException as error:
             raise FeederError(f"OpenDSS refused the circuit of {self.network.name}: {error}") from error
         self.set_taps(taps)
         circuit = self._engine.ActiveCircuit

@@ -13,7 +13,7 @@ PACKAGES = ("feeders", "market", "federates", "runners")
 """Each may import itself and those before it."""
 ROOMS = {
     "helics": ("federates/", "runners/broker.py"),
-    "opendssdirect": ("feeders/opendss.py",),
+    "opendssdirect": ("feeders/opendss_library.py",),
     "cvxpy": ("market/central",),
     "power_grid_model": ("feeders/pgm.py",),
     "click": ("runners/",),
