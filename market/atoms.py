@@ -116,7 +116,7 @@ class Boundary:
     @property
     def messages_per_round(self) -> int:
         """Values from each owner to each of its readers, and dual values back."""
-        return 2 * len(np.unique(np.stack([self.reader, self.owner]), axis=1).T)
+        return 2 * len(set(zip(self.reader.tolist(), self.owner.tolist(), strict=True)))
 
     @property
     def scalars_per_round(self) -> int:
@@ -129,8 +129,9 @@ def boundary(problem: AtomicProblem) -> Boundary:
     entries = problem.rows.tocoo()
     reader, owner = problem.row_atom[entries.row], problem.variable_atom[entries.col]
     across = reader != owner
-    reads = np.unique(np.stack([reader[across], entries.col[across]]), axis=1)
-    return Boundary(reads[0], problem.variable_atom[reads[1]], reads[1])
+    n = len(problem.linear)
+    readers, variables = np.divmod(np.unique(reader[across] * n + entries.col[across]), n)
+    return Boundary(readers, problem.variable_atom[variables], variables)
 
 
 def with_copies(problem: AtomicProblem) -> AtomicProblem:

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg as sla
 
-from feeders.network import FloatArray
+from feeders.network import FloatArray, IntArray
 from market.atoms import AtomicProblem
 
 RUIZ_PASSES = 10
@@ -44,14 +44,14 @@ def local_gains(problem: AtomicProblem, passes: int = RUIZ_PASSES, *, by_reach: 
     by_reach : bool, optional
         Whether resources count in their own reach or in the units of the model.
     """
-    size = abs(problem.rows).tocsr()
+    size = abs(problem.rows).tocoo()
     known = np.full(size.shape[1], np.inf)
     if by_reach and problem.reach is not None:
         known = np.maximum(problem.reach, LEAST_REACH)
     row, col = _ruiz(size, passes, known)
-    scaled = sp.diags(row) @ size @ sp.diags(col)
-    tau = col**2 / _positive(np.asarray(scaled.sum(axis=0)).ravel())
-    sigma = row**2 / _positive(np.asarray(scaled.sum(axis=1)).ravel())
+    scaled = size.data * row[size.row] * col[size.col]
+    tau = col**2 / _positive(_sums(size.col, scaled, len(col)))
+    sigma = row**2 / _positive(_sums(size.row, scaled, len(row)))
     return Gains(_fit_cones(problem, tau), sigma)
 
 
@@ -93,19 +93,23 @@ def uniform_gains(problem: AtomicProblem, ratio: float = 1.0) -> Gains:
     return Gains(tau, np.full(problem.rows.shape[0], np.sqrt(ratio) / norm))
 
 
-def _ruiz(size: sp.csr_matrix, passes: int, known: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _ruiz(size: sp.coo_matrix, passes: int, known: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Scale rows and columns to a largest entry of one; columns with a finite unit in `known` keep it."""
     free = ~np.isfinite(known)
     row, col = np.ones(size.shape[0]), np.where(free, 1.0, known)
-    entries = size.tocoo()
     for _ in range(passes):
-        value = entries.data * row[entries.row] * col[entries.col]
+        value = size.data * row[size.row] * col[size.col]
         high_row, high_col = np.zeros_like(row), np.zeros_like(col)
-        np.maximum.at(high_row, entries.row, value)
-        np.maximum.at(high_col, entries.col, value)
+        np.maximum.at(high_row, size.row, value)
+        np.maximum.at(high_col, size.col, value)
         row /= np.sqrt(_positive(high_row))
         col[free] /= np.sqrt(_positive(high_col))[free]
     return row, col
+
+
+def _sums(place: IntArray, value: FloatArray, count: int) -> FloatArray:
+    """Sum of the values at each place."""
+    return np.bincount(place, value, count).astype(np.float64, copy=False)
 
 
 def _positive(value: FloatArray) -> FloatArray:

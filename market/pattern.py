@@ -59,7 +59,7 @@ def pattern(blocks: Mapping[str, tuple[IntArray, IntArray]], shape: tuple[int, i
         names=tuple(blocks),
         sizes=tuple(len(row) for row, _ in blocks.values()),
         position=position,
-        indices=places % shape[1],
-        indptr=np.concatenate([[0], np.cumsum(counts)]),
+        indices=(places % shape[1]).astype(np.intc),
+        indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.intc),
         shape=shape,
     )
