@@ -63,6 +63,7 @@ class BranchFlowModel:
         self.reach[self.layout.resource_q] = reactive / BASE_KVA
         self.units = negotiated_units(self.layout)
         self._pattern = _pattern(self)
+        self._variable_atom, self._row_atom = _variable_atoms(self), _row_atoms(self)
 
     def problem(
         self, same: Equivalent, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
@@ -107,8 +108,8 @@ class BranchFlowModel:
             row_lower=rhs,
             row_upper=rhs,
             row_penalty=np.full(lay.m, np.inf),
-            variable_atom=_variable_atoms(self),
-            row_atom=_row_atoms(self),
+            variable_atom=self._variable_atom,
+            row_atom=self._row_atom,
             parent=self.tree.parent,
             discs=pairs,
             disc_radius=radius,
@@ -194,19 +195,21 @@ def _offer_columns(
     model: BranchFlowModel, table: list[Offer | None], unit: float
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Linear and quadratic costs, lower and upper bounds; a resource without an offer stays at zero."""
-    lay = model.layout
-    linear, quadratic = np.zeros(lay.n), np.zeros(lay.n)
-    lower, upper = np.full(lay.n, -np.inf), np.full(lay.n, np.inf)
-    for k, offer in enumerate(table):
-        p, q = lay.resource_p[k], lay.resource_q[k]
-        lower[[p, q]] = upper[[p, q]] = 0.0
-        if offer is None:
-            continue
-        lower[p], upper[p] = offer.p_min_kw / BASE_KVA, offer.p_max_kw / BASE_KVA
-        linear[p] = offer.cost_linear * BASE_KVA / 1e3 / unit
-        quadratic[p] = offer.cost_quadratic * BASE_KVA**2 / 1e3 / unit
-        if offer.reactive_ratio is None:
-            lower[q], upper[q] = offer.q_min_kvar / BASE_KVA, offer.q_max_kvar / BASE_KVA
+    lay, n = model.layout, model.layout.n
+    linear, quadratic = np.zeros(n), np.zeros(n)
+    lower, upper = np.full(n, -np.inf), np.full(n, np.inf)
+    own = np.concatenate([lay.resource_p, lay.resource_q])
+    lower[own] = upper[own] = 0.0
+    offers = [(k, offer) for k, offer in enumerate(table) if offer is not None]
+    p = lay.resource_p[np.array([k for k, _ in offers], dtype=np.int64)]
+    lower[p] = np.array([offer.p_min_kw for _, offer in offers]) / BASE_KVA
+    upper[p] = np.array([offer.p_max_kw for _, offer in offers]) / BASE_KVA
+    linear[p] = np.array([offer.cost_linear for _, offer in offers]) * BASE_KVA / 1e3 / unit
+    quadratic[p] = np.array([offer.cost_quadratic for _, offer in offers]) * BASE_KVA**2 / 1e3 / unit
+    free = [(k, offer) for k, offer in offers if offer.reactive_ratio is None]
+    q = lay.resource_q[np.array([k for k, _ in free], dtype=np.int64)]
+    lower[q] = np.array([offer.q_min_kvar for _, offer in free]) / BASE_KVA
+    upper[q] = np.array([offer.q_max_kvar for _, offer in free]) / BASE_KVA
     return linear, quadratic, lower, upper
 
 

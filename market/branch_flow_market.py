@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from market.negotiation import Effort, Warmth, begin, negotiate_areas, negotiate
 from market.offers import Offer, WholesalePrice, accept_offers
 from market.outcome import Solution
 from market.pac import USUAL, Start, Tuning, negotiate
-from market.prices import network_solver
+from market.prices import NetworkSolver, network_solver
 from market.settings import MarketSettings
 from market.tangents import Tangents, in_units
 
@@ -44,7 +44,30 @@ TANGENT_SETTLED = 1e-4
 """Largest move of a flow between tangents that counts as none [pu of 1 MVA]."""
 
 FIRST_TOLERANCE = 1e-2
-"""Tolerance on the first tangents, which are taken at a guess: more would be lost with them."""
+"""Tolerance on first tangents that were taken at a guess: more would be lost with them."""
+MAX_OPENINGS = 3
+"""Times that resources may answer prices before they negotiate."""
+
+
+class Opening(NamedTuple):
+    """Where a clearing begins to negotiate.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n,)
+        Flow that the first tangents are taken at.
+    solver : NetworkSolver
+        Network on those tangents.
+    start : Warmth
+        Where to begin on them.
+    settled : bool
+        Whether the resources' answer to the prices there leads there, and no limit has a price.
+    """
+
+    x: FloatArray
+    solver: NetworkSolver
+    start: Warmth
+    settled: bool
 
 
 class BranchFlowMarket:
@@ -93,7 +116,7 @@ class BranchFlowMarket:
         check_case(state, demand, price)
         accepted, refused = accept_offers(self.model.network, offers)
         same = self._at_taps(state.tap)
-        problem = self.model.problem(same, demand, accepted, price)
+        tangents = Tangents(self.model.problem(same, demand, accepted, price))
         x = start_state(self.model, same, state)
         method = self.settings.method
         if method == "central":
@@ -101,10 +124,10 @@ class BranchFlowMarket:
             solution = Solution(reference.x[self._first :], reference.limits)
             x, effort = reference.x, Effort()
         elif method == "pac-accelerated":
-            x, solution, effort = self._follow_tangents(problem, x)
+            x, solution, effort = self._follow_tangents(tangents, x)
         else:
-            x, solution, effort = self._negotiate_cones(problem, x)
-        clearing = read_branch_flow(self.model, same, problem, price, x, solution, accepted, demand)
+            x, solution, effort = self._negotiate_cones(tangents.problem, x)
+        clearing = read_branch_flow(self.model, same, tangents, price, x, solution, accepted, demand)
         return with_effort(clearing, effort, refused)
 
     @property
@@ -112,40 +135,67 @@ class BranchFlowMarket:
         """Position of the first resource variable."""
         return self.model.layout.n - 2 * len(self.model.network.resources)
 
-    def _follow_tangents(self, problem: AtomicProblem, x: FloatArray) -> tuple[FloatArray, Solution, Effort]:
+    def _follow_tangents(self, tangents: Tangents, x: FloatArray) -> tuple[FloatArray, Solution, Effort]:
         """Negotiate on tangents until the flows that they were taken at stay."""
-        n, units, warmth, total = self._first, self.model.units, self.warmth, Effort()
-        tangents, limits = Tangents(problem), np.zeros(n)
-        if warmth is not None:
-            powers = warmth.dispatch * units.variable[n:]
-            x = tangents.flow(x, np.clip(powers, problem.lower[n:], problem.upper[n:]))
-        for k in range(MAX_TANGENTS):
-            flat = _damped(tangents.at(x), self._curvature, x)
-            flat = in_units(flat, np.append(x[:n], np.zeros(len(x) - n)), units)
-            loose = max(self.settings.tolerance, FIRST_TOLERANCE if k == 0 else 0.0)
+        n, units, own, total = self._first, self.model.units, self.settings.tolerance, Effort()
+        x, solver, start, settled = self._open(tangents, x)
+        tolerance = own if settled else max(own, FIRST_TOLERANCE)
+        for _ in range(MAX_TANGENTS):
             left = max(self.settings.max_rounds - total.rounds, 0)
-            settings = replace(self.settings, tolerance=loose, max_rounds=left)
-            solution, effort, warmth = self._negotiate(flat, warmth, settings)
-            total, limits = total.and_then(effort), solution.limits
-            before, x = x, tangents.flow(x, solution.resources * units.variable[n:])
-            moved = float(np.max(np.abs((x - before)[:n])))
-            within = max(effort.primal, effort.dual) <= self.settings.tolerance
-            if moved < TANGENT_SETTLED and within:
+            settings = replace(self.settings, tolerance=tolerance, max_rounds=left)
+            solution, effort, warmth = self._negotiate(solver, start, settings)
+            total, tolerance = total.and_then(effort), own
+            before, powers = x, solution.resources * units.variable[n:]
+            x = tangents.flow(x, powers, units.plainly(solver))
+            if self._moved(before, x) < TANGENT_SETTLED and max(effort.primal, effort.dual) <= own:
                 break
             if total.rounds >= self.settings.max_rounds:
                 total = replace(total, converged=False)
                 break
+            solver, start = self._take(tangents, x, warmth)
         else:
             total = replace(total, converged=False)
         self.warmth = warmth
-        return x, Solution(x[n:], limits * units.cost / units.variable[:n]), total
+        return x, Solution(x[n:], solution.limits * units.cost / units.variable[:n]), total
+
+    def _open(self, tangents: Tangents, x: FloatArray) -> Opening:
+        """Take tangents where the resources' answers to prices lead, while those break no limit.
+
+        What an answer costs is a sweep, much less than talks on tangents that are soon left behind.
+        """
+        n, units, problem, warmth = self._first, self.model.units, tangents.problem, self.warmth
+        if warmth is not None:
+            powers = warmth.dispatch * units.variable[n:]
+            last = tangents.find_flow(x, np.clip(powers, problem.lower[n:], problem.upper[n:]))
+            x = x if last is None else last
+        for _ in range(MAX_OPENINGS):
+            solver, start = self._take(tangents, x, warmth)
+            if start.limits.any():
+                return Opening(x, solver, start, settled=False)
+            answered = tangents.find_flow(x, start.dispatch * units.variable[n:], units.plainly(solver))
+            if answered is None or _breaks_limits(problem, answered):
+                return Opening(x, solver, start, settled=False)
+            if self._moved(x, answered) < TANGENT_SETTLED:
+                return Opening(x, solver, start, settled=True)
+            x, warmth = answered, start
+        return Opening(x, *self._take(tangents, x, warmth), settled=False)
+
+    def _take(self, tangents: Tangents, x: FloatArray, warmth: Warmth | None) -> tuple[NetworkSolver, Warmth]:
+        """Take tangents at a flow, and where to begin on them."""
+        n, flat = self._first, _damped(tangents.at(x), self._curvature, x)
+        centre = np.append(x[:n], np.zeros(len(x) - n))
+        solver = network_solver(in_units(flat, centre, self.model.units))
+        return solver, begin(solver.problem, solver, warmth)
+
+    def _moved(self, before: FloatArray, after: FloatArray) -> float:
+        """Largest move of a flow [pu of 1 MVA]."""
+        return float(np.max(np.abs((after - before)[: self._first])))
 
     def _negotiate(
-        self, flat: AtomicProblem, warmth: Warmth | None, settings: MarketSettings
+        self, solver: NetworkSolver, start: Warmth, settings: MarketSettings
     ) -> tuple[Solution, Effort, Warmth]:
         """Negotiate once on tangents."""
-        solver = network_solver(flat)
-        start = begin(flat, solver, warmth)
+        flat = solver.problem
         if settings.agents:
             solution, effort, weight = negotiate_areas(flat, solver, self.area, start, settings, self.tuning)
         else:
@@ -204,6 +254,10 @@ def _curvature(model: BranchFlowModel) -> tuple[FloatArray, FloatArray]:
         weight * loss_curvature(*wires, own, home, ones, kw / BASE_KVA) for kw in nameplates(network)
     )
     return real, reactive
+
+
+def _breaks_limits(problem: AtomicProblem, x: FloatArray) -> bool:
+    return bool(np.any((x < problem.soft_lower) | (x > problem.soft_upper)))
 
 
 def _damped(problem: AtomicProblem, curvature: tuple[FloatArray, FloatArray], x: FloatArray) -> AtomicProblem:

@@ -19,7 +19,7 @@ from market.tangents import Tangents
 def read_branch_flow(
     model: BranchFlowModel,
     same: Equivalent,
-    problem: AtomicProblem,
+    tangents: Tangents,
     price: WholesalePrice,
     x: FloatArray,
     solution: Solution,
@@ -34,8 +34,8 @@ def read_branch_flow(
         The model.
     same : Equivalent
         Balanced feeder at the interval's taps.
-    problem : AtomicProblem
-        Problem with cones.
+    tangents : Tangents
+        The problem, with cones, and their tangents.
     price : WholesalePrice
         LMP at the head.
     x : ndarray, shape (n,)
@@ -47,7 +47,7 @@ def read_branch_flow(
     demand : ndarray, shape (n_load,)
         Nominal demand before curtailment [kVA].
     """
-    lay, network = model.layout, model.network
+    lay, network, problem = model.layout, model.network, tangents.problem
     v_atom = np.concatenate([[same.v_source], x[lay.v]])
     v_bus = v_atom[model.tree.atom_of_bus] * same.gain
     dispatch = _dispatch(model, offers, x)
@@ -60,7 +60,7 @@ def read_branch_flow(
         power_from=np.repeat(flow / phases, phases),
         head=np.full(len(network.head_ids), head),
         losses_kw=float(same.resistance @ x[lay.current]) * BASE_KVA,
-        prices=_prices(model, problem, price, x, solution),
+        prices=_prices(model, tangents, price, x, solution),
         cost=settled_cost(problem, x, solution.limits) * problem.cost_unit,
         limits=tuple(_limits(model, same, problem, x, solution.limits)),
         exactness_gap=float(np.max(x[lay.current] * x[lay.v_from] - x[lay.p[1:]] ** 2 - x[lay.q[1:]] ** 2)),
@@ -99,11 +99,11 @@ def _drawn(same: Equivalent, demand: ComplexArray, dispatch: ComplexArray, v_bus
 
 
 def _prices(
-    model: BranchFlowModel, problem: AtomicProblem, price: WholesalePrice, x: FloatArray, solution: Solution
+    model: BranchFlowModel, tangents: Tangents, price: WholesalePrice, x: FloatArray, solution: Solution
 ) -> Prices:
     """Split the duals at the tangent of the solution by cause; see `market.prices`."""
     lay, n_state = model.layout, len(x) - 2 * len(model.network.resources)
-    solver = network_solver(Tangents(problem).at(x))
+    problem, solver = tangents.problem, network_solver(tangents.at(x))
     voltage, rating = solution.limits.copy(), solution.limits.copy()
     voltage[lay.loading] = 0.0
     rating[lay.v] = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,10 @@ import scipy.sparse as sp
 from feeders.errors import ClearingError
 from feeders.network import FloatArray
 from market.atoms import AtomicProblem
-from market.prices import network_solver
+from market.prices import NetworkSolver, network_solver
+
+Solve = Callable[[FloatArray], FloatArray]
+"""Solution of square rows for known right-hand sides."""
 
 FLOW_STEPS = 60
 """Steps after which a branch flow counts as unsolvable; some five are usual."""
@@ -56,7 +60,7 @@ class Tangents:
         rows.data[self.problem.rows.nnz :] = slopes.ravel()[self._order]
         return replace(self._flat, rows=rows)
 
-    def flow(self, x: FloatArray, resources: FloatArray) -> FloatArray:
+    def flow(self, x: FloatArray, resources: FloatArray, solve: Solve | None = None) -> FloatArray:
         """Branch flow under a dispatch, cones tight: Newton's method with the factors of one tangent.
 
         Parameters
@@ -65,26 +69,37 @@ class Tangents:
             A flow not far away.
         resources : ndarray, shape (n_resource_variable,)
             Resource variables.
+        solve : callable, optional
+            Solves the network rows of the tangents at `x`; factorised here unless somebody has done so.
 
         Raises
         ------
         ClearingError
             When no flow is found.
         """
-        problem, factors = self.problem, network_solver(self.at(x)).factors
+        found = self.find_flow(x, resources, solve)
+        if found is None:
+            raise ClearingError("no balanced branch flow carries the dispatch: the voltage collapses")
+        return found
+
+    def find_flow(
+        self, x: FloatArray, resources: FloatArray, solve: Solve | None = None
+    ) -> FloatArray | None:
+        """Branch flow under a dispatch, or None; see `flow`."""
+        problem, solve = self.problem, solve or network_solver(self.at(x)).factors.solve
         p, q, current, v = problem.cones.T
         n = len(x) - len(resources)
         x = np.concatenate([x[:n], resources])
         for _ in range(FLOW_STEPS):
             slack = x[current] - (x[p] ** 2 + x[q] ** 2) / x[v]
-            step = factors.solve(np.append(problem.rows @ x - problem.row_lower, slack))
+            step = solve(np.append(problem.rows @ x - problem.row_lower, slack))
             x[:n] -= step
             size = np.max(np.abs(step))
             if size < FLOW_SOLVED:
                 return x
             if not size < FLOW_LOST:
                 break
-        raise ClearingError("no balanced branch flow carries the dispatch: the voltage collapses")
+        return None
 
 
 @dataclass(frozen=True)
@@ -104,6 +119,11 @@ class Units:
     variable: FloatArray
     row: FloatArray
     cost: float
+
+    def plainly(self, solver: NetworkSolver) -> Solve:
+        """Solve the network rows in plain units with the factors of those in these units."""
+        unit, factors = self.variable[: len(self.row)], solver.factors
+        return lambda known: unit * factors.solve(known / self.row)
 
 
 def in_units(problem: AtomicProblem, centre: FloatArray, units: Units) -> AtomicProblem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +13,14 @@ from hypothesis import strategies as st
 from feeders.errors import ClearingError
 from feeders.network import ComplexArray, FloatArray, Network, Resource
 from feeders.opendss import OpenDssFeeder
-from market.branch_flow_market import BranchFlowMarket
+from market.branch_flow import start_state
+from market.branch_flow_market import FIRST_TOLERANCE, BranchFlowMarket
 from market.central_branch_flow import CentralBranchFlow
 from market.equivalent import equivalent
 from market.offers import Offer, WholesalePrice
 from market.reduction import reduce_tree
 from market.settings import MarketSettings, Method
+from market.tangents import Tangents
 from tests.market.branch_flow_support import (
     CASES,
     EASY,
@@ -34,6 +37,7 @@ from tests.market.branch_flow_support import (
     fork_flow,
     offers,
     reference,
+    stated,
     with_settings,
 )
 from tests.market.random_feeders import RandomCase, random_cases
@@ -504,9 +508,85 @@ def test_too_few_rounds_do_not_count_as_solved(method: Method, agents: int) -> N
 
 def test_flows_that_keep_moving_do_not_count_as_solved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("market.branch_flow_market.MAX_TANGENTS", 1)
+    monkeypatch.setattr("market.branch_flow_market.MAX_OPENINGS", 0)
     found = clear(replace(EASY, offers=offers(20.0)))
     assert found.status == "not_converged"
     assert max(found.primal_residual, found.dual_residual) < 1e-2
+
+
+@pytest.fixture
+def talks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Tolerance of every negotiation on tangents."""
+    tolerances: list[float] = []
+    negotiate = BranchFlowMarket._negotiate
+
+    def watched(self: BranchFlowMarket, *args: Any) -> Any:
+        tolerances.append(args[-1].tolerance)
+        return negotiate(self, *args)
+
+    monkeypatch.setattr(BranchFlowMarket, "_negotiate", watched)
+    return tolerances
+
+
+def test_resources_answer_prices_before_they_negotiate(
+    talks: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without limits their answers lead to the flow that one negotiation then confirms."""
+    case = replace(EASY, offers=offers(20.0))
+    opened = clear(case)
+    assert len(talks) == 1
+    monkeypatch.setattr("market.branch_flow_market.MAX_OPENINGS", 0)
+    negotiated = clear(case)
+    assert len(talks) > 3
+    assert talks[1] == FIRST_TOLERANCE
+    assert opened.rounds < negotiated.rounds
+    assert np.abs(opened.dispatch - negotiated.dispatch).max() < 0.05
+    assert np.abs(opened.prices.real - negotiated.prices.real).max() < 1e-3
+
+
+@pytest.mark.parametrize("name", ["voltage_low", "rating"])
+def test_a_limit_ends_the_answers_and_starts_the_talks(talks: list[float], name: str) -> None:
+    """What is asked of the first tangents is little: answers that break a limit do not lead to its flow."""
+    case = CASES[name]
+    market = BranchFlowMarket(case.network, case.settings)
+    cold = market.clear(case.state, case.demand, case.offers, case.price)
+    assert cold.limits
+    assert talks[0] == FIRST_TOLERANCE
+    talks.clear()
+    market.clear(case.state, case.demand, case.offers, case.price)
+    assert talks[0] == FIRST_TOLERANCE
+
+
+def test_an_answer_that_no_flow_carries_is_held_back_by_its_limits() -> None:
+    """Paid to consume, the storage would draw what collapses the voltage; the limit's price stops it."""
+    store = Resource("store", "storage", "c", (1, 2, 3), 6000.0, 6000.0)
+    offer = Offer("store", -6000.0, 0.0, 0.0, 0.01, reactive_ratio=0.0)
+    case = Case(
+        fork(resources=[store]),
+        replace(TIGHT, voltage_min_pu=0.9, voltage_penalty=1e6, max_rounds=200_000),
+        (offer,),
+        WholesalePrice(-100.0),
+    )
+    tangents = Tangents(stated(case).problem)
+    x = start_state(stated(case).model, stated(case).same, case.state)
+    assert tangents.find_flow(x, np.array([-6.0, 0.0])) is None
+    found = clear(case)
+    assert found.status == "solved"
+    assert {limit.kind for limit in found.limits} == {"voltage_low"}
+    assert found.voltage_magnitude.min() == pytest.approx(0.9, abs=1e-4)
+    assert -6000.0 < found.dispatch[0].real < -50.0
+
+
+def test_a_last_dispatch_that_no_flow_carries_any_more_is_forgotten() -> None:
+    """A market that remembers clears whatever a market without memory clears."""
+    store = Resource("store", "storage", "c", (1, 2, 3), 6000.0, 6000.0)
+    case = Case(fork(resources=[store]), TIGHT, price=WholesalePrice(30.0))
+    market = BranchFlowMarket(case.network, case.settings)
+    idle = Offer("store", -6000.0, 0.0, 20.0, 0.1, reactive_ratio=0.0)
+    market.clear(case.state, case.demand, (idle,), case.price)
+    assert market.warmth is not None
+    market.warmth = replace(market.warmth, dispatch=np.array([-60.0, 0.0]))
+    assert market.clear(case.state, case.demand, (idle,), case.price).status == "solved"
 
 
 def test_offers_that_cannot_be_cleared_are_left_out_and_named() -> None:
