@@ -53,6 +53,11 @@ class ConeLayout:
     n: int
     m: int
 
+    @property
+    def n_network(self) -> int:
+        """Number of network variables, which come before those of the resources."""
+        return self.n - len(self.resource_p) - len(self.resource_q)
+
 
 def cone_layout(n_atom: int, n_resource: int) -> ConeLayout:
     """Place variables and rows in order, the network before the resources."""

@@ -133,7 +133,7 @@ class BranchFlowMarket:
     @property
     def _first(self) -> int:
         """Position of the first resource variable."""
-        return self.model.layout.n - 2 * len(self.model.network.resources)
+        return self.model.layout.n_network
 
     def _follow_tangents(self, tangents: Tangents, x: FloatArray) -> tuple[FloatArray, Solution, Effort]:
         """Negotiate on tangents until the flows that they were taken at stay."""

@@ -102,7 +102,7 @@ def _prices(
     model: BranchFlowModel, tangents: Tangents, price: WholesalePrice, x: FloatArray, solution: Solution
 ) -> Prices:
     """Split the duals at the tangent of the solution by cause; see `market.prices`."""
-    lay, n_state = model.layout, len(x) - 2 * len(model.network.resources)
+    lay, n_state = model.layout, model.layout.n_network
     problem, solver = tangents.problem, network_solver(tangents.at(x))
     voltage, rating = solution.limits.copy(), solution.limits.copy()
     voltage[lay.loading] = 0.0
