@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from feeders.network import ComplexArray, FloatArray, IntArray, Network
-from market.central_solver import solve
+from market.central_solver import incidence, offer_columns, pick, solve
 from market.offers import Offer, WholesalePrice
 from market.settings import MarketSettings
 from market.three_phase_layout import POWER_UNIT, Structure, structure
@@ -128,15 +128,15 @@ class CentralThreePhase:
         network, lines = self.grid.network, self.grid.lines
         ends = _branch_ends(network)
         n, n_b = len(network.node_ids), len(network.branch_ids)
-        net = _incidence(ends[1], n, n_b) - _incidence(ends[0], n, n_b)
+        net = incidence(ends[1], n, n_b) - incidence(ends[0], n, n_b)
         at_head = sp.eye(n, len(network.head_ids))
-        column = _pick(lines.branch_phase[lines.col], n_b)
-        w_from = _pick(lines.from_node[lines.col], n)
-        to_node = _incidence(lines.to_node[lines.row], n, len(lines.row))
-        here, there = _pick(self.grid.loads.node, n), _pick_or_none(self.grid.loads.other, n)
+        column = pick(lines.branch_phase[lines.col], n_b)
+        w_from = pick(lines.from_node[lines.col], n)
+        to_node = incidence(lines.to_node[lines.row], n, len(lines.row))
+        here, there = pick(self.grid.loads.node, n), _pick_or_none(self.grid.loads.other, n)
         terms = self.grid.resources
-        at_node = _incidence(terms.node, n, len(terms.node))
-        mine = _pick(terms.resource, len(network.resources))
+        at_node = incidence(terms.node, n, len(terms.node))
+        mine = pick(terms.resource, len(network.resources))
         constraints = {}
         for part, flow, head in (("p", self._flow_p, self._head_p), ("q", self._flow_q, self._head_q)):
 
@@ -154,7 +154,7 @@ class CentralThreePhase:
             given = cp.multiply(number("given_p", mine.shape[0]), mine @ self._p) + cp.multiply(
                 number("given_q", mine.shape[0]), mine @ self._q
             )
-            drawn = _incidence(self.grid.loads.node, n, here.shape[0]) @ load
+            drawn = incidence(self.grid.loads.node, n, here.shape[0]) @ load
             if part == "q":
                 drawn = drawn - cp.multiply(self.grid.capacitor_kvar * W_UNIT / POWER_UNIT, self._w)
             supply = net @ flow - to_node @ loss + at_head @ head + at_node @ given
@@ -165,19 +165,19 @@ class CentralThreePhase:
         """Squared voltage along every branch; the source is held."""
         network, lines = self.grid.network, self.grid.lines
         n, n_b, n_c = len(network.node_ids), len(network.branch_ids), len(lines.rating)
-        column = _pick(lines.branch_phase[lines.col], n_b)
-        sum_row = _incidence(lines.row, n_c, len(lines.row))
+        column = pick(lines.branch_phase[lines.col], n_b)
+        sum_row = incidence(lines.row, n_c, len(lines.row))
         pairs = (
-            cp.multiply(self._number("w_w", len(lines.row)), _pick(lines.from_node[lines.col], n) @ self._w)
+            cp.multiply(self._number("w_w", len(lines.row)), pick(lines.from_node[lines.col], n) @ self._w)
             + cp.multiply(self._number("w_p", len(lines.row)), column @ self._flow_p)
             + cp.multiply(self._number("w_q", len(lines.row)), column @ self._flow_q)
         )
         start, end = _branch_ends(network)
         merged = np.setdiff1d(np.arange(n_b), lines.branch_phase)
-        ratio = cp.multiply(self._number("ratio", len(merged)), _pick(start[merged], n) @ self._w)
+        ratio = cp.multiply(self._number("ratio", len(merged)), pick(start[merged], n) @ self._w)
         return {
-            "drop": _pick(lines.to_node, n) @ self._w == sum_row @ pairs,
-            "ratio": _pick(end[merged], n) @ self._w == ratio,
+            "drop": pick(lines.to_node, n) @ self._w == sum_row @ pairs,
+            "ratio": pick(end[merged], n) @ self._w == ratio,
             "source": self._w[: len(network.head_ids)] == 0,
         }
 
@@ -185,15 +185,15 @@ class CentralThreePhase:
         """Soft voltage limits, once for a group of merged buses, and soft ratings of every line conductor."""
         lines, tree = self.grid.lines, self.grid.tree
         free = np.flatnonzero(tree.node_slot >= tree.slot_start[1])
-        w = cp.multiply(self._number("per_gain", len(free)), _pick(free, len(tree.node_slot)) @ self._w)
-        slot = _pick(tree.node_slot[free], len(tree.slot_node))
-        carried = _pick(lines.branch_phase, len(self.grid.network.branch_ids))
+        w = cp.multiply(self._number("per_gain", len(free)), pick(free, len(tree.node_slot)) @ self._w)
+        slot = pick(tree.node_slot[free], len(tree.slot_node))
+        carried = pick(lines.branch_phase, len(self.grid.network.branch_ids))
         loading = (
             cp.multiply(self._number("u_p", len(lines.rating)), carried @ self._flow_p)
             + cp.multiply(self._number("u_q", len(lines.rating)), carried @ self._flow_q)
             + cp.multiply(
                 self._number("u_w", len(lines.rating)),
-                _pick(lines.from_node, len(tree.node_slot)) @ self._w,
+                pick(lines.from_node, len(tree.node_slot)) @ self._w,
             )
         )
         return {
@@ -234,7 +234,7 @@ class CentralThreePhase:
         )
 
     def _carried(self, flow: cp.Variable) -> cp.Expression:
-        return _pick(self.grid.lines.branch_phase, len(self.grid.network.branch_ids)) @ flow
+        return pick(self.grid.lines.branch_phase, len(self.grid.network.branch_ids)) @ flow
 
     def _set_network(self, anchor: Anchor) -> None:
         """Fill in the derivatives of the AC equations."""
@@ -308,37 +308,17 @@ class CentralThreePhase:
         by_name = {offer.resource: offer for offer in offers}
         table = [by_name.get(name) for name in names]
         self._damping = damping(self.grid, table, price, unit)
-        rows = [_offer_row(offer, unit) for offer in table]
-        keys = ("p_min", "p_max", "q_min", "q_max", "s_max", "slope_p", "curve_p")
-        columns = dict(zip(keys, np.array(rows).T, strict=True))
-        columns["curve_p"] = columns["curve_p"] + self._damping[0]
-        columns["slope_p"] = columns["slope_p"] - self._damping[0] * anchor.power.real / POWER_UNIT
-        columns["curve_q"] = self._damping[1]
-        columns["slope_q"] = -self._damping[1] * anchor.power.imag / POWER_UNIT
-        for key, column in columns.items():
-            self._numbers[key].value = column
+        columns, numbers = offer_columns(table, POWER_UNIT, unit), self._numbers
+        for key in ("p_min", "p_max", "q_min", "q_max", "s_max"):
+            numbers[key].value = columns[key]
+        numbers["curve_p"].value = columns["curve"] + self._damping[0]
+        numbers["slope_p"].value = columns["cost"] - self._damping[0] * anchor.power.real / POWER_UNIT
+        numbers["curve_q"].value = self._damping[1]
+        numbers["slope_q"].value = -self._damping[1] * anchor.power.imag / POWER_UNIT
 
     def _damping_offset(self, anchor: Anchor) -> float:
         real, reactive = anchor.power.real / POWER_UNIT, anchor.power.imag / POWER_UNIT
         return float(self._damping[0] @ real**2 + self._damping[1] @ reactive**2) / 2
-
-
-def _offer_row(offer: Offer | None, unit: float) -> tuple[float, ...]:
-    """Limits [100 kW] and cost of one offer; zeros when there is none."""
-    if offer is None:
-        return (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    free = offer.reactive_ratio is None
-    far = 10 * max(abs(offer.p_min_kw), abs(offer.p_max_kw), 1.0) / POWER_UNIT
-    disc = free and np.isfinite(offer.s_max_kva)
-    return (
-        offer.p_min_kw / POWER_UNIT,
-        offer.p_max_kw / POWER_UNIT,
-        offer.q_min_kvar / POWER_UNIT if free else 0.0,
-        offer.q_max_kvar / POWER_UNIT if free else 0.0,
-        offer.s_max_kva / POWER_UNIT if disc else far,
-        offer.cost_linear * POWER_UNIT / 1e3 / unit,
-        offer.cost_quadratic * POWER_UNIT**2 / 1e3 / unit,
-    )
 
 
 def _branch_ends(network: Network) -> tuple[IntArray, IntArray]:
@@ -348,17 +328,7 @@ def _branch_ends(network: Network) -> tuple[IntArray, IntArray]:
     return np.array(start), np.array(end)
 
 
-def _pick(index: IntArray, size: int) -> sp.csr_matrix:
-    """Matrix that picks entries `index` of a vector of `size`."""
-    return sp.csr_matrix((np.ones(len(index)), (np.arange(len(index)), index)), shape=(len(index), size))
-
-
 def _pick_or_none(index: IntArray, size: int) -> sp.csr_matrix:
-    """Do the same, with a row of zeros for a negative index."""
+    """Matrix that picks entries `index`, and nothing where an index is negative."""
     there = np.flatnonzero(index >= 0)
     return sp.csr_matrix((np.ones(len(there)), (there, index[there])), shape=(len(index), size))
-
-
-def _incidence(index: IntArray, size: int, count: int) -> sp.csr_matrix:
-    """Matrix that adds entry k of a vector of `count` to place ``index[k]``."""
-    return sp.csr_matrix((np.ones(count), (index, np.arange(count))), shape=(size, count))

@@ -9,10 +9,10 @@ import cvxpy as cp
 import numpy as np
 import scipy.sparse as sp
 
-from feeders.network import ComplexArray, FloatArray, IntArray, Network
+from feeders.network import ComplexArray, FloatArray, Network
 from market.branch_flow import LEAST_PRICE_UNIT, PHASES
 from market.branch_flow_layout import BASE_KVA, cone_layout
-from market.central_solver import solve
+from market.central_solver import incidence, offer_columns, pick, solve
 from market.equivalent import Equivalent
 from market.offers import Offer, WholesalePrice
 from market.reduction import reduce_tree
@@ -101,14 +101,14 @@ class CentralBranchFlow:
         """Balances, voltage drops and cones."""
         tree, n_line = self.tree, self.tree.n_atom - 1
         n, lines = tree.n_atom, np.arange(1, tree.n_atom)
-        into = sp.eye(n) - _incidence(tree.parent[1:], n, n_line) @ _pick(lines, n)
-        own = _incidence(lines, n, n_line)
+        into = sp.eye(n) - incidence(tree.parent[1:], n, n_line) @ pick(lines, n)
+        own = incidence(lines, n, n_line)
         home = tree.atom_of_bus[[self.network.bus_index[r.bus] for r in self.network.resources]]
-        at = _incidence(home, n, len(home))
+        at = incidence(home, n, len(home))
         r, x = self._number("r", n_line), self._number("x", n_line)
         slope_p, slope_q = self._number("slope_p", n), self._number("slope_q", n)
         ratio = self._number("ratio", len(home))
-        v_from = cp.multiply(self._number("from_gain", n_line), _pick(tree.parent[1:], n) @ self._v)
+        v_from = cp.multiply(self._number("from_gain", n_line), pick(tree.parent[1:], n) @ self._v)
         sent_p, sent_q, loss_q = self._p[1:], self._q[1:], cp.multiply(x, self._current)
         drop = 2 * (cp.multiply(r, sent_p) + cp.multiply(x, sent_q))
         squared = cp.multiply(self._number("z2", n_line), self._current)
@@ -185,9 +185,8 @@ class CentralBranchFlow:
         numbers["weight"].value = self.settings.loss_weight * price.lmp * scale * same.resistance
         numbers["per_unit"].value = np.array([1 / unit])
         by_name = {offer.resource: offer for offer in offers}
-        rows = [_offer_row(by_name.get(name), scale) for name in self.network.resource_ids]
-        keys = ("p_min", "p_max", "q_min", "q_max", "s_max", "cost", "curve", "ratio")
-        for key, column in zip(keys, np.reshape(rows, (-1, len(keys))).T, strict=True):
+        table = [by_name.get(name) for name in self.network.resource_ids]
+        for key, column in offer_columns(table, BASE_KVA, unit).items():
             numbers[key].value = column
 
     def _read(self, same: Equivalent, unit: float) -> ConeSolution:
@@ -198,7 +197,7 @@ class CentralBranchFlow:
         x[lay.v_from] = same.from_gain * self._v.value[self.tree.parent[1:]]
         x[lay.loading] = x[lay.current] * self._numbers["per_rating"].value
         x[lay.resource_p], x[lay.resource_q] = self._gen.value, self._var.value
-        limits = np.zeros(lay.n - 2 * len(self.network.resources))
+        limits = np.zeros(lay.n_network)
         limits[lay.v] = (duals["voltage_high"] - duals["voltage_low"])[1:]
         limits[lay.loading] = duals["rating"]
         counts = [len(bus.phases) for bus in self.network.buses]
@@ -213,31 +212,3 @@ class CentralBranchFlow:
             price_reactive=-duals["balance_q"][atom] * per_mwh,
             exactness_gap=float(slack.max()),
         )
-
-
-def _offer_row(offer: Offer | None, scale: float) -> tuple[float, ...]:
-    """Limits [pu] and cost of one offer; zeros when there is none."""
-    if offer is None:
-        return (0.0,) * 8
-    free = offer.reactive_ratio is None
-    far = 10 * max(map(abs, (offer.p_min_kw, offer.p_max_kw, offer.q_min_kvar, offer.q_max_kvar, 1.0)))
-    return (
-        offer.p_min_kw / BASE_KVA,
-        offer.p_max_kw / BASE_KVA,
-        offer.q_min_kvar / BASE_KVA if free else 0.0,
-        offer.q_max_kvar / BASE_KVA if free else 0.0,
-        (offer.s_max_kva if free and np.isfinite(offer.s_max_kva) else far) / BASE_KVA,
-        offer.cost_linear * scale,
-        offer.cost_quadratic * scale * BASE_KVA,
-        offer.reactive_ratio or 0.0,
-    )
-
-
-def _pick(index: IntArray, size: int) -> sp.csr_matrix:
-    """Matrix that picks entries `index` of a vector of `size`."""
-    return sp.csr_matrix((np.ones(len(index)), (np.arange(len(index)), index)), shape=(len(index), size))
-
-
-def _incidence(index: IntArray, size: int, count: int) -> sp.csr_matrix:
-    """Matrix that adds entry k of a vector of `count` to place ``index[k]``."""
-    return sp.csr_matrix((np.ones(count), (index, np.arange(count))), shape=(size, count))

@@ -17,7 +17,7 @@ from market.central import CentralSolution, CentralThreePhase
 from market.clearing import Clearing
 from market.engine import Market
 from market.offers import Offer, WholesalePrice
-from market.settings import MarketSettings
+from market.settings import MarketSettings, Method
 from market.three_phase import ThreePhaseModel
 from tests.market.conftest import Situation
 from tests.market.support import apply, mixed, mixed_offers, solve
@@ -203,6 +203,26 @@ def test_negotiated_limits_have_the_central_prices(small: Small) -> None:
             assert ours[key].price == pytest.approx(theirs[key].price, rel=1e-2, abs=1e-3)
             assert ours[key].exceeded == theirs[key].exceeded
             assert ours[key].value == pytest.approx(theirs[key].value, rel=1e-5)
+
+
+@pytest.mark.parametrize("method", ["pac-accelerated", "central"])
+def test_a_feeder_without_resources_clears(small: Small, method: Method) -> None:
+    network = replace(small.network, resources=())
+    market = Market(network, MarketSettings(method=method, tolerance=1e-4))
+    state = replace(small.state, injection=small.state.injection[:0])
+    found = market.clear(state, network.listed_demand, (), WholesalePrice(30.0))
+    assert found.status == "solved"
+    assert len(found.dispatch) == 0
+
+
+def test_the_central_market_lets_reactive_power_go_as_far_as_offered(small: Small) -> None:
+    """An offer without a disc: what its real power could reach says nothing about its reactive power."""
+    flexible = next(r.name for r in small.network.resources if r.kind == "flexible_load")
+    offer = Offer(flexible, 0.0, 0.0, 20.0, 0.1, -60.0, 60.0)
+    market = Market(small.network, MarketSettings(method="central"))
+    price = WholesalePrice(30.0, reactive=1e4)
+    found = market.clear(small.state, small.network.listed_demand, (offer,), price)
+    assert found.dispatch[small.network.resource_ids.index(flexible)].imag == pytest.approx(60.0, abs=1e-3)
 
 
 def test_a_solver_that_gives_up_is_a_clearing_error(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
