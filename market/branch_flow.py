@@ -24,7 +24,7 @@ from market.atoms import AtomicProblem
 from market.branch_flow_layout import BASE_KVA, cone_layout, negotiated_units
 from market.damping import nameplates
 from market.equivalent import Equivalent
-from market.offers import Offer, WholesalePrice
+from market.offers import Offer, WholesalePrice, offer_terms
 from market.pattern import Pattern, pattern
 from market.reduction import reduce_tree
 from market.settings import MarketSettings
@@ -90,7 +90,12 @@ class BranchFlowModel:
         rhs[lay.balance_p], rhs[lay.balance_q] = constant.real, constant.imag
         from_root = self.tree.parent[1:] == 0
         rhs[lay.copy[from_root]] = same.v_source * same.from_gain[from_root]
-        linear, quadratic, lower, upper = _offer_columns(self, table, unit)
+        terms = offer_terms(table, BASE_KVA, unit)
+        linear, quadratic = np.zeros(lay.n), np.zeros(lay.n)
+        lower, upper = np.full(lay.n, -np.inf), np.full(lay.n, np.inf)
+        lower[lay.resource_p], upper[lay.resource_p] = terms.p_min, terms.p_max
+        lower[lay.resource_q], upper[lay.resource_q] = terms.q_min, terms.q_max
+        linear[lay.resource_p], quadratic[lay.resource_p] = terms.linear, terms.quadratic
         linear[lay.p[0]], linear[lay.q[0]] = price.lmp, price.reactive
         linear[lay.current] = self.settings.loss_weight * price.lmp * same.resistance
         linear[[lay.p[0], lay.q[0], *lay.current]] *= BASE_KVA / 1e3 / unit
@@ -189,28 +194,6 @@ def _bus_demand(
     constant[0] += slope[0] * same.v_source
     slope[0] = 0.0
     return constant, slope
-
-
-def _offer_columns(
-    model: BranchFlowModel, table: list[Offer | None], unit: float
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Linear and quadratic costs, lower and upper bounds; a resource without an offer stays at zero."""
-    lay, n = model.layout, model.layout.n
-    linear, quadratic = np.zeros(n), np.zeros(n)
-    lower, upper = np.full(n, -np.inf), np.full(n, np.inf)
-    own = np.concatenate([lay.resource_p, lay.resource_q])
-    lower[own] = upper[own] = 0.0
-    offers = [(k, offer) for k, offer in enumerate(table) if offer is not None]
-    p = lay.resource_p[np.array([k for k, _ in offers], dtype=np.int64)]
-    lower[p] = np.array([offer.p_min_kw for _, offer in offers]) / BASE_KVA
-    upper[p] = np.array([offer.p_max_kw for _, offer in offers]) / BASE_KVA
-    linear[p] = np.array([offer.cost_linear for _, offer in offers]) * BASE_KVA / 1e3 / unit
-    quadratic[p] = np.array([offer.cost_quadratic for _, offer in offers]) * BASE_KVA**2 / 1e3 / unit
-    free = [(k, offer) for k, offer in offers if offer.reactive_ratio is None]
-    q = lay.resource_q[np.array([k for k, _ in free], dtype=np.int64)]
-    lower[q] = np.array([offer.q_min_kvar for _, offer in free]) / BASE_KVA
-    upper[q] = np.array([offer.q_max_kvar for _, offer in free]) / BASE_KVA
-    return linear, quadratic, lower, upper
 
 
 def _soft_limits(

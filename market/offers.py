@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
 
 from feeders.errors import nearest_name
-from feeders.network import Network, Resource
+from feeders.network import FloatArray, Network, Resource
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,43 @@ def _reason_against(offer: Offer, resources: Mapping[str, Resource], accepted: M
     if offer.reactive_ratio is None and least_reach > _rated(offer, resource).s_max_kva * SLACK:
         return "its limits leave nothing within its apparent power"
     return ""
+
+
+class OfferTerms(NamedTuple):
+    """Limits and costs of every resource in units of a problem, shape (n_resource,) each."""
+
+    p_min: FloatArray
+    p_max: FloatArray
+    q_min: FloatArray
+    q_max: FloatArray
+    linear: FloatArray
+    quadratic: FloatArray
+
+
+def offer_terms(table: Sequence[Offer | None], power: float, unit: float) -> OfferTerms:
+    """State offers in units of a problem; a resource without an offer stays at zero, at no cost.
+
+    Parameters
+    ----------
+    table : sequence of Offer or None
+        Offer of every resource.
+    power, unit : float
+        Unit of power [kVA] and of cost [$/h].
+    """
+    rows = [
+        (0.0,) * 6
+        if offer is None
+        else (
+            offer.p_min_kw / power,
+            offer.p_max_kw / power,
+            offer.q_min_kvar / power if offer.reactive_ratio is None else 0.0,
+            offer.q_max_kvar / power if offer.reactive_ratio is None else 0.0,
+            offer.cost_linear * power / 1e3 / unit,
+            offer.cost_quadratic * power**2 / 1e3 / unit,
+        )
+        for offer in table
+    ]
+    return OfferTerms(*np.reshape(np.array(rows, dtype=np.float64), (-1, 6)).T)
 
 
 def _numbers(offer: Offer) -> tuple[float, ...]:

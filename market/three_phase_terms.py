@@ -10,7 +10,7 @@ import numpy as np
 from feeders.network import ComplexArray, FloatArray, IntArray
 from feeders.state import AcState
 from market.linearisation import BranchDerivatives, LoadDerivatives, branch_derivatives, load_derivatives
-from market.offers import Offer, WholesalePrice
+from market.offers import Offer, WholesalePrice, offer_terms
 from market.three_phase_layout import POWER_UNIT, Structure
 
 W_UNIT = 0.01
@@ -192,16 +192,10 @@ def limit_ratings(grid: Structure, bounds: Bounds, unit: float) -> None:
 
 def offer_resources(grid: Structure, table: list[Offer | None], bounds: Bounds, unit: float) -> None:
     """Set limits and costs of the offers; a resource without an offer stays at zero."""
-    for k, offer in enumerate(table):
-        p, q = grid.layout.resource_p[k], grid.layout.resource_q[k]
-        bounds.lower[[p, q]] = bounds.upper[[p, q]] = 0.0
-        if offer is None:
-            continue
-        bounds.lower[p], bounds.upper[p] = offer.p_min_kw / POWER_UNIT, offer.p_max_kw / POWER_UNIT
-        if offer.reactive_ratio is None:
-            bounds.lower[q], bounds.upper[q] = offer.q_min_kvar / POWER_UNIT, offer.q_max_kvar / POWER_UNIT
-        bounds.linear[p] = offer.cost_linear * POWER_UNIT / 1e3 / unit
-        bounds.quadratic[p] = offer.cost_quadratic * POWER_UNIT**2 / 1e3 / unit
+    p, q, terms = grid.layout.resource_p, grid.layout.resource_q, offer_terms(table, POWER_UNIT, unit)
+    bounds.lower[p], bounds.upper[p] = terms.p_min, terms.p_max
+    bounds.lower[q], bounds.upper[q] = terms.q_min, terms.q_max
+    bounds.linear[p], bounds.quadratic[p] = terms.linear, terms.quadratic
 
 
 def damping(
