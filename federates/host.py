@@ -1,7 +1,7 @@
 """Several federates in one process: they share its start, its memory and one HELICS core.
 
 Twenty small owners as processes of their own keep a machine busy with starting and with messages; hosted,
-they cost a third of that. For everybody else they are twenty federates as before.
+they cost less than half of that. For everybody else they are twenty federates as before.
 """
 
 from __future__ import annotations

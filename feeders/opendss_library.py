@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import weakref
+from itertools import count
 from types import ModuleType
 from typing import Any, Final
 
@@ -20,8 +21,8 @@ def _keep_environment() -> None:
     if table.value is None:
         return
     entries = ctypes.cast(table, ctypes.POINTER(ctypes.c_void_p))
-    count = next(k for k in range(sys.maxsize) if entries[k] is None)
-    size = (count + 1) * ctypes.sizeof(ctypes.c_void_p)
+    length = next(k for k in count() if entries[k] is None)
+    size = (length + 1) * ctypes.sizeof(ctypes.c_void_p)
     libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
     table.value = ctypes.memmove(libc.malloc(size), table.value, size)
 

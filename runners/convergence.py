@@ -16,6 +16,7 @@ from rich.table import Table
 
 from feeders.errors import DlmpError
 from market.settings import Model
+from runners.convergence_figure import check_figure, draw_levels
 from runners.scenarios import find_study
 from runners.sweeps import Choice, Level, Sample, cold_levels, rounds_to_pass, take_samples, warm_levels
 from runners.variations import GROUPS, PUBLISHED, USUAL_CHOICE
@@ -76,7 +77,7 @@ def convergence_command(
     """
     try:
         if figure is not None:
-            _check_figure(figure)
+            check_figure(figure)
         content = find_study(study)
         day, settings = Day(content), replace(content.scenario.market.settings, method="pac-accelerated")
         found = {}
@@ -204,13 +205,6 @@ def _text(rounds: float) -> str:
     return NEVER if rounds == float("inf") else f"{rounds:.0f}"
 
 
-def _check_figure(file: Path) -> None:
-    """Say before minutes of work that a figure cannot be drawn."""
-    from runners.convergence_figure import check_figure
-
-    check_figure(file)
-
-
 def draw(found: Mapping[str, Sequence[Sequence[Level]]], file: Path) -> None:
     """Draw rounds and errors over the tolerance, every sample a dot, the worst a line.
 
@@ -219,6 +213,4 @@ def draw(found: Mapping[str, Sequence[Sequence[Level]]], file: Path) -> None:
     InputError
         When matplotlib is not installed.
     """
-    from runners.convergence_figure import draw_levels
-
     draw_levels({name: by_tolerance(levels) for name, levels in found.items()}, file)

@@ -44,9 +44,9 @@ thread.join()
 """
 
 
-def python(script: str) -> subprocess.CompletedProcess[str]:
+def python(script: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     root = Path(__file__).parents[2]
-    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root)
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root, env=env)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other C libraries keep the table elsewhere")
@@ -70,13 +70,7 @@ print(libc.getenv(b"AFTER"), libc.getenv(b"PATH"), libc.getenv(b"BEFORE"))
 
 
 def test_an_empty_environment_is_no_trouble() -> None:
-    empty = subprocess.run(
-        [sys.executable, "-c", "import feeders.opendss_library; print('loaded')"],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        env={},
-    )
+    empty = python("import feeders.opendss_library; print('loaded')", env={})
     assert (empty.returncode, empty.stdout) == (0, "loaded\n"), empty.stderr
 
 

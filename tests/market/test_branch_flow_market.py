@@ -557,12 +557,15 @@ def test_a_limit_ends_the_answers_and_starts_the_talks(talks: list[float], name:
     assert talks[0] == FIRST_TOLERANCE
 
 
+STORE = Resource("store", "storage", "c", (1, 2, 3), 6000.0, 6000.0)
+"""What it could draw is more than any flow carries."""
+
+
 def test_an_answer_that_no_flow_carries_is_held_back_by_its_limits() -> None:
     """Paid to consume, the storage would draw what collapses the voltage; the limit's price stops it."""
-    store = Resource("store", "storage", "c", (1, 2, 3), 6000.0, 6000.0)
     offer = Offer("store", -6000.0, 0.0, 0.0, 0.01, reactive_ratio=0.0)
     case = Case(
-        fork(resources=[store]),
+        fork(resources=[STORE]),
         replace(TIGHT, voltage_min_pu=0.9, voltage_penalty=1e6, max_rounds=200_000),
         (offer,),
         WholesalePrice(-100.0),
@@ -579,8 +582,7 @@ def test_an_answer_that_no_flow_carries_is_held_back_by_its_limits() -> None:
 
 def test_a_last_dispatch_that_no_flow_carries_any_more_is_forgotten() -> None:
     """A market that remembers clears whatever a market without memory clears."""
-    store = Resource("store", "storage", "c", (1, 2, 3), 6000.0, 6000.0)
-    case = Case(fork(resources=[store]), TIGHT, price=WholesalePrice(30.0))
+    case = Case(fork(resources=[STORE]), TIGHT, price=WholesalePrice(30.0))
     market = BranchFlowMarket(case.network, case.settings)
     idle = Offer("store", -6000.0, 0.0, 20.0, 0.1, reactive_ratio=0.0)
     market.clear(case.state, case.demand, (idle,), case.price)
