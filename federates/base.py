@@ -23,9 +23,9 @@ from uuid import uuid4
 
 import helics as h
 
-from federates.heartbeat import ENDED, Heartbeat, Stage, process_alive, read_sign, wait_for_end
+from federates.heartbeat import ENDED, Heartbeat, Sign, Stage, process_alive, read_sign, wait_for_end
 from federates.helics_config import FederateConfig, check_complete, publisher_of
-from federates.link import FederationStopped, HelicsLink, Link, Value, plain_message, wired
+from federates.link import FederationStopped, HelicsLink, Link, Value, start_error, wired
 from federates.study import Study, load_study
 from feeders.errors import DlmpError, FederationError
 
@@ -37,6 +37,8 @@ OWN_FAULT, STOPPED = 1, 3
 """Exit codes of a federate that failed, and of one that was stopped by another's failure."""
 ERROR_CODE = 99
 BROKER_WATCH_S = 0.2
+VERDICT_S, VERDICT_POLL_S = 3.0, 0.02
+"""How long one that was stopped waits for the broker's verdict, and how often it looks [s]."""
 NO_ANSWER = "This function will return a JSON object"
 """How pyhelics warns of a query that a broken federation did not answer; `_ask` raises an error then."""
 JOINING = threading.Lock()
@@ -146,7 +148,7 @@ def _enter(step: Callable[[Any], None], federate: Any) -> None:
     try:
         step(federate)
     except h.HelicsException as error:
-        raise FederationError(f"could not start with the others: {plain_message(error)}") from None
+        raise start_error("could not start with the others", error) from None
 
 
 def check_publishers(federate: Any) -> None:
@@ -177,9 +179,7 @@ def _join(config: FederateConfig, connection: Connection, key: str) -> Any:
         with JOINING:
             return h.helicsCreateValueFederateFromConfig(json.dumps(settings | wired(config)))
     except h.HelicsException as error:
-        raise FederationError(
-            f"{config.name} could not join the federation: {plain_message(error)}"
-        ) from None
+        raise start_error(f"{config.name} could not join the federation", error) from None
 
 
 def unique_name(name: str) -> str:
@@ -271,24 +271,40 @@ def _survive(name: str, build: Build, study: Study, connection: Connection = ALO
     except BaseException as error:
         if isinstance(error, FederationStopped) or (isinstance(error, FederationError) and _is_over(beat)):
             log.warning("%s: stopped: %s", name, error)
-            return _end(beat, "stopped", error, STOPPED)
+            _end(beat, "stopped", error)
+            _await_verdict(beat)
+            return STOPPED
         if not isinstance(error, DlmpError):
             log.exception("%s failed", name)
         log.error("%s: %s", name, summary(error))
-        return _end(beat, "failed", error, OWN_FAULT)
+        _end(beat, "failed", error)
+        return OWN_FAULT
     return 0
 
 
-def _end(beat: Heartbeat | None, stage: Stage, error: BaseException, code: int) -> int:
+def _end(beat: Heartbeat | None, stage: Stage, error: BaseException) -> None:
     if beat is not None:
         beat.tell(stage, error=summary(error))
-    return code
+
+
+def _broker_sign(beat: Heartbeat | None) -> Sign | None:
+    return read_sign(beat.folder, BROKER) if beat is not None and beat.folder is not None else None
 
 
 def _is_over(beat: Heartbeat | None) -> bool:
     """Tell whether the broker has ended the run: an error while joining then is no fault of this federate."""
-    sign = read_sign(beat.folder, BROKER) if beat is not None and beat.folder is not None else None
+    sign = _broker_sign(beat)
     return sign is not None and sign.beat.stage == "failed" and sign.age_s < RECENT_S
+
+
+def _await_verdict(beat: Heartbeat | None) -> None:
+    """Stay until the broker has named who is at fault: `helics run` ends all when the first leaves."""
+    limit = time.monotonic() + VERDICT_S
+    while time.monotonic() < limit:
+        sign = _broker_sign(beat)
+        if sign is None or sign.beat.stage in ENDED or not process_alive(sign.beat.pid):
+            return
+        time.sleep(VERDICT_POLL_S)
 
 
 def _watch_broker(run_folder: Path, name: str) -> None:

@@ -29,6 +29,17 @@ LARGEST_UNKNOWN = 1e12
 WIRE_TYPES = {"double": "double", "vector": "double_vector", "string": "string"}
 """HELICS' own names of the types."""
 
+OWN_FAULTS = frozenset({"[-1", "[-2", "[-4"})
+"""Numbers of the errors that HELICS raises in the federate at fault: registration, connection, argument."""
+BROKEN = frozenset({"[-6", "[-10"})
+"""Numbers of the errors in a federate that had joined when HELICS gave the federation up."""
+BROKE = (
+    "the federation broke while its members joined, as it does when one is refused "
+    "(for another key, or a name that is taken)"
+)
+ENDED_BEFORE = "already moved to operating state"
+"""How HELICS refuses a federate whose federation ended while it was about to join."""
+
 
 class FederationStopped(FederationError):  # noqa: N818 - not this federate's error
     """The federation ended because of somebody else."""
@@ -256,6 +267,29 @@ def refusal(key: str, what: str) -> FederationError:
 def plain_message(error: Exception) -> str:
     """Text of a HELICS error without its number."""
     return str(error).partition("] ")[2] or str(error)
+
+
+def start_error(doing: str, error: Exception) -> FederationError:
+    """Say what kept a federate from starting, and whether that was its own fault.
+
+    Parameters
+    ----------
+    doing : str
+        What it could not do.
+    error : HelicsException
+        What HELICS raised.
+
+    Returns
+    -------
+    FederationError
+        FederationStopped when the federation ended because of somebody else.
+    """
+    number, message = str(error).partition("]")[0], plain_message(error)
+    if number in BROKEN:
+        return FederationStopped(f"{doing}: {BROKE}: {message}")
+    if number not in OWN_FAULTS or ENDED_BEFORE in message:
+        return FederationStopped(f"{doing}: {message}")
+    return FederationError(f"{doing}: {message}")
 
 
 def _what_is_wrong(

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from federates.clock import Clock
 from federates.heartbeat import Beat, Sign
 
+CONFESS_S = 1.0
+"""Time that whoever ended the federation has to say so, after the first other was stopped by it [s]."""
+
 
 @dataclass(frozen=True)
 class Patience:
@@ -67,9 +70,11 @@ def find_fault(
     for beat in beats:
         if beat.stage not in ("finished", "stopped") and not alive(beat.pid):
             return Finding(beat.federate, _gone(beat, clock))
-    for beat in beats:
-        if beat.stage == "stopped":
-            return Finding(beat.federate, f"{beat.federate} was stopped {_when(beat, clock)}: {beat.error}")
+    stopped = [sign for sign in signs.values() if sign is not None and sign.beat.stage == "stopped"]
+    first = max(stopped, key=lambda sign: sign.age_s, default=None)
+    if first is not None and first.age_s > CONFESS_S:
+        beat = first.beat
+        return Finding(beat.federate, f"{beat.federate} was stopped {_when(beat, clock)}: {beat.error}")
     return _not_started(signs, patience, elapsed_s) or _stalled(signs, clock, patience)
 
 

@@ -32,6 +32,23 @@ SAYS = {
     "hang": "has not answered for 5 s",
 }
 
+STRANGER = """
+import json, sys, time
+from pathlib import Path
+import helics as h
+
+while not any('"joining"' in file.read_text() for file in Path(sys.argv[1]).glob("*.beat")):
+    time.sleep(0.05)
+time.sleep(1.0)
+try:
+    table = {"name": "stranger", "core_type": "zmq", "core_init_string": "--brokerkey=of-another-run"}
+    h.helicsCreateValueFederateFromConfig(json.dumps(table))
+except h.HelicsException as error:
+    print(error)
+time.sleep(60.0)
+"""
+"""A federate without signs of life and with another key, which comes when others have joined."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -149,6 +166,20 @@ def test_a_federate_with_another_key_stays_out(tmp_path: Path) -> None:
         done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "assets could not join the federation: broker responded with error: broker key" in done.stdout
+
+
+def test_a_stranger_refused_while_others_join_ends_the_run_with_the_reason(tmp_path: Path) -> None:
+    runner = make_runner(make_study(tmp_path / "study"))
+    stranger = (tmp_path / "stranger.py").resolve()
+    stranger.write_text(STRANGER)
+    table = json.loads(runner.read_text())
+    table["federates"][-1]["exec"] = f"python {stranger} {tmp_path / 'out' / 'results.run'}"
+    runner.write_text(json.dumps(table))
+    words = [sys.executable, "-m", "runners.cli", "run", str(runner)]
+    done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "the federation broke while its members joined" in done.stderr
+    assert processes(tmp_path) == []
 
 
 def test_only_this_host_can_connect(tmp_path: Path) -> None:

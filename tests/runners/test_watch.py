@@ -47,13 +47,23 @@ def test_a_killed_process_is_named() -> None:
     assert (found.culprit, "(11) ended without a word at 601 s" in found.message) == ("feeder", True)
 
 
-def test_one_that_was_stopped_counts_when_nobody_failed() -> None:
-    found = fault(FEEDER, replace(MARKET, stage="stopped", error="somebody else"))
+def test_one_that_was_stopped_counts_when_nobody_confesses() -> None:
+    stopped = replace(MARKET, stage="stopped", error="somebody else")
+    assert fault(FEEDER, stopped, ages=0.9) is None
+    found = fault(FEEDER, stopped, ages=1.1)
     assert found is not None
     assert "somebody else" in found.message
     other = fault(replace(FEEDER, stage="failed", error="mine"), replace(MARKET, stage="stopped"))
     assert other is not None
     assert other.culprit == "feeder"
+
+
+def test_the_first_that_was_stopped_is_told() -> None:
+    early = Sign(replace(MARKET, stage="stopped", error="first"), 2.0)
+    late = Sign(replace(FEEDER, stage="stopped", error="second"), 1.5)
+    found = find_fault({"feeder": late, "market": early}, CLOCK, PATIENCE, 9.0, lambda _: True)
+    assert found is not None
+    assert found.culprit == "market"
 
 
 def test_an_ended_process_that_finished_is_well() -> None:
