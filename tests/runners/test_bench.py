@@ -213,6 +213,7 @@ def test_the_bench_prints_every_figure(morning: Path, monkeypatch: pytest.Monkey
         assert 0 < row["warm_median"] <= row["warm_max"]
         assert all(took > 0 for took in found["seconds"][name].values())
         assert 0 < found["ratios"][name]["pac_warm_over_cvxpy"] < 50
+    assert found["isone_over_pandas"] == found["seconds"]["isone_day"] / found["seconds"]["pandas_day"]
     assert found["machine"]["cores"] >= 1
     assert found["machine"]["clarabel"]
 
