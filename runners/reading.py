@@ -71,14 +71,14 @@ def time_reading(repeats: int) -> dict[str, float]:
     Returns
     -------
     dict
-        Medians ``isone_day`` and ``pandas_day`` [s].
+        Medians ``reading`` and ``reading_pandas`` [s].
     """
-    times: dict[str, list[float]] = {"isone_day": [], "pandas_day": []}
+    times: dict[str, list[float]] = {"reading": [], "reading_pandas": []}
     with TemporaryDirectory() as folder:
         files = write_five_minute_day(Path(folder))
         for _ in range(repeats):
-            times["isone_day"].append(seconds(partial(read_series, files, location=WANTED)))
-            times["pandas_day"].append(seconds(partial(_split_rows, files)))
+            times["reading"].append(seconds(partial(read_series, files, location=WANTED)))
+            times["reading_pandas"].append(seconds(partial(_split_rows, files)))
     return {name: float(median(took)) for name, took in times.items()}
 
 

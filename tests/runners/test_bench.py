@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from federates.study import load_study
 from feeders.errors import InputError
@@ -213,9 +215,26 @@ def test_the_bench_prints_every_figure(morning: Path, monkeypatch: pytest.Monkey
         assert 0 < row["warm_median"] <= row["warm_max"]
         assert all(took > 0 for took in found["seconds"][name].values())
         assert 0 < found["ratios"][name]["pac_warm_over_cvxpy"] < 50
-    assert found["isone_over_pandas"] == found["seconds"]["isone_day"] / found["seconds"]["pandas_day"]
+    assert found["reading_over_pandas"] == found["seconds"]["reading"] / found["seconds"]["reading_pandas"]
     assert found["machine"]["cores"] >= 1
     assert found["machine"]["clarabel"]
+
+
+def test_people_read_every_figure_on_a_narrow_screen() -> None:
+    row = {"pac_warm_over_cvxpy": 0.25, "pac_cold_over_cvxpy": 0.5}
+    found = {
+        "rounds": {"three_phase": {"samples": 1}},
+        "seconds": {"three_phase": {"pac_warm": 0.01}, "distopf": 0.6, "reading": 0.2},
+        "ratios": {"three_phase": row},
+        "reading_over_pandas": 1.4,
+        "machine": {"distopf": "1.0.2"},
+    }
+    console = Console(file=io.StringIO(), width=60)
+    bench.show(console, found)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in text
+    for line in ("distopf, seconds: 0.6", "distopf: 1.0.2", "reading / pandas: 1.4"):
+        assert line in text.splitlines()
 
 
 def test_a_day_without_binding_limits_is_timed_as_a_whole_only(

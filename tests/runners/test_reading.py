@@ -18,5 +18,5 @@ def test_both_ways_read_the_same_prices(tmp_path: Path) -> None:
 
 def test_reading_is_timed_each_way() -> None:
     took = reading.time_reading(1)
-    assert set(took) == {"isone_day", "pandas_day"}
+    assert set(took) == {"reading", "reading_pandas"}
     assert all(value > 0 for value in took.values())
