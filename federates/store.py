@@ -34,6 +34,7 @@ PACKAGES = ("dlmp-cosim", "helics", "opendssdirect.py", "numpy", "scipy", "numba
 _CHUNK_ROWS = 32
 _TEXT_BYTES, _TEXT_BYTES_MAX = 65_536, 2**28
 """Space reserved for the texts of an interval, and for those of a run."""
+_END_BYTES = 2**16
 _CACHE_BYTES = 2**20
 _END = "end_of_reserve"
 _TEXT = h5py.string_dtype()
@@ -188,7 +189,9 @@ def _reserve_text_space(file: h5py.File, intervals: int) -> None:
     settings.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
     size = min(intervals * _TEXT_BYTES, _TEXT_BYTES_MAX)
     file.create_dataset("hole", shape=(size,), dtype="u1", dcpl=settings)
-    file.create_dataset(_END, shape=(), dtype="u1", dcpl=settings)
+    # More than fits into a block begun before the hole; and h5py itself drops the settings of a scalar.
+    kind, scalar = h5py.h5t.py_create(np.dtype(f"S{_END_BYTES}")), h5py.h5s.create(h5py.h5s.SCALAR)
+    h5py.h5d.create(file.id, _END.encode(), kind, scalar, settings)
     file.flush()
     del file["hole"]
     file.flush()

@@ -143,6 +143,28 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
         create(tmp_path / "results.h5")
 
 
+@pytest.mark.parametrize("intervals", [6, 288, 3000])
+def test_the_end_of_the_file_does_not_move_while_texts_are_added(tmp_path: Path, intervals: int) -> None:
+    path = tmp_path / "results.h5"
+    writer = create(path, intervals)
+    reserved = path.stat().st_size
+    assert reserved > intervals * 65_536
+    assert path.stat().st_blocks * 512 < reserved / 2, "the reserve takes no space on disk"
+    for k in range(min(intervals, 300) - 1):
+        writer.append(row(k))
+        assert path.stat().st_size == reserved
+    writer.close()
+
+
+def test_a_finished_run_gives_its_reserve_back(tmp_path: Path) -> None:
+    path = tmp_path / "results.h5"
+    writer = create(path, 288)
+    for k in range(288):
+        writer.append(row(k))
+    writer.close()
+    assert path.stat().st_size < 2**20
+
+
 WRITER = """
 import sys
 from pathlib import Path
