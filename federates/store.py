@@ -1,8 +1,9 @@
-"""The results file of a run: HDF5, one dataset per topic, safe against being killed at any moment.
+"""The results file of a run: HDF5, one dataset per topic, made to be killed while a run is going on.
 
 Every dataset has its full length and its space from the start, so that recording an interval changes no
 structure: what is killed while writing loses that interval and nothing else. ``/intervals_finished`` says how
-many rows count; later rows are NaN or empty.
+many rows count; later rows are NaN or empty. One gap is left: HDF5 writes texts of several intervals as one
+block, and a kill between two pages of that block leaves one whose reading does not end.
 """
 
 from __future__ import annotations
