@@ -285,11 +285,9 @@ def start_error(doing: str, error: Exception) -> FederationError:
         FederationStopped when the federation ended because of somebody else.
     """
     number, message = str(error).partition("]")[0], plain_message(error)
-    if number in BROKEN:
-        return FederationStopped(f"{doing}: {BROKE}: {message}")
-    if number not in OWN_FAULTS or ENDED_BEFORE in message:
-        return FederationStopped(f"{doing}: {message}")
-    return FederationError(f"{doing}: {message}")
+    if number in OWN_FAULTS and ENDED_BEFORE not in message:
+        return FederationError(f"{doing}: {message}")
+    return FederationStopped(f"{doing}: {BROKE + ': ' if number in BROKEN else ''}{message}")
 
 
 def _what_is_wrong(

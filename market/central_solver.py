@@ -49,6 +49,8 @@ def solve(problem: cp.Problem, solver: str) -> None:
 def offer_columns(table: Sequence[Offer | None], power: float, unit: float) -> dict[str, FloatArray]:
     """State the offers as one column for each of their numbers; zeros where there is none.
 
+    Not `market.offers.offer_terms`: a reference shares no statement with the models that it checks.
+
     Parameters
     ----------
     table : sequence of Offer or None

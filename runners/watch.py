@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from federates.clock import Clock
-from federates.heartbeat import Beat, Sign
+from federates.heartbeat import Beat, Sign, Stage
 
 CONFESS_S = 1.0
 """Time that whoever ended the federation has to say so, after the first other was stopped by it [s]."""
@@ -62,18 +62,16 @@ def find_fault(
     Finding or None
         None while all is well.
     """
-    beats = [sign.beat for sign in signs.values() if sign is not None]
-    failed = [sign for sign in signs.values() if sign is not None and sign.beat.stage == "failed"]
-    if failed:
-        beat = max(failed, key=lambda sign: sign.age_s).beat
+    found = [sign for sign in signs.values() if sign is not None]
+    failed, stopped = _first(found, "failed"), _first(found, "stopped")
+    if failed is not None:
+        beat = failed.beat
         return Finding(beat.federate, f"{beat.federate} failed {_when(beat, clock)}: {beat.error}")
-    for beat in beats:
-        if beat.stage not in ("finished", "stopped") and not alive(beat.pid):
-            return Finding(beat.federate, _gone(beat, clock))
-    stopped = [sign for sign in signs.values() if sign is not None and sign.beat.stage == "stopped"]
-    first = max(stopped, key=lambda sign: sign.age_s, default=None)
-    if first is not None and first.age_s > CONFESS_S:
-        beat = first.beat
+    for sign in found:
+        if sign.beat.stage not in ("finished", "stopped") and not alive(sign.beat.pid):
+            return Finding(sign.beat.federate, _gone(sign.beat, clock))
+    if stopped is not None and stopped.age_s > CONFESS_S:
+        beat = stopped.beat
         return Finding(beat.federate, f"{beat.federate} was stopped {_when(beat, clock)}: {beat.error}")
     return _not_started(signs, patience, elapsed_s) or _stalled(signs, clock, patience)
 
@@ -82,6 +80,11 @@ def all_finished(signs: Signs) -> bool:
     """Tell whether every federate that reports has finished, and at least one does."""
     stages = [sign.beat.stage for sign in signs.values() if sign is not None]
     return bool(stages) and all(stage == "finished" for stage in stages)
+
+
+def _first(signs: Sequence[Sign], stage: Stage) -> Sign | None:
+    """Sign of the federate that came to a stage before the others."""
+    return max((sign for sign in signs if sign.beat.stage == stage), key=lambda s: s.age_s, default=None)
 
 
 def _gone(beat: Beat, clock: Clock) -> str:

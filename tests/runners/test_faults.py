@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from toys import NAMES, ROOT, environment, make_runner, make_study, processes
@@ -72,6 +73,15 @@ def command(
     port, guard = reserve_block()
     with guard:
         yield ["helics", "run", f"--path={runner}"], environment(HELICS_BROKER_PORT=str(port)), port
+
+
+@contextmanager
+def member(folder: Path, name: str) -> Iterator[dict[str, Any]]:
+    """Change how the runner file of a toy study starts one of its members."""
+    file = folder / "toy.json"
+    table = json.loads(file.read_text())
+    yield next(row for row in table["federates"] if row["name"] == name)
+    file.write_text(json.dumps(table))
 
 
 def run(folder: Path, way: str, faults: dict[str, str], **options: float) -> Ended:
@@ -147,11 +157,10 @@ def test_a_stopped_process_is_named(tmp_path: Path) -> None:
 
 def test_one_that_never_joins_is_named(tmp_path: Path) -> None:
     start_s = 8.0
-    runner = make_runner(make_study(tmp_path / "study"), start_s=start_s)
-    text = runner.read_text().replace("-m toy_federate recorder", "-c 'import time; time.sleep(60)'")
-    runner.write_text(text)
-    words = [sys.executable, "-m", "runners.cli", "run", str(runner)]
-    done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    with command(tmp_path, "dlmp", {}, start_s=start_s) as (words, variables, _):
+        with member(tmp_path, "recorder") as recorder:
+            recorder["exec"] = "python -c 'import time; time.sleep(60)'"
+        done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "recorder did not join within 8 s" in done.stderr
     started = (tmp_path / "out" / "results.run" / "recorder.log").stat().st_mtime
@@ -160,24 +169,20 @@ def test_one_that_never_joins_is_named(tmp_path: Path) -> None:
 
 def test_a_federate_with_another_key_stays_out(tmp_path: Path) -> None:
     with command(tmp_path, "helics", {}) as (words, variables, _):
-        runner = tmp_path / "toy.json"
-        table = json.loads(runner.read_text())
-        table["federates"][3]["env"]["HELICS_BROKER_KEY"] = "of-another-run"
-        runner.write_text(json.dumps(table))
+        with member(tmp_path, "assets") as assets:
+            assets["env"]["HELICS_BROKER_KEY"] = "of-another-run"
         done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "assets could not join the federation: broker responded with error: broker key" in done.stdout
 
 
 def test_a_stranger_refused_while_others_join_ends_the_run_with_the_reason(tmp_path: Path) -> None:
-    runner = make_runner(make_study(tmp_path / "study"))
-    stranger = (tmp_path / "stranger.py").resolve()
+    stranger = tmp_path / "stranger.py"
     stranger.write_text(STRANGER)
-    table = json.loads(runner.read_text())
-    table["federates"][-1]["exec"] = f"python {stranger} {tmp_path / 'out' / 'results.run'}"
-    runner.write_text(json.dumps(table))
-    words = [sys.executable, "-m", "runners.cli", "run", str(runner)]
-    done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    with command(tmp_path, "dlmp", {}) as (words, variables, _):
+        with member(tmp_path, "recorder") as recorder:
+            recorder["exec"] = f"python {stranger} {tmp_path / 'out' / 'results.run'}"
+        done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "the federation broke while its members joined" in done.stderr
     assert processes(tmp_path) == []

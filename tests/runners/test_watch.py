@@ -33,9 +33,10 @@ def test_a_failure_is_told_with_place_and_reason() -> None:
     )
 
 
-def test_the_first_of_several_failures_is_at_fault() -> None:
-    early = Sign(replace(MARKET, stage="failed", error="first"), 2.0)
-    late = Sign(replace(FEEDER, stage="failed", error="second"), 1.0)
+@pytest.mark.parametrize("stage", ["failed", "stopped"])
+def test_the_first_of_several_is_at_fault(stage: Any) -> None:
+    early = Sign(replace(MARKET, stage=stage, error="first"), 2.0)
+    late = Sign(replace(FEEDER, stage=stage, error="second"), 1.5)
     found = find_fault({"feeder": late, "market": early}, CLOCK, PATIENCE, 9.0, lambda _: True)
     assert found is not None
     assert found.culprit == "market"
@@ -56,14 +57,6 @@ def test_one_that_was_stopped_counts_when_nobody_confesses() -> None:
     other = fault(replace(FEEDER, stage="failed", error="mine"), replace(MARKET, stage="stopped"))
     assert other is not None
     assert other.culprit == "feeder"
-
-
-def test_the_first_that_was_stopped_is_told() -> None:
-    early = Sign(replace(MARKET, stage="stopped", error="first"), 2.0)
-    late = Sign(replace(FEEDER, stage="stopped", error="second"), 1.5)
-    found = find_fault({"feeder": late, "market": early}, CLOCK, PATIENCE, 9.0, lambda _: True)
-    assert found is not None
-    assert found.culprit == "market"
 
 
 def test_an_ended_process_that_finished_is_well() -> None:
