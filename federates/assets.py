@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from federates.demand import nominal_demand
+from federates.anchoring.demand import nominal_demand
 from federates.offering import Interval, OfferingFederate, run_owner
-from federates.study import Study
-from feeders.assets import AssetTerms
+from federates.study.study import Study
 from feeders.network import ComplexArray, Network, Resource
+from feeders.readers.assets import AssetTerms
 from market.offers import Offer
 
 NAME = "assets"

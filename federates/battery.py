@@ -12,11 +12,11 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from federates.forecast import day_ahead_prices
 from federates.offering import Awarded, Interval, OfferingFederate, run_owner
-from federates.owners import read_settings
-from federates.scenario import NotNegative, Positive, Section
-from federates.study import Study
+from federates.study.forecast import day_ahead_prices
+from federates.study.owners import read_settings
+from federates.study.scenario import NotNegative, Positive, Section
+from federates.study.study import Study
 from feeders.errors import InputError
 from feeders.network import FloatArray
 from market.offers import Offer

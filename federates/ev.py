@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from federates.forecast import day_ahead_prices
 from federates.offering import Awarded, Interval, OfferingFederate, run_owner
-from federates.owners import read_settings
-from federates.scenario import Section
-from federates.study import Study
+from federates.study.forecast import day_ahead_prices
+from federates.study.owners import read_settings
+from federates.study.scenario import Section
+from federates.study.study import Study
 from feeders.errors import InputError, unknown_name
 from feeders.network import FloatArray, Resource
 from market.offers import Offer

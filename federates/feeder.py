@@ -6,17 +6,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from federates.base import main
-from federates.clock import FORECAST_SLOT, PRICE_SLOT, answer_slot, market_slot
-from federates.demand import SetPoints, apply_dispatch, nominal_demand
-from federates.exchange import read_dispatch, state_values
-from federates.link import Link, Value
-from federates.messages import FeederStatus, Stage, read_award
-from federates.study import Study
+from federates.anchoring.demand import SetPoints, apply_dispatch, nominal_demand
+from federates.contract.exchange import read_dispatch, state_values
+from federates.contract.messages import FeederStatus, Stage, read_award
+from federates.runtime.base import main
+from federates.runtime.clock import FORECAST_SLOT, PRICE_SLOT, answer_slot, market_slot
+from federates.runtime.link import Link, Value
+from federates.study.study import Study
 from feeders.engine import AcEngine
 from feeders.errors import FederationError, FeederError, InputError
 from feeders.network import ComplexArray
-from feeders.network_json import network_to_json
+from feeders.readers.network_json import network_to_json
 
 NAME = "feeder"
 
@@ -107,7 +107,7 @@ def open_engine(study: Study) -> AcEngine:
     settings = study.scenario.feeder
     if settings.engine == "power_grid_model":
         return _open_power_grid(study)
-    from feeders.opendss import OpenDssFeeder
+    from feeders.opendss.feeder import OpenDssFeeder
 
     return OpenDssFeeder(
         study.network,
@@ -126,7 +126,7 @@ def _open_power_grid(study: Study) -> AcEngine:
             expected='"held" or "neutral"',
         )
     try:
-        from feeders.pgm import PowerGridFeeder
+        from feeders.power_grid_model import PowerGridFeeder
     except ModuleNotFoundError:
         raise InputError(
             "power-grid-model is not installed",

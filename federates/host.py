@@ -11,10 +11,10 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from federates.base import Build, guard
-from federates.hosting import FORM, hosted
-from federates.models import import_member
+from federates.runtime.base import Build, guard
+from federates.runtime.hosting import FORM, hosted
 from feeders.errors import DlmpError
+from market.models import import_member
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code, as of `federates.base.main`.
+        Exit code, as of `federates.runtime.base.main`.
     """
     parser = argparse.ArgumentParser(description="Run several offering federates of a study in one process.")
     parser.add_argument("study", type=Path, help="folder with scenario.toml and the HELICS configurations")

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from federates.base import main
-from federates.clock import FORECAST_SLOT, PRICE_SLOT, answer_slot, market_slot
-from federates.demand import nominal_demand
-from federates.exchange import clearing_values, dispatch_values, read_state
-from federates.hold import hold
-from federates.link import Link, Value
-from federates.messages import Case, Stage, clearing_text, read_offers, read_status, trial_text
-from federates.models import RetailMarket, find_model
-from federates.rounds import RoundRules, negotiate
-from federates.soundness import check_clearing
-from federates.study import Study
+from federates.anchoring.demand import nominal_demand
+from federates.anchoring.hold import hold
+from federates.anchoring.rounds import RoundRules, negotiate
+from federates.anchoring.soundness import check_clearing
+from federates.contract.exchange import clearing_values, dispatch_values, read_state
+from federates.contract.messages import Case, Stage, clearing_text, read_offers, read_status, trial_text
+from federates.runtime.base import main
+from federates.runtime.clock import FORECAST_SLOT, PRICE_SLOT, answer_slot, market_slot
+from federates.runtime.link import Link, Value
+from federates.study.study import Study
 from feeders.errors import FederationError
 from feeders.network import Network
-from feeders.network_json import network_from_json
+from feeders.readers.network_json import network_from_json
 from feeders.state import AcState
 from market.clearing import Clearing
+from market.models import RetailMarket, find_model
 from market.offers import WholesalePrice
 
 NAME = "market"

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from federates.base import OWN_FAULT, Connection, Role, live, summary
-from federates.checked_file import read_json
-from federates.heartbeat import Heartbeat
-from federates.helics_config import FederateConfig, Publication
-from federates.link import Link, Value
-from federates.local import ROLES
-from federates.study import Study, load_study
+from federates.runtime.base import OWN_FAULT, Connection, Role, live, summary
+from federates.runtime.heartbeat import Heartbeat
+from federates.runtime.link import Link, Value
+from federates.runtime.local import ROLES
+from federates.study.checked_file import read_json
+from federates.study.helics_config import FederateConfig, Publication
+from federates.study.study import Study, load_study
 from feeders.errors import DlmpError, InputError
 from feeders.network import Network, node_id
 

@@ -13,15 +13,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from federates.base import Role, main
-from federates.clock import OFFER_SLOT, PRICE_SLOT, market_slot
-from federates.contract import OFFER_QUANTITY
-from federates.link import Link, Value
-from federates.messages import offers_text
-from federates.study import Study
+from federates.contract.messages import offers_text
+from federates.contract.topics import OFFER_QUANTITY
+from federates.runtime.base import Role, main
+from federates.runtime.clock import OFFER_SLOT, PRICE_SLOT, market_slot
+from federates.runtime.link import Link, Value
+from federates.study.study import Study
 from feeders.errors import InputError
 from feeders.network import Network, Resource, node_id
-from feeders.network_json import network_from_json
+from feeders.readers.network_json import network_from_json
 from market.offers import Offer
 
 
@@ -199,7 +199,7 @@ def run_owner(build: Callable[[Study, str], Role], name: str, arguments: list[st
     Returns
     -------
     int
-        Exit code, as of `federates.base.main`.
+        Exit code, as of `federates.runtime.base.main`.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--name", default=name)

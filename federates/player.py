@@ -10,10 +10,10 @@ import argparse
 import json
 from pathlib import Path
 
-from federates.contract import published_by
-from federates.messages import encode
-from federates.series import load_series
-from federates.study import Study, load_study
+from federates.contract.messages import encode
+from federates.contract.topics import published_by
+from federates.study.series import load_series
+from federates.study.study import Study, load_study
 
 FILE = "prices.json"
 BEFORE_START = -1

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from federates.irradiance import Place, clear_sky, passing_clouds, read_irradiance
 from federates.offering import Interval, OfferingFederate, run_owner
-from federates.owners import read_settings
-from federates.scenario import NotNegative, Section
-from federates.study import Study
+from federates.study.irradiance import Place, clear_sky, passing_clouds, read_irradiance
+from federates.study.owners import read_settings
+from federates.study.scenario import NotNegative, Section
+from federates.study.study import Study
 from feeders.network import FloatArray
 from market.offers import Offer
 

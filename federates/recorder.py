@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from federates.base import main
-from federates.clock import PRICE_SLOT
-from federates.contract import OFFER_QUANTITY, Topic, find_topic
-from federates.exchange import read_topic, state_of
-from federates.link import Link, Value
-from federates.messages import decode, encode
-from federates.store import ResultsWriter, create_results, manifest_text
-from federates.study import Study
+from federates.contract.exchange import read_topic, state_of
+from federates.contract.messages import decode, encode
+from federates.contract.topics import OFFER_QUANTITY, Topic, find_topic
+from federates.results.store import ResultsWriter, create_results, manifest_text
+from federates.runtime.base import main
+from federates.runtime.clock import PRICE_SLOT
+from federates.runtime.link import Link, Value
+from federates.study.study import Study
 from feeders.errors import FederationError
 from feeders.network import Network
-from feeders.network_json import network_from_json
+from feeders.readers.network_json import network_from_json
 from market.audit import Limits, Prediction, Verdict, judge
 
 NAME = "recorder"

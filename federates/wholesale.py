@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from federates.base import main
-from federates.clock import PRICE_SLOT
-from federates.link import Link, Value
-from federates.messages import encode
-from federates.series import load_series
-from federates.study import Study
+from federates.contract.messages import encode
+from federates.runtime.base import main
+from federates.runtime.clock import PRICE_SLOT
+from federates.runtime.link import Link, Value
+from federates.study.series import load_series
+from federates.study.study import Study
 
 NAME = "wholesale"
 

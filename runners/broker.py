@@ -18,12 +18,12 @@ from typing import Any, NoReturn
 import click
 import helics as h
 
-from federates.base import BROKER, broker_key
-from federates.heartbeat import CULPRIT, ENDED, Heartbeat, Sign, process_alive, read_sign
-from federates.ports import broker_port, check_ports
-from federates.study import Study, load_study
+from federates.runtime.base import BROKER, broker_key
+from federates.runtime.heartbeat import CULPRIT, ENDED, Heartbeat, Sign, process_alive, read_sign
+from federates.runtime.ports import broker_port, check_ports
+from federates.study.study import Study, load_study
 from feeders.errors import DlmpError, FederationError
-from runners.watch import Finding, Patience, all_finished, find_fault
+from runners.run.watch import Finding, Patience, all_finished, find_fault
 
 STARTED = time.time()
 POLL_S, PROGRESS_S, SLACK_S = 0.05, 10.0, 1.0

@@ -7,28 +7,58 @@ import importlib
 import click
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "check": ("runners.commands:check_command", "Say what is wrong with a study before anything starts."),
-    "run": ("runners.commands:run_command", "Run a study under supervision."),
-    "summary": ("runners.summary:summary_command", "Say what came out of a run, in a few lines."),
-    "verdict": ("runners.verdict:verdict_command", "Judge a run by its AC states; the exit code says it."),
-    "verify": ("runners.verify:verify_command", "Hold negotiated clearings to the central reference."),
-    "bench": ("runners.bench:bench_command", "Measure rounds and times of a clearing against alternatives."),
-    "crowd": ("runners.crowd:crowd_command", "Measure what more offering federates cost a run."),
-    "convergence": ("runners.convergence:convergence_command", "Find out what makes a negotiation converge."),
-    "compare": ("runners.compare:compare_command", "Run variants of a study and compare their verdicts."),
-    "settle": ("runners.settle:settle_command", "Say who pays whom in a run, and store it with the results."),
-    "scenarios": ("runners.scenarios:scenarios_command", "Run a day under four tariffs and the market."),
-    "replication": ("runners.replication:replication_command", "Hold runs against the published study."),
-    "tariffs": ("runners.tariffs:tariffs_command", "Say what a day costs customers under retail tariffs."),
+    "check": ("runners.run.commands:check_command", "Say what is wrong with a study before anything starts."),
+    "run": ("runners.run.commands:run_command", "Run a study under supervision."),
+    "summary": ("runners.judge.summary:summary_command", "Say what came out of a run, in a few lines."),
+    "verdict": (
+        "runners.judge.verdict:verdict_command",
+        "Judge a run by its AC states; the exit code says it.",
+    ),
+    "verify": ("runners.judge.verify:verify_command", "Hold negotiated clearings to the central reference."),
+    "bench": (
+        "runners.measure.bench:bench_command",
+        "Measure rounds and times of a clearing against alternatives.",
+    ),
+    "crowd": ("runners.measure.crowd:crowd_command", "Measure what more offering federates cost a run."),
+    "convergence": (
+        "runners.measure.convergence:convergence_command",
+        "Find out what makes a negotiation converge.",
+    ),
+    "compare": (
+        "runners.compare.compare:compare_command",
+        "Run variants of a study and compare their verdicts.",
+    ),
+    "settle": (
+        "runners.judge.settle:settle_command",
+        "Say who pays whom in a run, and store it with the results.",
+    ),
+    "scenarios": (
+        "runners.compare.scenarios:scenarios_command",
+        "Run a day under four tariffs and the market.",
+    ),
+    "replication": (
+        "runners.compare.replication:replication_command",
+        "Hold runs against the published study.",
+    ),
+    "tariffs": (
+        "runners.judge.tariffs:tariffs_command",
+        "Say what a day costs customers under retail tariffs.",
+    ),
     "report": ("runners.report.command:report_command", "Show runs on one page, or as pictures."),
-    "conform": ("runners.conform:conform_command", "Try a federate of your own against the contract."),
+    "conform": (
+        "runners.conform.command:conform_command",
+        "Try your own federate against the contract.",
+    ),
     "contract": (
-        "runners.contract_page:contract_command",
+        "runners.conform.contract_page:contract_command",
         "Write the page of topics that federates exchange.",
     ),
-    "schema": ("runners.schema:schema_command", "Write the JSON schemas that editors complete by."),
-    "isone": ("runners.isone:isone_command", "Say what ISO New England files are and what is in them."),
-    "isone-fetch": ("runners.isone:isone_fetch_command", "Download a day of ISO New England files."),
+    "schema": ("runners.conform.schema:schema_command", "Write the JSON schemas that editors complete by."),
+    "isone": (
+        "runners.prices.isone:isone_command",
+        "Say what ISO New England files hold.",
+    ),
+    "isone-fetch": ("runners.prices.isone:isone_fetch_command", "Download a day of ISO New England files."),
 }
 """Subcommands: where they are, and their line in ``dlmp --help``."""
 

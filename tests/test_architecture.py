@@ -13,9 +13,9 @@ PACKAGES = ("feeders", "market", "federates", "runners")
 """Each may import itself and those before it."""
 ROOMS = {
     "helics": ("federates/", "runners/broker.py"),
-    "opendssdirect": ("feeders/opendss_library.py",),
+    "opendssdirect": ("feeders/opendss/library.py",),
     "cvxpy": ("market/central",),
-    "power_grid_model": ("feeders/pgm.py",),
+    "power_grid_model": ("feeders/power_grid_model.py",),
     "click": ("runners/",),
     "rich": ("runners/",),
     "pydantic": ("feeders/", "federates/", "runners/"),

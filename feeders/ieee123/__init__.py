@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from feeders.assets import read_assets
 from feeders.ieee123.tables import read_feeder
 from feeders.network import Network
+from feeders.readers.assets import read_assets
 from feeders.validate import check_network
 
 TABLES = Path(__file__).parent

@@ -15,7 +15,6 @@ from typing import Final, Literal
 
 import numpy as np
 
-from feeders.csv_table import Row, once, read_table
 from feeders.errors import InputError
 from feeders.network import (
     Branch,
@@ -28,6 +27,7 @@ from feeders.network import (
     Regulator,
 )
 from feeders.radial import Link, walk
+from feeders.readers.csv_table import Row, once, read_table
 
 ROOT: Final = "150"
 NOMINAL_KV: Final = 4.16 / math.sqrt(3.0)

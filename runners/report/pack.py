@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from feeders.network import FloatArray
-from market.scenarios import TITLES
+from market.money.payment_schemes import TITLES
+from runners.judge.settle import summary
 from runners.report.runs import RunView, differences, positions
-from runners.settle import summary
 
 NOTHING = 65535
 """Code of a missing number."""

@@ -10,9 +10,9 @@ import numpy as np
 
 from feeders.errors import InputError
 from feeders.network import FloatArray, Network, node_id
-from market.scenarios import TITLES
+from market.money.payment_schemes import TITLES
+from runners.judge.settle import PARTS, summary
 from runners.report.runs import RunView, positions
-from runners.settle import PARTS, summary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

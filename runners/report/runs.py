@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from federates.results import Results
-from federates.scenario import ZONE
+from federates.results.run import Results
+from federates.study.scenario import ZONE
 from feeders.errors import ResultsError
 from feeders.network import FloatArray, Network
 from market.audit import judge_run
-from runners.ledger import Account, account_for, local_time, missing_part
-from runners.verdict import places, read_records
+from runners.judge.ledger import Account, account_for, local_time, missing_part
+from runners.judge.verdict import places, read_records
 
 NODAL = {
     "dlmp_real": "market/dlmp_real",

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from toys import make_study
 
-from federates.link import Value
-from federates.study import Study, load_study
+from federates.runtime.link import Value
+from federates.study.study import Study, load_study
 from feeders.errors import FederationError
 from feeders.network import FloatArray, Network
 

@@ -8,8 +8,8 @@ from told import PRICE
 from toys import ToyWholesale, make_study
 
 from federates.assets import Assets
-from federates.study import Study, load_study
-from feeders.network_json import network_to_json
+from federates.study.study import Study, load_study
+from feeders.readers.network_json import network_to_json
 
 
 def test_assets_offer_what_the_table_says(study: Study, scripted: Any) -> None:

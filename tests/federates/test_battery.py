@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federates.battery import Battery, BatterySettings, energy_values, stored
-from federates.local import ROLES, run_local
 from federates.offering import Awarded, Interval
-from federates.results import Results
-from federates.study import Study, load_study
+from federates.results.run import Results
+from federates.runtime.local import ROLES, run_local
+from federates.study.study import Study, load_study
 from feeders.errors import InputError
 
 CONFIGS = Path(__file__).parents[2] / "configs"

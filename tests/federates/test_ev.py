@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federates.ev import EvFleet, Session, read_sessions, share_out
-from federates.local import ROLES, run_local
 from federates.offering import Awarded, Interval
-from federates.results import Results
-from federates.study import load_study
+from federates.results.run import Results
+from federates.runtime.local import ROLES, run_local
+from federates.study.study import load_study
 from feeders.errors import InputError
 from feeders.network import Resource
 

@@ -14,11 +14,11 @@ import pytest
 from soak import WEIGHTS
 from toys import ROLES, ROOT, environment, make_runner, make_study
 
-from federates.base import Role
-from federates.link import FederationStopped, Link, Value
-from federates.local import run_local
-from federates.results import Results
-from federates.study import Study, load_study
+from federates.results.run import Results
+from federates.runtime.base import Role
+from federates.runtime.link import FederationStopped, Link, Value
+from federates.runtime.local import run_local
+from federates.study.study import Study, load_study
 from feeders.errors import ClearingError, DlmpError, FederationError, InputError
 from feeders.network import FloatArray
 
@@ -233,7 +233,7 @@ def test_a_topic_of_somebody_else_is_refused_by_everybody(
     rogue_publication(study, key)
     with pytest.raises(DlmpError, match=r"may not publish|unknown topic"):
         run_local(load_study(study), ROLES)
-    monkeypatch.setattr("federates.helics_config.check_config", lambda *_: None)
+    monkeypatch.setattr("federates.study.helics_config.check_config", lambda *_: None)
     owner = key.split("/", maxsplit=1)[0]
     with pytest.raises(FederationError, match=f"'assets' publishes {key}, which only '{owner}' may"):
         run_local(load_study(study), ROLES)
@@ -249,7 +249,7 @@ def test_another_unit_on_the_wire_is_refused(tmp_path: Path, monkeypatch: pytest
             '"feeder/load_real", "type": "vector", "unit": "MW"',
         )
     )
-    monkeypatch.setattr("federates.helics_config.check_config", lambda *_: None)
+    monkeypatch.setattr("federates.study.helics_config.check_config", lambda *_: None)
     with pytest.raises(
         FederationError, match="feeder/load_real, published by 'feeder', is in 'MW'; expected 'kW'"
     ):

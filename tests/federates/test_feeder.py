@@ -7,10 +7,10 @@ import pytest
 from told import DISPATCH, PRICE, final_text
 from toys import ToyEngine
 
-from federates.clock import market_slot
+from federates.contract.messages import read_status, trial_text
 from federates.feeder import Feeder
-from federates.messages import read_status, trial_text
-from federates.study import Study
+from federates.runtime.clock import market_slot
+from federates.study.study import Study
 from feeders.errors import FederationError, FeederError
 from feeders.state import AcState
 

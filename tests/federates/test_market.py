@@ -8,13 +8,13 @@ import pytest
 from told import OFFERS, PRICE, state, status
 from toys import make_study
 
-from federates.clock import answer_slot
-from federates.exchange import state_values
+from federates.contract.exchange import state_values
+from federates.contract.messages import offers_text
 from federates.market import MarketFederate
-from federates.messages import offers_text
-from federates.study import Study, load_study
+from federates.runtime.clock import answer_slot
+from federates.study.study import Study, load_study
 from feeders.errors import ClearingError, FederationError
-from feeders.network_json import network_to_json
+from feeders.readers.network_json import network_to_json
 
 
 def answers(study: Study, first: float = 0.0) -> dict[float, Any]:

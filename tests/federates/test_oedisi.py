@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from federates.local import ROLES
 from federates.oedisi import TYPED, ComponentStudy, check_mapping, definition, main, wiring
-from federates.ports import reserve_block
-from federates.results import Results
-from federates.study import load_study
+from federates.results.run import Results
+from federates.runtime.local import ROLES
+from federates.runtime.ports import reserve_block
+from federates.study.study import load_study
 from feeders.errors import InputError
 
 ROOT = Path(__file__).parents[2]

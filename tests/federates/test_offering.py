@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import toy_network
 
-from federates.hold import within
-from federates.messages import read_offers
+from federates.anchoring.hold import within
+from federates.contract.messages import read_offers
 from federates.offering import Awarded, Interval, OfferingFederate
-from federates.study import Study, load_study
+from federates.study.study import Study, load_study
 from feeders.errors import InputError
 from feeders.network import Resource
-from feeders.network_json import network_to_json
+from feeders.readers.network_json import network_to_json
 from market.offers import Offer, accept_offers
 
 NETWORK = replace(

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from federates.clock import Clock
-from federates.irradiance import Place, clear_sky, passing_clouds, read_irradiance, write_irradiance
-from federates.local import ROLES, run_local
 from federates.offering import Interval
 from federates.pv import Pv
-from federates.results import Results
-from federates.study import Study, load_study
+from federates.results.run import Results
+from federates.runtime.clock import Clock
+from federates.runtime.local import ROLES, run_local
+from federates.study.irradiance import Place, clear_sky, passing_clouds, read_irradiance, write_irradiance
+from federates.study.study import Study, load_study
 from feeders.errors import InputError
 
 CONFIGS = Path(__file__).parents[2] / "configs"

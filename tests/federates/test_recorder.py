@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from told import OFFERS, PRICE, state, status
 
-from federates.exchange import clearing_values, state_values
-from federates.hold import hold
-from federates.messages import encode, offers_text
+from federates.anchoring.hold import hold
+from federates.contract.exchange import clearing_values, state_values
+from federates.contract.messages import encode, offers_text
 from federates.recorder import Recorder
-from federates.results import Results
-from federates.study import Study
-from feeders.network_json import network_to_json
+from federates.results.run import Results
+from federates.study.study import Study
+from feeders.readers.network_json import network_to_json
 from market.offers import WholesalePrice
 
 

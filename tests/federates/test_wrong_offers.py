@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from toys import ROLES, make_study
 
-from federates.link import Link, Value
-from federates.local import run_local
-from federates.results import Results
-from federates.study import Study, load_study
+from federates.results.run import Results
+from federates.runtime.link import Link, Value
+from federates.runtime.local import run_local
+from federates.study.study import Study, load_study
 
 OFFER = {"key": "rude/offer", "type": "string", "unit": "kW, kvar, $/MWh"}
 UNIT = (

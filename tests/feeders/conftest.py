@@ -9,7 +9,7 @@ import pytest
 
 from feeders import ieee123
 from feeders.network import Branch, BranchKind, Bus, Capacitor, Load, Network, Regulator, Resource
-from feeders.opendss import OpenDssFeeder
+from feeders.opendss.feeder import OpenDssFeeder
 
 
 def branch(

@@ -7,7 +7,7 @@ import pytest
 
 from feeders.balanced import BalancedFeeder, balance
 from feeders.network import ComplexArray, FloatArray, Network
-from feeders.opendss import OpenDssFeeder
+from feeders.opendss.feeder import OpenDssFeeder
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from feeders.engine import AcEngine
 from feeders.errors import FeederError, InputError
 from feeders.network import Branch, Bus, Capacitor, ComplexArray, FloatArray, Load, Network, Resource, node_id
-from feeders.opendss import OpenDssFeeder
-from feeders.pgm import PowerGridFeeder
+from feeders.opendss.feeder import OpenDssFeeder
+from feeders.power_grid_model import PowerGridFeeder
 from feeders.state import AcState
 
 

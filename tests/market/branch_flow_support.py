@@ -9,15 +9,15 @@ from functools import cache
 import numpy as np
 
 from feeders.network import Bus, ComplexArray, FloatArray, Load, Network, Resource
-from feeders.opendss import OpenDssFeeder
+from feeders.opendss.feeder import OpenDssFeeder
 from feeders.state import AcState
-from market.atoms import AtomicProblem
-from market.branch_flow import BranchFlowModel
-from market.branch_flow_market import BranchFlowMarket
-from market.central_branch_flow import CentralBranchFlow, ConeSolution
+from market.balanced.equivalent import Equivalent, equivalent
+from market.balanced.market import BranchFlowMarket
+from market.balanced.model import BranchFlowModel
+from market.central.balanced import CentralBranchFlow, ConeSolution
 from market.clearing import Clearing
-from market.equivalent import Equivalent, equivalent
 from market.offers import Offer, WholesalePrice
+from market.problem.atoms import AtomicProblem
 from market.settings import MarketSettings
 from tests.market.support import KV, conductors, mixed, mixed_offers, solve
 

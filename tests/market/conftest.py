@@ -8,7 +8,7 @@ import pytest
 
 from feeders.engine import Regulators
 from feeders.network import ComplexArray, Network
-from feeders.opendss import OpenDssFeeder
+from feeders.opendss.feeder import OpenDssFeeder
 from feeders.state import AcState
 from market.offers import Offer
 from tests.market.support import solve, study_case, terms_to_offers

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from feeders.network import Branch, Bus, Capacitor, ComplexArray, Load, Network, Resource
-from feeders.opendss import OpenDssFeeder
+from feeders.opendss.feeder import OpenDssFeeder
 from feeders.state import AcState
 from market.offers import Offer
 from tests.market.support import KV, conductors, regulator, solve

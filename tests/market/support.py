@@ -10,7 +10,6 @@ import cvxpy as cp
 import numpy as np
 
 from feeders import ieee123
-from feeders.assets import AssetTerms, read_assets
 from feeders.network import (
     Branch,
     BranchKind,
@@ -23,12 +22,13 @@ from feeders.network import (
     Regulator,
     Resource,
 )
-from feeders.opendss import OpenDssFeeder
+from feeders.opendss.feeder import OpenDssFeeder
+from feeders.readers.assets import AssetTerms, read_assets
 from feeders.state import AcState
-from market.atoms import AtomicProblem
 from market.clearing import Clearing
-from market.engine import Market
 from market.offers import Offer, WholesalePrice
+from market.problem.atoms import AtomicProblem
+from market.three_phase.market import Market
 
 KV = 2.4
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeders.network import ComplexArray, FloatArray, Network
-from feeders.opendss import OpenDssFeeder
+from feeders.opendss.feeder import OpenDssFeeder
 from feeders.setpoints import failed_state
 from feeders.state import AcState
 from market.audit import (

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from feeders.network import Resource
-from feeders.opendss import OpenDssFeeder
+from feeders.opendss.feeder import OpenDssFeeder
 from market.clearing import Clearing
-from market.engine import Market
 from market.offers import Offer, WholesalePrice
 from market.settings import MarketSettings
+from market.three_phase.market import Market
 from tests.market.random_feeders import RandomCase, random_cases
 from tests.market.support import ladder, solve
 

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeders.opendss import OpenDssFeeder
+from feeders.opendss.feeder import OpenDssFeeder
 from feeders.state import AcState
-from market.engine import Market
 from market.offers import PRICE_CAP, Offer, Refusal, WholesalePrice, accept_offers
 from market.settings import MarketSettings
+from market.three_phase.market import Market
 from tests.market.support import mixed, mixed_offers, solve
 
 CASES = tomllib.loads((Path(__file__).parents[1] / "cases/market/refused_offers.toml").read_text())["case"]

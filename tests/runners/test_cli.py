@@ -10,13 +10,13 @@ import pytest
 from click.testing import CliRunner
 from toys import ROLES, ROOT, make_runner, make_study
 
-from federates.local import run_local
-from federates.results import Results
-from federates.study import load_study
+from federates.results.run import Results
+from federates.runtime.local import run_local
+from federates.study.study import load_study
 from runners.cli import COMMANDS, main
-from runners.progress import progress_line
-from runners.schema import FOLDER, schema_texts
-from runners.summary import summarise
+from runners.conform.schema import FOLDER, schema_texts
+from runners.judge.summary import summarise
+from runners.run.progress import progress_line
 
 
 def test_help_lists_every_command_and_teaches() -> None:

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from toys import NAMES, ROOT, environment, make_runner, make_study, processes
 
-from federates.ports import BLOCK, check_ports, reserve_block
-from federates.results import Results
+from federates.results.run import Results
+from federates.runtime.ports import BLOCK, check_ports, reserve_block
 
 pytestmark = pytest.mark.federation
 

@@ -12,10 +12,10 @@ import h5py
 import numpy as np
 import pytest
 
-from federates.local import run_local
-from federates.ports import reserve_block
-from federates.results import Results
-from federates.study import load_study
+from federates.results.run import Results
+from federates.runtime.local import run_local
+from federates.runtime.ports import reserve_block
+from federates.study.study import load_study
 from feeders.errors import InputError
 from tests.runners.conftest import make_study
 

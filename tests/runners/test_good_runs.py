@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from toys import CONFIGS, ROOT, environment, make_runner, make_study, processes
 
-from federates.local import run_local
-from federates.ports import check_ports, reserve_block
-from federates.results import Results
-from federates.study import load_study
+from federates.results.run import Results
+from federates.runtime.local import run_local
+from federates.runtime.ports import check_ports, reserve_block
+from federates.study.study import load_study
 
 pytestmark = [pytest.mark.federation, pytest.mark.timeout(900)]
 

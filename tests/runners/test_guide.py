@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from federates.contract import TOPICS
-from federates.results import Results
+from federates.contract.topics import TOPICS
+from federates.results.run import Results
 from market.offers import Offer
-from runners.contract_page import PAGE, contract_page
-from runners.preflight import check_study
-from runners.pytest_plugin import try_federate
-from runners.runner_file import Member, load_runner
-from runners.supervise import supervise
+from runners.conform.contract_page import PAGE, contract_page
+from runners.conform.pytest_plugin import try_federate
+from runners.run.preflight import check_study
+from runners.run.runner_file import Member, load_runner
+from runners.run.supervise import supervise
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "federates.md").read_text()

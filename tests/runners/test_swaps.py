@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from federates.feeder import open_engine
-from federates.local import run_local
-from federates.results import Results
-from federates.study import load_study
+from federates.results.run import Results
+from federates.runtime.local import run_local
+from federates.study.study import load_study
 from feeders.errors import InputError
-from runners.preflight import check_study
-from runners.runner_file import load_runner
-from runners.supervise import supervise
+from runners.run.preflight import check_study
+from runners.run.runner_file import load_runner
+from runners.run.supervise import supervise
 
 ROOT = Path(__file__).parents[2]
 STUDIES = ("battery", "pv", "ev", "uniform", "pgm", "player", "plain")

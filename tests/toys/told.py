@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from toys import ToyEngine
 
-from federates.messages import FeederStatus, Stage, encode
-from federates.study import Study
+from federates.contract.messages import FeederStatus, Stage, encode
+from federates.study.study import Study
 from feeders.state import AcState
 from market.offers import Offer
 

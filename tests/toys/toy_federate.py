@@ -14,9 +14,9 @@ from typing import Any
 
 from toys import ROLES
 
-from federates.base import Role, guard
-from federates.link import Link, Value
-from federates.study import Study
+from federates.runtime.base import Role, guard
+from federates.runtime.link import Link, Value
+from federates.study.study import Study
 
 
 class FaultyLink:

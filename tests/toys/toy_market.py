@@ -8,9 +8,9 @@ from dataclasses import replace
 from feeders.errors import ClearingError
 from feeders.network import ComplexArray
 from feeders.state import AcState
+from market.baselines.uniform import UniformMarket
 from market.clearing import Clearing
 from market.offers import Offer, WholesalePrice
-from market.uniform import UniformMarket
 
 
 class Stubborn(UniformMarket):

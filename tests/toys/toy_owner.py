@@ -8,7 +8,7 @@ from pathlib import Path
 
 from federates.assets import Assets
 from federates.offering import Interval
-from federates.study import Study
+from federates.study.study import Study
 from feeders.errors import InputError
 from market.offers import Offer
 

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 
 from federates.assets import Assets
-from federates.base import Role
-from federates.clock import PRICE_SLOT
 from federates.feeder import Feeder
-from federates.link import Link, Value
 from federates.market import MarketFederate
 from federates.recorder import Recorder
-from federates.study import Study
+from federates.runtime.base import Role
+from federates.runtime.clock import PRICE_SLOT
+from federates.runtime.link import Link, Value
+from federates.study.study import Study
 from feeders.network import Branch, Bus, ComplexArray, IntArray, Load, Network
-from feeders.network_json import network_to_json
+from feeders.readers.network_json import network_to_json
 from feeders.state import AcState
 
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,1 @@
+"""The loop between market and physics within an interval."""

@@ -1,0 +1,1 @@
+"""Whether somebody's federate honours the contract."""

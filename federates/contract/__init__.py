@@ -1,0 +1,1 @@
+"""What crosses between federates: topics, units, messages and values."""

@@ -1,0 +1,355 @@
+"""The JSON texts that federates exchange: offers, the feeder's status, the record of a clearing."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
+
+from federates.anchoring.rounds import Mismatch, Outcome, Round
+from federates.runtime.link import refusal
+from federates.study.helics_config import publisher_of
+from feeders.errors import FederationError
+from feeders.network import ComplexArray, Network, Resource
+from feeders.state import AcState
+from market.clearing import Clearing
+from market.offers import Offer, WholesalePrice, accept_offers
+
+Stage = Literal["forecast", "trial", "final"]
+OFFER_FIELDS = frozenset(field.name for field in fields(Offer))
+LARGEST_COST = 1e6
+"""Marginal cost that no sound offer exceeds [$/MWh]."""
+_SHOWN = 80
+"""Characters of somebody else's value that a refusal repeats."""
+_LARGEST_INTEGER = 10**15
+_SLACK = 1e-6
+"""Share by which an offer may exceed a nameplate, for rounding."""
+
+
+def encode(table: Mapping[str, Any]) -> str:
+    """Write JSON; a number that is not finite becomes null."""
+    return json.dumps(_finite(table), allow_nan=False, separators=(",", ":"))
+
+
+def decode(key: str, text: str) -> dict[str, Any]:
+    """Read a JSON object; FederationError naming topic and publisher when it is none."""
+    try:
+        table = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise refusal(key, f"is not JSON: {error.msg} at character {error.pos}") from None
+    except (RecursionError, ValueError) as error:
+        raise refusal(key, f"cannot be read as JSON: {error}") from None
+    if not isinstance(table, dict):
+        raise refusal(key, "is not a JSON object")
+    return table
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+@dataclass(frozen=True)
+class FeederStatus:
+    """What the feeder says about its last power flow.
+
+    Attributes
+    ----------
+    interval : int
+        Which interval.
+    stage : {"forecast", "trial", "final"}
+        Which dispatch it solved: the last one, a trial, or the final one.
+    trials : int
+        Trials answered so far in this interval.
+    converged : bool
+        Whether the power flow converged; only then are the other topics up to date.
+    iterations : int
+        Iterations that it took.
+    tap_changes : int
+        Steps that regulators moved.
+    clipped : tuple of str
+        Flexible loads whose held curtailment exceeds their demand and was cut to it.
+    """
+
+    interval: int
+    stage: Stage
+    trials: int
+    converged: bool
+    iterations: int
+    tap_changes: int = 0
+    clipped: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """Write it as JSON."""
+        return encode(asdict(self))
+
+
+def read_status(text: str) -> FeederStatus:
+    """Read the feeder's status; FederationError when a field is missing or strange."""
+    table = decode("feeder/status", text)
+    try:
+        return FeederStatus(**{**table, "clipped": tuple(table.get("clipped", ()))})
+    except TypeError as error:
+        raise refusal("feeder/status", f"has wrong fields: {error}") from None
+
+
+@dataclass(frozen=True)
+class Award:
+    """What the feeder needs from ``market/clearing``: interval, trials so far, and whether it is final."""
+
+    interval: int
+    trials: int
+    final: bool
+
+
+def read_award(text: str) -> Award:
+    """Read interval, trials and status of a clearing; FederationError when one is missing."""
+    table = decode("market/clearing", text)
+    interval, trials, status = (table.get(name) for name in ("interval", "trials", "status"))
+    if not isinstance(interval, int) or not isinstance(trials, int) or status not in ("trial", "final"):
+        raise refusal("market/clearing", "lacks interval, trials or a status of trial or final")
+    return Award(interval, trials, status == "final")
+
+
+@dataclass(frozen=True)
+class OfferBook:
+    """Offers of an interval that may be cleared, and what was refused with its reason."""
+
+    accepted: tuple[Offer, ...]
+    refused: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one interval is cleared for.
+
+    Attributes
+    ----------
+    interval : int
+        Which interval.
+    price : WholesalePrice
+        Price at the feeder head.
+    demand : ndarray, shape (n_load,)
+        Demand at nominal voltage before curtailment [kVA].
+    book : OfferBook
+        Offers, and what was refused.
+    forecast : AcState
+        AC state with the last dispatch.
+    """
+
+    interval: int
+    price: WholesalePrice
+    demand: ComplexArray
+    book: OfferBook
+    forecast: AcState
+
+
+def clearing_text(case: Case, outcome: Outcome, final: Clearing) -> str:
+    """Write the record of an interval: what was dispatched, why, and how every round went.
+
+    Parameters
+    ----------
+    case : Case
+        What was cleared.
+    outcome : Outcome
+        How the rounds ended.
+    final : Clearing
+        What is dispatched: the accepted clearing, or the last final one held.
+    """
+    return encode(
+        {
+            "interval": case.interval,
+            "trials": outcome.trials,
+            "status": "final",
+            "settled": outcome.decision.settled,
+            "held": outcome.accepted is None,
+            "reason": outcome.decision.reason,
+            **_difference(None if outcome.accepted is None else outcome.rounds[-1].difference),
+            "lmp": case.price.lmp,
+            "cost": final.cost,
+            "rounds": [_round_row(k, item) for k, item in enumerate(outcome.rounds, 1)],
+            "limits": [asdict(limit) for limit in final.limits],
+            "refused": [*case.book.refused, *final.refused],
+        }
+    )
+
+
+def trial_text(interval: int, trials: int) -> str:
+    """Write the announcement of a trial, after so many earlier ones."""
+    return encode({"interval": interval, "trials": trials, "status": "trial"})
+
+
+def _difference(found: Mismatch | None) -> dict[str, float | None]:
+    return {
+        "voltage_error_pu": found.voltage_pu if found else None,
+        "head_error_kw": found.head_kw if found else None,
+    }
+
+
+def _round_row(number: int, item: Round) -> dict[str, Any]:
+    clearing = item.clearing
+    if clearing is None:
+        return {"round": number, "status": "failed"}
+    return {
+        "round": number,
+        "status": clearing.status,
+        **_difference(item.difference),
+        "negotiation_rounds": clearing.rounds,
+        "messages": clearing.messages,
+        "scalars": clearing.scalars,
+        "primal_residual": clearing.primal_residual,
+        "dual_residual": clearing.dual_residual,
+        "gap": clearing.gap,
+        "exactness_gap": clearing.exactness_gap,
+        "cost": clearing.cost,
+    }
+
+
+def offers_text(interval: int, offers: Iterable[Offer]) -> str:
+    """Write the offers of one federate for one interval."""
+    rows = [
+        {name: value for name, value in asdict(offer).items() if value not in (None, math.inf)}
+        for offer in offers
+    ]
+    return encode({"interval": interval, "offers": rows})
+
+
+def read_offers(
+    texts: Mapping[str, str], interval: int, network: Network, demand_kw: Mapping[str, float]
+) -> OfferBook:
+    """Sort the offers of every federate into those that may be cleared and those that are refused.
+
+    Parameters
+    ----------
+    texts : mapping of str to str
+        Offer text by its topic.
+    interval : int
+        The interval to be cleared.
+    network : Network
+        Says which resource belongs to whom.
+    demand_kw : mapping of str to float
+        Demand of every load in this interval [kW].
+
+    Returns
+    -------
+    OfferBook
+        Accepted offers in the order of the network's resources; a refusal names federate and resource.
+    """
+    resources = {resource.name: resource for resource in network.resources}
+    ratios = {load.name: load.kvar / load.kw if load.kw else 0.0 for load in network.loads}
+    accepted: dict[str, Offer] = {}
+    refused: list[str] = []
+    for key, text in texts.items():
+        federate = publisher_of(key)
+        try:
+            rows = _rows(key, text, interval)
+        except FederationError as error:
+            refused.append(str(error))
+            continue
+        for row in rows:
+            try:
+                offer = _offer(row, federate, resources, demand_kw, ratios, accepted)
+            except ValueError as error:
+                refused.append(f"{federate}: {error}")
+            else:
+                accepted[offer.resource] = offer
+    order = [accepted[name] for name in network.resource_ids if name in accepted]
+    sound, unsound = accept_offers(network, order)
+    refused += [f"{resources[item.resource].owner}: {item}" for item in unsound]
+    return OfferBook(sound, tuple(refused))
+
+
+def _rows(key: str, text: str, interval: int) -> list[Any]:
+    if not text:
+        raise refusal(key, "was never published")
+    table = decode(key, text)
+    if table.get("interval") != interval:
+        raise refusal(key, f"is for interval {_shown(table.get('interval'))}; expected {interval}")
+    rows = table.get("offers")
+    if not isinstance(rows, list):
+        raise refusal(key, "lacks a list of offers")
+    return rows
+
+
+def _offer(
+    row: Any,
+    federate: str,
+    resources: Mapping[str, Resource],
+    demand_kw: Mapping[str, float],
+    ratios: Mapping[str, float],
+    accepted: Mapping[str, Offer],
+) -> Offer:
+    """Build one offer, with the reactive power that goes with a load's; ValueError says why it is refused."""
+    if not isinstance(row, dict):
+        raise ValueError("an offer is not a JSON object")
+    name = row.get("resource")
+    resource = resources.get(name) if isinstance(name, str) else None
+    if resource is None:
+        raise ValueError(f"offers unknown resource {_shown(name)}")
+    if resource.owner != federate:
+        raise ValueError(f"offers {name!r}, which belongs to {resource.owner!r}")
+    if name in accepted:
+        raise ValueError(f"offers {name!r} twice")
+    offer = _typed(row, resource.name)
+    if resource.load and offer.reactive_ratio is None:
+        offer = replace(offer, reactive_ratio=ratios[resource.load])
+    limit = demand_kw[resource.load] if resource.load else resource.kw_max
+    _check_limits(offer, limit * (1 + _SLACK) + _SLACK)
+    return offer if resource.load else _within_rating(offer, resource.kva_max)
+
+
+def _within_rating(offer: Offer, kva: float) -> Offer:
+    """Keep an offer within the rating of its resource, which it may leave out; ValueError when it cannot."""
+    real = max(abs(offer.p_min_kw), abs(offer.p_max_kw))
+    if offer.reactive_ratio is None:
+        return replace(offer, s_max_kva=min(offer.s_max_kva, kva))
+    reach = real * math.hypot(1.0, offer.reactive_ratio)
+    if reach > kva * (1 + _SLACK) + _SLACK:
+        raise ValueError(f"{offer.resource!r} offers {reach:g} kVA; it has {kva:g} kVA")
+    return offer
+
+
+def _shown(value: Any) -> str:
+    """Text of somebody else's value, cut to what a record can bear."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _typed(row: Mapping[str, Any], name: str) -> Offer:
+    """Build the offer from numbers alone."""
+    for field, value in row.items():
+        if field not in OFFER_FIELDS:
+            raise ValueError(f"offer of {name!r} has unknown field {_shown(field)}")
+        if field != "resource" and not _is_number(value):
+            raise ValueError(f"{field} of {name!r} is {_shown(value)}; expected a finite number")
+    missing = {"p_min_kw", "p_max_kw", "cost_linear"} - set(row)
+    if missing:
+        raise ValueError(f"offer of {name!r} lacks {', '.join(sorted(missing))}")
+    return Offer(name, **{field: float(value) for field, value in row.items() if field != "resource"})
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether a value of JSON is a number that a double can hold."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return abs(value) < _LARGEST_INTEGER
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def _check_limits(offer: Offer, kw: float) -> None:
+    """Raise ValueError when limits are crossed, beyond `kw`, or a cost is absurd or not convex."""
+    name = offer.resource
+    if offer.p_min_kw > offer.p_max_kw or offer.q_min_kvar > offer.q_max_kvar:
+        raise ValueError(f"limits of {name!r} are crossed")
+    if max(abs(offer.p_min_kw), abs(offer.p_max_kw)) > kw:
+        raise ValueError(f"{name!r} offers {offer.p_min_kw:g} to {offer.p_max_kw:g} kW; it has {kw:g} kW")
+    if abs(offer.cost_linear) > LARGEST_COST or not 0.0 <= offer.cost_quadratic <= LARGEST_COST:
+        raise ValueError(f"cost of {name!r} is absurd: {offer.cost_linear:g}, {offer.cost_quadratic:g}")
+    if offer.s_max_kva <= 0.0:
+        raise ValueError(f"apparent power limit of {name!r} is {offer.s_max_kva:g} kVA")

@@ -1,0 +1,1 @@
+"""How a federate lives: start, link, clock, signs of life, end."""

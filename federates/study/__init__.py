@@ -1,0 +1,1 @@
+"""What a user writes: scenario, HELICS files, owners and series of one study."""

@@ -1,0 +1,144 @@
+"""The HELICS configuration of one federate (JSON), checked against the contract before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from federates.contract.topics import OFFER_QUANTITY, TOPICS, Topic, TopicType, find_topic, published_by
+from federates.runtime.clock import SLOT_S
+from federates.study.checked_file import read_json, validate
+from feeders.errors import InputError, nearest_name
+
+CONTRACT_ROLES = frozenset(topic.key.split("/", 1)[0] for topic in TOPICS)
+"""First parts of the keys that the contract fixes."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WiredTopic(_Table):
+    """One topic at one end of the wire."""
+
+    key: Annotated[str, Field(pattern=r"^[^/\s]+/[^/\s]+$", description="topic, <federate>/<quantity>")]
+    type: TopicType = Field(description="double, vector or string")
+    unit: str = Field(default="", description="unit, the same text at both ends")
+    info: str = Field(default="", description="one line for people")
+
+
+class Publication(WiredTopic):
+    """One topic that the federate publishes."""
+
+    global_: Literal[True] = Field(alias="global", description="true: keys are not prefixed again")
+
+
+class Subscription(WiredTopic):
+    """One topic that the federate reads."""
+
+    required: bool = Field(default=True, description="whether the federation fails without a publisher")
+
+
+class FederateConfig(_Table):
+    """What HELICS needs to know about one federate."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = Field(description="name in the federation")
+    core_type: Literal["zmq"] = Field(description="zmq: the transport that neither loses nor limits messages")
+    core_init_string: str = Field(default="--loglevel=warning", description="further options of the core")
+    period: Annotated[float, Field(ge=SLOT_S, le=SLOT_S)] = Field(
+        description="1.0, one slot: when to act follows from the scenario"
+    )
+    uninterruptible: Literal[True] = Field(description="true: a federate acts in its own slots only")
+    terminate_on_error: Literal[True] = Field(description="true: one federate's error ends the federation")
+    log_level: str = Field(default="warning", description="what HELICS itself reports")
+    publications: tuple[Publication, ...] = Field(default=(), description="topics published")
+    subscriptions: tuple[Subscription, ...] = Field(default=(), description="topics read")
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """Topics of offers that the federate reads, in file order."""
+        ending = f"/{OFFER_QUANTITY}"
+        return tuple(item.key for item in self.subscriptions if item.key.endswith(ending))
+
+
+def load_config(file: Path) -> FederateConfig:
+    """Read one federate's HELICS configuration and hold it against the contract.
+
+    Parameters
+    ----------
+    file : Path
+        A JSON file such as ``feeder.json``.
+
+    Raises
+    ------
+    InputError
+        Naming file, key, what was expected and the nearest valid name.
+    """
+    config = validate(FederateConfig, read_json(file), file)
+    check_config(config, file)
+    return config
+
+
+def check_config(config: FederateConfig, file: Path) -> None:
+    """Raise InputError unless every topic is the contract's, once, and published by its own publisher."""
+    for section in ("publications", "subscriptions"):
+        seen: set[str] = set()
+        for k, item in enumerate(getattr(config, section)):
+            where = f"{file} {section}[{k}]"
+            if item.key in seen:
+                raise InputError(
+                    f"topic {item.key!r} is listed twice", where=where, expected="each topic once"
+                )
+            seen.add(item.key)
+            _check_topic(item, where)
+    for k, item in enumerate(config.publications):
+        _check_owner(item.key, config.name, f"{file} publications[{k}].key")
+
+
+def _check_topic(item: WiredTopic, where: str) -> None:
+    """Hold key, type and unit against the contract; others are their publisher's business."""
+    topic = find_topic(item.key)
+    if topic is None:
+        if item.key.split("/", 1)[0] in CONTRACT_ROLES:
+            near = nearest_name(item.key, (known.key for known in TOPICS))
+            raise InputError(
+                f"unknown topic {item.key!r}",
+                where=f"{where}.key",
+                expected="a topic of the contract",
+                nearest=near,
+            )
+        return
+    for field in ("type", "unit"):
+        found, expected = getattr(item, field), getattr(topic, field)
+        if found != expected:
+            raise InputError(
+                f"{field} of {item.key} is {found!r}", where=f"{where}.{field}", expected=repr(expected)
+            )
+
+
+def _check_owner(key: str, federate: str, where: str) -> None:
+    owner = publisher_of(key)
+    if owner != federate:
+        raise InputError(
+            f"{federate!r} may not publish {key!r}", where=where, expected=f"only {owner!r} to do so"
+        )
+
+
+def check_complete(config: FederateConfig, file: Path) -> None:
+    """Raise InputError unless the federate publishes every topic that the contract asks of its name."""
+    there = {item.key for item in config.publications}
+    missing = [topic.key for topic in published_by(config.name) if topic.key not in there]
+    if missing:
+        raise InputError(
+            f"{config.name!r} does not publish {missing[0]!r}",
+            where=f"{file} publications",
+            expected="every topic that the contract asks of it",
+            nearest=nearest_name(missing[0], there),
+        )
+
+
+def publisher_of(key: str) -> str:
+    """Return the name of the federate that owns a topic."""
+    return Topic(key, "string", "", "", "").publisher

@@ -1,0 +1,238 @@
+"""What a user writes in ``scenario.toml``: one file a study, every key checked.
+
+Data files are relative to the scenario file. The results file is relative to the folder that federates run
+in, which the runner file names.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from federates.runtime.clock import SLOT_S, Clock, last_slot_needed
+from federates.study.checked_file import read_toml, validate
+from feeders.network import ResourceKind
+from market.settings import MarketSettings, Method
+
+ZONE = ZoneInfo("America/New_York")
+"""Local time of ISO New England, in which scenarios give their start."""
+
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Policy = Literal["hold_last", "dispatch_anyway", "fail"]
+
+
+class Section(BaseModel):
+    """A table of the scenario: no key but those listed, nothing changed after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StudySection(Section):
+    """Which study this is."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = Field(description="name of the study")
+    seed: int = Field(default=0, description="seed of everything random")
+
+
+class TimeSection(Section):
+    """Market intervals; an interval has one slot a second."""
+
+    start: datetime = Field(description="start of the first interval, local time (America/New_York)")
+    intervals: Annotated[int, Field(ge=1)] = Field(description="market intervals to run")
+    period_s: Annotated[int, Field(ge=60)] = Field(default=300, description="length of an interval [s]")
+    rounds_max: Annotated[int, Field(ge=1)] = Field(
+        default=4, description="clearings tried against the AC physics before `on_failure` applies"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> TimeSection:
+        if self.start.tzinfo is not None:
+            raise ValueError("start has an offset; expected local time without one")
+        if last_slot_needed(self.rounds_max) * SLOT_S >= self.period_s - SLOT_S:
+            most = (self.period_s - 6) // 2
+            raise ValueError(
+                f"rounds_max does not fit into {self.period_s} s; expected at most {most} rounds"
+            )
+        return self
+
+    @property
+    def start_utc(self) -> int:
+        """Start of the first interval [s since 1970-01-01 UTC]."""
+        return int(self.start.replace(tzinfo=ZONE).timestamp())
+
+
+class FeederSection(Section):
+    """Which feeder, and how its physics is solved."""
+
+    case: str = Field(
+        default="ieee123", description="a feeder that comes with this package, or a network JSON file"
+    )
+    engine: Literal["opendss", "power_grid_model"] = Field(
+        default="opendss", description="which program solves it; power_grid_model leaves regulators alone"
+    )
+    regulators: Literal["automatic", "held", "neutral"] = Field(
+        default="automatic", description="tap changers act, stay where they are, or stay at 0"
+    )
+    control_mode: Literal["static", "off"] = Field(
+        default="static", description="whether controls settle within each power flow"
+    )
+    load_scale: Positive = Field(default=1.0, description="factor on every listed load")
+    tolerance: Annotated[float, Field(gt=0.0, lt=1e-2)] = Field(
+        default=1e-8, description="voltage change at which a power flow counts as solved [pu]"
+    )
+    assets: str = Field(default="", description="table of resources; empty: the one of the case")
+
+
+class WholesaleSection(Section):
+    """Price and demand series at the feeder head."""
+
+    files: Annotated[list[str], Field(min_length=1)] = Field(description="price files of ISO New England")
+    location: str = Field(default=".Z.NEMASSBOST", description="name or number of the pricing location")
+    market: str = Field(default="real_time", description="which price to take: real_time or day_ahead")
+    demand_files: list[str] = Field(default_factory=list, description="demand files; empty: the price files")
+    demand_location: str = Field(default="", description="location of the demand; empty: that of the price")
+    scale_to_mean: NotNegative = Field(
+        default=0.0, description="scale the price to this mean [$/MWh]; 0: as read"
+    )
+
+
+class MarketSection(Section):
+    """How the market clears, and when prediction and physics count as agreed."""
+
+    model: str = Field(
+        default="three_phase",
+        description='three_phase, branch_flow, uniform, none, or a class "package.module:Class"',
+    )
+    method: Method = Field(default="pac-accelerated", description="how the optimum is found")
+    voltage_min_pu: Positive = Field(default=0.95, description="lower voltage limit [pu]")
+    voltage_max_pu: Positive = Field(default=1.05, description="upper voltage limit [pu]")
+    voltage_margin_pu: NotNegative = Field(
+        default=0.0, description="how far inside the limits the market stays [pu]"
+    )
+    voltage_penalty: NotNegative = Field(
+        default=1e4, description="price of a voltage excess [$/h per pu and node]"
+    )
+    rating_penalty: NotNegative = Field(
+        default=1e4, description="price of a rating excess [$/h per 100 % of the rating and conductor]"
+    )
+    rating_scale: Positive = Field(default=1.0, description="factor on every line rating")
+    loss_weight: NotNegative = Field(
+        default=0.0, description="extra weight of losses, as a multiple of the LMP"
+    )
+    agents: Annotated[int, Field(ge=0)] = Field(
+        default=4, description="negotiating agents, each with an area of several buses; 0: one agent a bus"
+    )
+    tolerance: Positive = Field(default=3e-5, description="relative residual at which agents stop")
+    max_rounds: Annotated[int, Field(ge=1)] = Field(
+        default=20_000, description="negotiation rounds of one clearing"
+    )
+    anchored: bool = Field(
+        default=True, description="clear again at the AC answer until market and physics agree"
+    )
+    settle_voltage_pu: Positive = Field(
+        default=1e-4, description="voltage difference that counts as agreed [pu]"
+    )
+    settle_head_kw: Positive = Field(
+        default=0.1, description="head power difference that counts as agreed [kW]"
+    )
+    on_failure: Policy = Field(default="hold_last", description="what is dispatched when no clearing settles")
+
+    @model_validator(mode="after")
+    def _band(self) -> MarketSection:
+        if self.voltage_min_pu + self.voltage_margin_pu >= self.voltage_max_pu - self.voltage_margin_pu:
+            raise ValueError(
+                "voltage_min_pu is not below voltage_max_pu; expected a band such as 0.95 to 1.05"
+            )
+        return self
+
+    @property
+    def settings(self) -> MarketSettings:
+        """The part of this table that every market model reads."""
+        names = set(MarketSettings.__dataclass_fields__) - {"model"}
+        known = self.model if self.model in ("three_phase", "branch_flow") else "three_phase"
+        return MarketSettings(model=known, **self.model_dump(include=names))  # type: ignore[arg-type]
+
+
+class OwnedResource(Section):
+    """One resource that a scenario adds to the feeder."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = Field(description="name of its own")
+    kind: ResourceKind = Field(description="generator, storage (any sign) or flexible_load")
+    bus: str = Field(default="", description="where it is connected; empty for a flexible load")
+    phases: Annotated[str, Field(pattern=r"^a?b?c?$")] = Field(
+        default="", description="such as abc; empty: all of the bus, or those of the load"
+    )
+    load: str = Field(default="", description="the load that a flexible load curtails")
+    kw_max: Positive = Field(description="nameplate real power [kW]")
+    kva_max: Positive | None = Field(default=None, description="rating [kVA]; by default that of kw_max")
+
+    @model_validator(mode="after")
+    def _placed(self) -> OwnedResource:
+        flexible = self.kind == "flexible_load"
+        if flexible == bool(self.bus) or flexible != bool(self.load) or (flexible and self.phases):
+            raise ValueError(
+                f"{self.name} is out of place; expected "
+                + ("a load and neither bus nor phases" if flexible else "a bus and no load")
+            )
+        if self.kva_max is not None and self.kva_max < self.kw_max:
+            raise ValueError(f"kva_max of {self.name} is too small; expected at least {self.kw_max:g} kVA")
+        return self
+
+
+class OwnerSection(Section):
+    """A federate that offers resources of its own."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = Field(description="name of the federate")
+    resource: list[OwnedResource] = Field(default_factory=list, description="resources that it adds")
+    takes: list[str] = Field(default_factory=list, description="resources of the asset table that it offers")
+    settings: dict[str, Any] = Field(
+        default_factory=dict, description="what the federate itself wants to know"
+    )
+
+
+class ResultsSection(Section):
+    """Where the results go."""
+
+    file: Annotated[str, Field(min_length=1)] = Field(
+        description="HDF5 file, relative to the federates' folder"
+    )
+
+
+class Scenario(Section):
+    """Everything that one study fixes."""
+
+    study: StudySection
+    time: TimeSection
+    feeder: FeederSection = FeederSection()
+    wholesale: WholesaleSection
+    market: MarketSection = MarketSection()
+    owner: list[OwnerSection] = Field(
+        default_factory=list, description="federates with resources of their own"
+    )
+    results: ResultsSection
+
+    @property
+    def clock(self) -> Clock:
+        """When each interval starts and what its slots are for."""
+        return Clock(self.time.start_utc, self.time.period_s, self.time.intervals, self.time.rounds_max)
+
+
+def load_scenario(file: Path) -> Scenario:
+    """Read and check a scenario.
+
+    Parameters
+    ----------
+    file : Path
+        A ``scenario.toml``.
+
+    Raises
+    ------
+    InputError
+        Naming file, key, what was expected and the nearest valid key.
+    """
+    return validate(Scenario, read_toml(file), file)

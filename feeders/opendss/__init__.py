@@ -1,0 +1,1 @@
+"""OpenDSS, the AC engine: the only room that speaks its language."""

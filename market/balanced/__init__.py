@@ -1,0 +1,1 @@
+"""The balanced branch-flow model of the retail-market literature."""

@@ -1,0 +1,1 @@
+"""What a market is held against: no market, and a uniform price."""

@@ -1,0 +1,1 @@
+"""The same markets stated centrally, sharing no statement with the models that they check."""

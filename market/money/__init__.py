@@ -1,0 +1,1 @@
+"""What prices turn into: settlement, retail tariffs and payment schemes."""

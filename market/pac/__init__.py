@@ -1,0 +1,1 @@
+"""Proximal Atomic Coordination: agents that negotiate by messages between neighbours."""

@@ -1,0 +1,241 @@
+"""Proximal Atomic Coordination: agents negotiate an `AtomicProblem` by messages between neighbours.
+
+In a round every agent takes a proximal step on its own variables against the duals of the round before
+(message 1: the new values its neighbours read), then every agent moves the duals of its own rows (message 2:
+those duals, back to the neighbours whose values the row reads). With equal gains this is the primal-dual
+hybrid gradient method, which is why `pac-accelerated` may use its preconditioning, restarts and primal weight
+without another message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from feeders.network import FloatArray
+from market.pac.kernels import Arrays
+from market.pac.rounds import (
+    USUAL_RESTARTS,
+    Outcome,
+    RestartRule,
+    accelerated_rounds,
+    nesterov_rounds,
+    published_rounds,
+)
+from market.pac.step_sizes import Gains, atom_gains, local_gains
+from market.problem.atoms import AtomicProblem, boundary
+
+PacMethod = Literal["pac", "nst-pac", "pac-accelerated"]
+
+CHECK_EVERY = 10
+"""Rounds between checks of the stopping and restart rules."""
+MASK = 0.5
+"""Width of the private mask on the duals: gammahat is drawn from [0.5, 1] gamma."""
+MOMENTUM = 0.3
+"""Extrapolation of the duals in `nst-pac`."""
+DUAL_RATIO, CONE_RATIO = 1.0, 100.0
+"""Dual over primal step of the published iterations, on linear networks and with cones: on the IEEE 123-node
+feeder no other power of ten does better at every hour."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a study of convergence varies; nobody has to choose any of it for a new feeder.
+
+    Attributes
+    ----------
+    gains : callable, optional
+        Chooses the steps of a problem; by default `local_gains`, for the published methods `atom_gains`.
+    restart : RestartRule
+        Restarts and primal weight of the accelerated method.
+    check_every : int
+        Rounds between checks of the stopping and restart rules.
+    mask : float
+        Width of the private mask on the duals of the published methods, a share of gamma.
+    momentum : float
+        Extrapolation of the duals in `nst-pac`.
+    watch_margin : float
+        Agents of several buses watch a limit from this distance on, in units of the problem (at 0.1 from
+        0.001 pu**2, or 10 % of a rating).
+    """
+
+    gains: Callable[[AtomicProblem], Gains] | None = None
+    restart: RestartRule = USUAL_RESTARTS
+    check_every: int = CHECK_EVERY
+    mask: float = MASK
+    momentum: float = MOMENTUM
+    watch_margin: float = 0.1
+
+
+USUAL = Tuning()
+"""What agents use."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a negotiation begins.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n,)
+        Variables.
+    y : ndarray, shape (m,)
+        Duals.
+    weight : float
+        Primal weight of the accelerated method.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Negotiation:
+    """How a negotiation ended.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n,)
+        Variables.
+    y : ndarray, shape (m,)
+        Duals of the rows.
+    converged : bool
+        Whether both residuals met the tolerance.
+    rounds, messages, scalars : int
+        Rounds, messages between neighbours and numbers in them.
+    primal_residual, dual_residual : float
+        Largest residuals at the last check, in units of the problem.
+    weight : float
+        Primal weight at the end, for a warm start.
+    restarts : int
+        Restarts of the accelerated method.
+    trace : ndarray, shape (n_check, 3)
+        Round, primal and dual residual of every check.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    converged: bool
+    rounds: int
+    messages: int
+    scalars: int
+    primal_residual: float
+    dual_residual: float
+    weight: float
+    restarts: int
+    trace: FloatArray
+
+
+def pack(problem: AtomicProblem, gains: Gains) -> Arrays:
+    """Lay a problem out as flat arrays for the compiled rounds."""
+    rows, columns = problem.rows.tocsr(), problem.rows.tocsc()
+    return Arrays(
+        columns.indptr.astype(np.int64),
+        columns.indices.astype(np.int64),
+        columns.data,
+        rows.indptr.astype(np.int64),
+        rows.indices.astype(np.int64),
+        rows.data,
+        gains.tau,
+        gains.sigma,
+        problem.linear,
+        problem.quadratic,
+        problem.lower,
+        problem.upper,
+        problem.soft_lower,
+        problem.soft_upper,
+        problem.penalty,
+        problem.row_lower,
+        problem.row_upper,
+        problem.row_penalty,
+        problem.discs,
+        problem.disc_radius,
+        problem.cones,
+    )
+
+
+def negotiate(
+    problem: AtomicProblem,
+    start: Start,
+    *,
+    method: PacMethod = "pac-accelerated",
+    tolerance: float = 1e-4,
+    max_rounds: int = 20_000,
+    seed: int = 0,
+    gains: Gains | None = None,
+    tuning: Tuning = USUAL,
+) -> Negotiation:
+    """Negotiate until every agent's residuals meet the tolerance or the rounds are spent.
+
+    Parameters
+    ----------
+    problem : AtomicProblem
+        The problem; the published methods want one with copies (`market.problem.atoms.with_copies`).
+    start : Start
+        Where to begin.
+    method : {"pac-accelerated", "pac", "nst-pac"}
+        The iteration.
+    tolerance : float
+        Largest residual of any row and of any variable's marginal cost, in units of the problem.
+    max_rounds : int
+        Rounds after which to give up.
+    seed : int
+        Seed of the private masks of the published methods.
+    gains : Gains, optional
+        Steps; chosen from local rows and columns by default.
+    tuning : Tuning, optional
+        Everything else about the iteration.
+    """
+    arrays = pack(problem, gains or _choose_gains(problem, method, tuning))
+    x = np.clip(start.x, problem.lower, problem.upper)
+    outcome = _run(arrays, x, start, method, tolerance, max_rounds, seed, tuning)
+    reads = boundary(problem)
+    return Negotiation(
+        x=outcome.x,
+        y=outcome.y,
+        converged=outcome.primal <= tolerance and outcome.dual <= tolerance and _is_whole(outcome),
+        rounds=outcome.rounds,
+        messages=outcome.rounds * reads.messages_per_round,
+        scalars=outcome.rounds * reads.scalars_per_round,
+        primal_residual=outcome.primal,
+        dual_residual=outcome.dual,
+        weight=outcome.weight,
+        restarts=outcome.restarts,
+        trace=outcome.trace,
+    )
+
+
+def _is_whole(outcome: Outcome) -> bool:
+    """Whether the last iterate has a number everywhere: a largest residual passes over NaN."""
+    return bool(np.isfinite(outcome.x).all() and np.isfinite(outcome.y).all())
+
+
+def _choose_gains(problem: AtomicProblem, method: PacMethod, tuning: Tuning) -> Gains:
+    if tuning.gains is not None:
+        return tuning.gains(problem)
+    if method == "pac-accelerated":
+        return local_gains(problem)
+    return atom_gains(problem, CONE_RATIO if len(problem.cones) else DUAL_RATIO)
+
+
+def _run(
+    arrays: Arrays,
+    x: FloatArray,
+    start: Start,
+    method: PacMethod,
+    tolerance: float,
+    limit: int,
+    seed: int,
+    tuning: Tuning,
+) -> Outcome:
+    every, mask = tuning.check_every, tuning.mask
+    if method == "pac-accelerated":
+        return accelerated_rounds(arrays, x, start.y, start.weight, tuning.restart, tolerance, limit, every)
+    rng = np.random.default_rng(seed)
+    if method == "pac":
+        return published_rounds(arrays, x, start.y, mask, rng, tolerance, limit, every)
+    return nesterov_rounds(arrays, x, start.y, tuning.momentum, mask, rng, tolerance, limit, every)

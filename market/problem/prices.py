@@ -1,0 +1,143 @@
+"""Prices and network state that follow exactly from a dispatch and the multipliers of the limits.
+
+The network rows are square in the network variables, so one transposed solve (a sweep over the tree) turns
+the head price and the limits' multipliers into the duals of all rows, and one forward solve turns the
+dispatch into flows and voltages. Duals are linear in their causes, which gives prices their exact split:
+
+    rows_x' y = c_head + c_loss_weight + g_voltage + g_rating
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+import scipy.sparse.linalg as sla
+
+from feeders.errors import ClearingError
+from feeders.network import FloatArray
+from market.clearing import Prices
+from market.offers import WholesalePrice
+from market.problem.atoms import AtomicProblem
+from market.problem.compiled import compiled
+
+BISECTIONS = 100
+"""Doublings and halvings of a disc's multiplier: down to rounding."""
+LEAST_MULTIPLIER = 1e-9
+"""Where the doubling starts, in units of the problem."""
+
+
+@dataclass(frozen=True)
+class NetworkSolver:
+    """The factorised network rows of one problem."""
+
+    problem: AtomicProblem
+    factors: sla.SuperLU
+
+    @cached_property
+    def _terminals(self) -> sp.csr_matrix:
+        """Network rows in the resource variables."""
+        return self.problem.rows[: self.problem.n_state, self.problem.n_state :]
+
+    def state(self, resources: FloatArray) -> FloatArray:
+        """Network variables under a dispatch: rows_x x = rhs - rows_r r, shape (n_state,)."""
+        n = self.problem.n_state
+        known: FloatArray = self.problem.row_lower[:n] - self._terminals @ resources
+        state: FloatArray = self.factors.solve(known)
+        return state
+
+    def duals(self, gradient: FloatArray) -> FloatArray:
+        """Duals of the network rows for cost gradients on the network variables, one column a cause."""
+        duals: FloatArray = self.factors.solve(gradient, trans="T")
+        return duals
+
+    def best_response(self, duals: FloatArray, fallback: FloatArray) -> FloatArray:
+        """Cheapest resource powers under the prices `duals`; `fallback` where the marginal cost is flat.
+
+        Parameters
+        ----------
+        duals : ndarray, shape (n_state,)
+            Duals of the network rows.
+        fallback : ndarray, shape (n - n_state,)
+            Powers of the resources whose cost is linear: prices alone do not settle those.
+        """
+        n, problem = self.problem.n_state, self.problem
+        gain = self._terminals.T @ duals - problem.linear[n:]
+        curve, low, high = problem.quadratic[n:], problem.lower[n:], problem.upper[n:]
+        wanted = np.where(curve > 0, gain / np.where(curve > 0, curve, 1.0), fallback)
+        response: FloatArray = np.clip(wanted, low, high)
+        for pair, radius in zip(problem.discs - n, problem.disc_radius, strict=True):
+            if np.hypot(*response[pair]) > radius:
+                response[pair] = _on_disc(gain[pair], curve[pair], low[pair], high[pair], float(radius))
+        return response
+
+
+@compiled
+def _on_disc(
+    gain: FloatArray, curve: FloatArray, low: FloatArray, high: FloatArray, radius: float
+) -> FloatArray:
+    """Maximise ``gain @ x - curve @ x**2 / 2`` in a box and a disc, by bisection on the disc's multiplier."""
+    least, most = 0.0, LEAST_MULTIPLIER
+    for _ in range(BISECTIONS):
+        if _distance(gain, curve, low, high, most) <= radius:
+            break
+        least, most = most, 2 * most
+    for _ in range(BISECTIONS):
+        middle = (least + most) / 2
+        if _distance(gain, curve, low, high, middle) > radius:
+            least = middle
+        else:
+            most = middle
+    return np.minimum(np.maximum(gain / (curve + most), low), high)
+
+
+@compiled
+def _distance(
+    gain: FloatArray, curve: FloatArray, low: FloatArray, high: FloatArray, multiplier: float
+) -> float:
+    """Distance from the centre of the disc of the best powers in the box at a multiplier of the disc."""
+    p = min(max(gain[0] / (curve[0] + multiplier), low[0]), high[0])
+    q = min(max(gain[1] / (curve[1] + multiplier), low[1]), high[1])
+    return float(np.hypot(p, q))
+
+
+def network_solver(problem: AtomicProblem) -> NetworkSolver:
+    """Factorise the network rows in the network variables.
+
+    Raises
+    ------
+    ClearingError
+        When they do not determine the network, as where a negotiation has run away.
+    """
+    n = problem.n_state
+    try:
+        return NetworkSolver(problem, sla.splu(problem.rows[:n, :n].tocsc()))
+    except RuntimeError as error:
+        raise ClearingError(f"the rows of the network have no solution: {error}") from None
+
+
+def prices_by_cause(real: FloatArray, reactive: FloatArray, price: WholesalePrice) -> Prices:
+    """Name the parts of prices; the energy part is the price at the head, the rest of its column is losses.
+
+    Parameters
+    ----------
+    real, reactive : ndarray, shape (n_node, 3)
+        Prices caused by the head, by voltage limits and by ratings [$/MWh, $/(MVAR*h)].
+    price : WholesalePrice
+        Price at the head.
+    """
+    energy, energy_q = np.full(len(real), price.lmp), np.full(len(real), price.reactive)
+    return Prices(
+        real=real.sum(axis=1),
+        reactive=reactive.sum(axis=1),
+        real_energy=energy,
+        real_loss=real[:, 0] - energy,
+        real_voltage=real[:, 1],
+        real_congestion=real[:, 2],
+        reactive_energy=energy_q,
+        reactive_loss=reactive[:, 0] - energy_q,
+        reactive_voltage=reactive[:, 1],
+        reactive_congestion=reactive[:, 2],
+    )

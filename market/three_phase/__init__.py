@@ -1,0 +1,1 @@
+"""The per-phase branch-flow model anchored at the AC state."""

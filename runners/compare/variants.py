@@ -1,0 +1,142 @@
+"""Variants of a study: the product of named lists of overrides, each written out as a study of its own."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from federates.study.study import SCENARIO_FILE, Study, load_study
+from feeders.errors import InputError, unknown_name
+
+AXES = ("loading", "regulation", "market")
+"""Lists of a cases file, outermost first."""
+PATH_KEYS = ("feeder.assets", "wholesale.files", "wholesale.demand_files")
+"""Keys whose values are files, relative to the file that names them."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One combination of a cases file.
+
+    Attributes
+    ----------
+    names, titles : tuple of str
+        Name and title on every axis.
+    overrides : mapping of str to object
+        Scenario keys (``table.key``) and their values.
+    """
+
+    names: tuple[str, ...]
+    titles: tuple[str, ...]
+    overrides: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Name of its study."""
+        return "_".join(self.names)
+
+
+def read_cases(path: Path) -> tuple[Study, tuple[Variant, ...]]:
+    """Read a cases file: the base study, and the product of its lists.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be used.
+    """
+    table = _load(path)
+    if "base" not in table:
+        raise InputError(
+            "names no base study", where=f"{path} base", expected="a folder with a scenario.toml"
+        )
+    for key in table:
+        if key not in ("base", *AXES):
+            raise unknown_name("key", key, ("base", *AXES), where=str(path))
+    base = load_study(path.parent / table["base"])
+    lists = [_entries(path, axis, table.get(axis, [])) for axis in AXES if table.get(axis)]
+    return base, tuple(_combine(entries) for entries in itertools.product(*lists))
+
+
+def write_variant(base: Study, variant: Variant, origin: Path, folder: Path) -> Study:
+    """Write a variant of `base` into `folder`, with data files named from there, and load it.
+
+    Parameters
+    ----------
+    base : Study
+        Study that is varied.
+    variant : Variant
+        What differs.
+    origin : Path
+        Folder of the cases file, which its own files are relative to.
+    folder : Path
+        Folder of the new study; its results go beside the scenario.
+
+    Raises
+    ------
+    InputError
+        When an override makes no valid scenario.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    scenario = _load(base.scenario_file)
+    for key in PATH_KEYS:
+        _set_path(scenario, key, base.folder, folder)
+    for key, value in variant.overrides.items():
+        section, _, name = key.partition(".")
+        scenario.setdefault(section, {})[name] = value
+        if key in PATH_KEYS:
+            _set_path(scenario, key, origin, folder)
+    scenario["study"]["name"] = variant.name
+    scenario["results"]["file"] = str(folder / "results.h5")
+    (folder / SCENARIO_FILE).write_text("".join(_toml(scenario)))
+    for config in base.folder.glob("*.json"):
+        shutil.copy(config, folder / config.name)
+    return load_study(folder)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"is no TOML: {error}", where=str(path)) from None
+
+
+def _entries(path: Path, axis: str, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    for k, entry in enumerate(entries):
+        for key in ("name", "title"):
+            if not isinstance(entry.get(key), str):
+                raise InputError(f"has no {key}", where=f"{path} {axis}[{k}].{key}", expected="a text")
+    return entries
+
+
+def _combine(entries: tuple[dict[str, Any], ...]) -> Variant:
+    overrides = {k: v for entry in entries for k, v in entry.items() if k not in ("name", "title")}
+    return Variant(tuple(e["name"] for e in entries), tuple(e["title"] for e in entries), overrides)
+
+
+def _set_path(scenario: dict[str, Any], key: str, origin: Path, folder: Path) -> None:
+    """Name files from `folder` that were named from `origin`."""
+    section, _, name = key.partition(".")
+    value = scenario.get(section, {}).get(name)
+    if value:
+        moved = [
+            os.path.relpath(origin / item, folder) for item in ([value] if isinstance(value, str) else value)
+        ]
+        scenario[section][name] = moved[0] if isinstance(value, str) else moved
+
+
+def _toml(scenario: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Lines of a scenario; JSON's texts, numbers, booleans and lists are TOML's."""
+    for section, values in scenario.items():
+        yield f"[{section}]\n"
+        for key, value in values.items():
+            yield f"{key} = {json.dumps(value, ensure_ascii=False)}\n"
+        yield "\n"

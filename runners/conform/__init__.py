@@ -1,0 +1,1 @@
+"""The contract for others: conformance of federates, schemas, the contract's page."""

@@ -1,0 +1,1 @@
+"""What came out of one run: verdict, summary, verification, money."""

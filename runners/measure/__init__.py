@@ -1,0 +1,1 @@
+"""How many rounds and how much time clearings take."""

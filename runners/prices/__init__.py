@@ -1,0 +1,1 @@
+"""Price files: what they hold, and how to fetch them."""

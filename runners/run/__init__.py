@@ -1,0 +1,1 @@
+"""Check a study, start it, watch it, end it."""

@@ -1,0 +1,45 @@
+"""A progress bar for one run: silent where nobody watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from federates.runtime.heartbeat import Beat
+
+FIGURES = "interval"
+"""Figure by which a federate that reports progress is known."""
+
+
+@contextmanager
+def show_progress(name: str, intervals: int) -> Iterator[Callable[[Mapping[str, Beat]], None]]:
+    """Show how far a run is; the function that comes back takes what every federate last said."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[line]}"),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(name, total=intervals, line="starting")
+
+        def watch(beats: Mapping[str, Beat]) -> None:
+            for beat in beats.values():
+                if FIGURES in beat.figures:
+                    bar.update(task, completed=float(beat.figures[FIGURES]), line=progress_line(beat.figures))
+
+        yield watch
+
+
+def progress_line(figures: Mapping[str, float | str]) -> str:
+    """Write simulated time, prices, rounds and lowest voltage of an interval."""
+    return (
+        f"{figures['time']} LMP {figures['lmp']:.2f}, d-LMP {figures['dlmp_mean']:.2f} $/MWh, "
+        f"{figures['rounds']:g} rounds, lowest voltage {figures['voltage_min']:.4f} pu at "
+        f"{figures['voltage_min_node']}"
+    )

@@ -1,0 +1,204 @@
+"""Runner files: which processes a federation consists of, as `helics run` reads them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from federates.runtime.hosting import hosted
+from federates.study.checked_file import read_json, validate
+from federates.study.study import SCENARIO_FILE, Study, load_study
+from feeders.errors import InputError, nearest_name
+
+BROKER_MODULE, HOST_MODULE = "runners.broker", "federates.host"
+RUNNERS = Path("runners")
+"""Folder in which a study's name is looked up."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Member(_Table):
+    """One process of a federation."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = Field(
+        description="unique name, also of its log"
+    )
+    exec: Annotated[str, Field(min_length=1)] = Field(description="command line, without a shell")
+    directory: str = Field(description="working folder, relative to the runner file")
+    host: str = Field(default="localhost", description="not used")
+    env: dict[str, str] = Field(default_factory=dict, description="environment variables, all texts")
+
+    @property
+    def arguments(self) -> list[str]:
+        """Command line as a list."""
+        return shlex.split(self.exec)
+
+    @property
+    def module(self) -> str:
+        """Python module that runs, or an empty string."""
+        words = self.arguments
+        return words[words.index("-m") + 1] if "-m" in words[:-1] else ""
+
+    @property
+    def operands(self) -> list[str]:
+        """What follows the module on the command line."""
+        words = self.arguments
+        return words[words.index("-m") + 2 :] if self.module else words[1:]
+
+    @property
+    def federates(self) -> dict[str, str]:
+        """What runs every federate that the process is, a module, or hosts, ``module:Class``."""
+        if self.module != HOST_MODULE:
+            return {self.name: self.module}
+        return dict(map(hosted, self.operands[1:]))
+
+
+class RunnerFile(_Table):
+    """A runner file."""
+
+    name: str = Field(description="name of the federation")
+    federates: Annotated[tuple[Member, ...], Field(min_length=1, description="processes, broker first")]
+    broker: Literal[False] = Field(default=False, description="false: a broker is listed as a federate")
+    logging_path: str = Field(default="", description="folder of the logs, relative to the caller")
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A runner file and where it is.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    content : RunnerFile
+        What it says.
+    """
+
+    path: Path
+    content: RunnerFile
+
+    @property
+    def broker(self) -> Member:
+        """The process that holds the federation together.
+
+        Raises
+        ------
+        InputError
+            When it is not the first.
+        """
+        first = self.content.federates[0]
+        if first.module != BROKER_MODULE:
+            raise InputError(
+                f"the first process is {first.exec!r}",
+                where=f"{self.path} federates[0].exec",
+                expected=f"python -u -m {BROKER_MODULE} <study folder> --federates <names>",
+            )
+        return first
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Every process but the broker."""
+        return self.content.federates[1:]
+
+    @property
+    def federates(self) -> dict[str, Member]:
+        """Process of every federate."""
+        return {name: member for member in self.members for name in member.federates}
+
+    @property
+    def expected(self) -> list[str]:
+        """Names of the federates that the broker waits for."""
+        words = self.broker.operands
+        names = next((words[k + 1] for k, word in enumerate(words[:-1]) if word == "--federates"), "")
+        return [name.strip() for name in names.split(",") if name.strip()]
+
+    def folder(self, member: Member) -> Path:
+        """Working folder of a process."""
+        return (self.path.parent / member.directory).resolve()
+
+    @cached_property
+    def study(self) -> Study:
+        """The study that the broker is started for.
+
+        Raises
+        ------
+        InputError
+            When the broker names no study, or its scenario cannot be used.
+        """
+        words = self.broker.operands
+        if not words or words[0].startswith("-"):
+            raise InputError(
+                "the broker names no study", where=f"{self.path} federates[0].exec", expected="a study folder"
+            )
+        return load_study(self.study_folder(words[0], self.broker))
+
+    def study_folder(self, text: str, member: Member) -> Path:
+        """Path of a study folder as this process can use it."""
+        folder = self.folder(member) / text
+        if not (folder / SCENARIO_FILE).is_file():
+            siblings = [path.name for path in folder.parent.iterdir()] if folder.parent.is_dir() else []
+            raise InputError(
+                f"{text} is no study",
+                where=f"{self.path} {member.name}.exec",
+                expected=f"a folder with {SCENARIO_FILE}",
+                nearest=nearest_name(folder.name, siblings),
+            )
+        return folder
+
+
+def find_program(name: str) -> str | None:
+    """Path of a program; `python`, and what is installed beside it, is that of this command."""
+    if name == "python":
+        return sys.executable
+    return shutil.which(
+        name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    )
+
+
+def load_runner(path: Path) -> Runner:
+    """Read a runner file.
+
+    Raises
+    ------
+    InputError
+        Naming file, key, what was expected and the nearest valid key; also for a name given twice.
+    """
+    content = validate(RunnerFile, read_json(path), path)
+    seen: set[str] = set()
+    for k, member in enumerate(content.federates):
+        for name in dict.fromkeys((member.name, *member.federates)):
+            if name in seen:
+                where = f"{path} federates[{k}].name"
+                raise InputError(f"{name!r} is listed twice", where=where, expected="each name once")
+            seen.add(name)
+    return Runner(path, content)
+
+
+def find_runner(text: str) -> Path:
+    """Find the runner file that a user means: a path, or the name of a study.
+
+    Raises
+    ------
+    InputError
+        When there is none, with the nearest name.
+    """
+    for path in (Path(text), RUNNERS / f"{text}.json", RUNNERS / f"{Path(text).name}.json"):
+        if path.is_file():
+            return path
+    names = [path.stem for path in RUNNERS.glob("*.json")]
+    raise InputError(
+        f"no study {text!r}",
+        where=str(RUNNERS),
+        expected="a runner file, or the name of one in this folder",
+        nearest=nearest_name(Path(text).stem, names),
+    )

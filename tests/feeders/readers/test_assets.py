@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import math
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feeders import ieee123
+from feeders.errors import InputError
+from feeders.network import Network, Resource
+from feeders.readers.assets import COLUMNS, read_assets
+
+CASES = Path(__file__).parents[2] / "cases" / "ieee123"
+WRONG = tomllib.loads((CASES / "wrong_assets.toml").read_text(encoding="utf-8"))["case"]
+GOOD = ("dg_13,generator,13,abc,,240,250,,27.5,0.02", "flex_s2b,flexible_load,,,s2b,,,0.2,40,1")
+TYPICAL_LMP = 27.0
+
+
+def write(folder: Path, *lines: str, header: str = ",".join(COLUMNS)) -> Path:
+    path = folder / "assets.csv"
+    path.write_text("\n".join((header, *lines)) + "\n", encoding="utf-8")
+    return path
+
+
+def generators(network: Network) -> list[Resource]:
+    return [resource for resource in network.resources if resource.kind == "generator"]
+
+
+def test_a_generator_and_a_flexible_load(tmp_path: Path, feeder: Network) -> None:
+    resources, terms = read_assets(write(tmp_path, *GOOD), feeder)
+    assert resources[0] == Resource("dg_13", "generator", "13", (1, 2, 3), 240.0, 250.0)
+    assert (terms[0].cost_linear, terms[0].cost_quadratic, terms[0].curtailable_share) == (27.5, 0.02, 0.0)
+    assert terms[0].q_max_kvar == pytest.approx(70.0)
+    assert terms[0].reactive_ratio is None
+    expected = Resource("flex_s2b", "flexible_load", "2", (2,), 4.0, 0.2 * math.hypot(20, 10), "s2b")
+    assert resources[1] == expected
+    assert (terms[1].curtailable_share, terms[1].reactive_ratio, terms[1].q_max_kvar) == (0.2, 0.5, 0.0)
+
+
+def test_resources_may_have_another_owner(tmp_path: Path, feeder: Network) -> None:
+    path = write(tmp_path, GOOD[0] + ",battery", GOOD[1] + ",", header=",".join((*COLUMNS, "owner")))
+    assert [resource.owner for resource in read_assets(path, feeder)[0]] == ["battery", "assets"]
+
+
+def test_a_delta_load_is_curtailed_between_its_phases(tmp_path: Path, feeder: Network) -> None:
+    path = write(tmp_path, "flex_s65ca,flexible_load,,,s65ca,,,0.5,40,1")
+    assert read_assets(path, feeder)[0][0].phases == (3, 1)
+
+
+@pytest.mark.parametrize("case", WRONG, ids=[case["name"] for case in WRONG])
+def test_a_wrong_line_is_refused_where_it_is_wrong(
+    tmp_path: Path, feeder: Network, case: dict[str, Any]
+) -> None:
+    with pytest.raises(InputError) as caught:
+        read_assets(write(tmp_path, case["line"], GOOD[1]), feeder)
+    for part in case["says"]:
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_missing_column_is_named(tmp_path: Path, feeder: Network, column: str) -> None:
+    header = ",".join(name for name in COLUMNS if name != column)
+    with pytest.raises(InputError, match=f"assets.csv:1: column '{column}' is missing"):
+        read_assets(write(tmp_path, header=header), feeder)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"my_assets.csv: no such file"):
+        ieee123.load(assets=tmp_path / "my_assets.csv")
+
+
+def test_another_table_takes_the_place_of_the_own_one(tmp_path: Path) -> None:
+    assert ieee123.load(assets=write(tmp_path, *GOOD)).resource_ids == ("dg_13", "flex_s2b")
+
+
+def test_thirteen_generators_of_70_percent_of_the_load(feeder: Network) -> None:
+    found = generators(feeder)
+    assert len(found) == 13
+    assert sum(resource.kw_max for resource in found) == 2443.0
+    assert all(resource.name == f"dg_{resource.bus}" for resource in found)
+    single = [resource.phases for resource in found if len(resource.phases) == 1]
+    assert {phase for phases in single for phase in phases} == {1, 2, 3}
+    assert any(resource.kva_max > resource.kw_max for resource in found)
+
+
+def test_generators_fit_their_conductors(feeder: Network) -> None:
+    branches = {branch.to_bus: branch for branch in feeder.branches}
+    for resource in generators(feeder):
+        amps = resource.kva_max / len(resource.phases) / feeder.buses[0].kv_base
+        assert amps < branches[resource.bus].rating_a / 3.0, resource.name
+
+
+def test_every_load_is_flexible_by_a_fifth(feeder: Network) -> None:
+    flexible = [resource for resource in feeder.resources if resource.kind == "flexible_load"]
+    assert [resource.load for resource in flexible] == list(feeder.load_ids)
+    assert sum(resource.kw_max for resource in flexible) == pytest.approx(0.2 * 3490)
+
+
+def test_costs_of_the_own_table(feeder: Network) -> None:
+    resources, terms = read_assets(ieee123.ASSETS, feeder)
+    rise = [
+        item.cost_quadratic * resource.kw_max / item.cost_linear
+        for resource, item in zip(resources, terms, strict=True)
+    ]
+    for resource, item, share in zip(resources, terms, rise, strict=True):
+        assert item.resource == resource.name
+        if resource.kind == "generator":
+            assert 22.0 <= item.cost_linear <= 45.0
+            assert 0.199 < share < 0.401
+        else:
+            assert TYPICAL_LMP < item.cost_linear <= 60.0
+            assert share == pytest.approx(0.5, abs=1e-3)
+
+
+NUMBER = st.floats(0.01, 1e6)
+
+
+@given(NUMBER, st.floats(1.0, 3.0), st.floats(-1e3, 1e3), st.floats(0.0, 1e3))
+def test_numbers_arrive_unchanged(
+    tmp_path_factory: pytest.TempPathFactory,
+    feeder: Network,
+    kw: float,
+    factor: float,
+    linear: float,
+    quadratic: float,
+) -> None:
+    kva = kw * factor
+    line = f"dg,generator,13,abc,,{kw!r},{kva!r},,{linear!r},{quadratic!r}"
+    (resource,), (terms,) = read_assets(write(tmp_path_factory.mktemp("assets"), line), feeder)
+    assert (resource.kw_max, resource.kva_max) == (kw, kva)
+    assert (terms.cost_linear, terms.cost_quadratic) == (linear, quadratic)
+    assert math.hypot(kw, terms.q_max_kvar) == pytest.approx(kva)

@@ -1,0 +1,199 @@
+"""Who pays whom, by hand on two buses and by the conservation of energy on the 123-node feeder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feeders import ieee123
+from feeders.network import Branch, Bus, Load, Network, Resource
+from feeders.opendss.feeder import OpenDssFeeder
+from market.money.settlement import (
+    NodalPrices,
+    Readings,
+    Settlement,
+    injection_flows,
+    load_flows,
+    not_consumed,
+    settle,
+)
+
+NODES, INTERVALS = 6, 2
+LMP = np.array([20.0, 40.0])
+
+
+def two_buses() -> Network:
+    """A source and one bus with a wye load, a delta load, a generator and a flexible load."""
+    matrix = ((0.1, 0.0, 0.0), (0.0, 0.1, 0.0), (0.0, 0.0, 0.1))
+    line = Branch("line", "src", "end", (1, 2, 3), "line", matrix, matrix, ((0.0,) * 3,) * 3, 300.0)
+    return Network(
+        name="two",
+        buses=(Bus("src", (1, 2, 3), 2.4), Bus("end", (1, 2, 3), 2.4)),
+        branches=(line,),
+        loads=(Load("wye", "end", (1,), 2, 100.0, 50.0), Load("delta", "end", (2, 3), 0, 60.0, 0.0)),
+        resources=(
+            Resource("gen", "generator", "end", (1, 2, 3), 90.0, 90.0),
+            Resource("flex", "flexible_load", "end", (1,), 20.0, 23.0, load="wye"),
+        ),
+    )
+
+
+def flat_voltage() -> np.ndarray:
+    """Nominal voltage, except 0.9 pu at phase 1 of the far bus."""
+    row = np.exp(-2j * np.pi / 3 * np.array([0, 1, 2, 0, 1, 2]))
+    row[3] *= 0.9
+    return np.tile(row, (INTERVALS, 1))
+
+
+def readings(losses: float = 0.0) -> Readings:
+    """Half an hour each: 81 + 60 kW served, 30 kW generated, nothing but `losses` on the way."""
+    load = np.tile(np.array([81.0 + 40.5j, 60.0 + 0j]), (INTERVALS, 1))
+    injection = np.tile(np.array([30.0 + 0j, 0j]), (INTERVALS, 1))
+    head = np.tile((load.sum(axis=1) - injection.sum(axis=1) + losses)[:1, None] / 3, (INTERVALS, 3))
+    curtailed = np.array([[0j, 0j], [10.0 + 5.0j, 0j]])
+    return Readings(0.5, LMP, flat_voltage(), load, curtailed, injection, head, np.full(INTERVALS, losses))
+
+
+def prices(
+    loss: float = 0.0, voltage: float = 0.0, congestion: float = 0.0, reactive: float = 0.0
+) -> NodalPrices:
+    """The LMP at the source; parts added at the far bus."""
+    far = np.repeat([0.0, 1.0], 3)[None, :] * np.ones((INTERVALS, 1))
+    real = LMP[:, None] + far * (loss + voltage + congestion)
+    return NodalPrices(real, far * reactive, far * loss, far * voltage, far * congestion)
+
+
+def test_every_payment_at_the_lmp_by_hand() -> None:
+    found = settle(two_buses(), readings(), prices())
+    assert found.load.usd == pytest.approx([0.5 * 141 * 0.02, 0.5 * 141 * 0.04])
+    assert found.generation.usd == pytest.approx([0.5 * 30 * 0.02, 0.5 * 30 * 0.04])
+    assert found.flexible.usd == pytest.approx([0.0, 0.5 * 8.1 * 0.04])
+    assert found.wholesale_usd == pytest.approx([0.5 * 111 * 0.02, 0.5 * 111 * 0.04])
+    assert found.net_revenue == pytest.approx([0.0, -0.5 * 8.1 * 0.04], abs=1e-12)
+    assert found.imbalance_usd == pytest.approx(0.0, abs=1e-12)
+
+
+def test_losses_are_collected_at_the_margin_and_bought_at_the_lmp() -> None:
+    found = settle(two_buses(), readings(losses=3.0), prices(loss=2.0))
+    assert found.parts.loss_collected == pytest.approx([0.5 * 111 * 0.002] * 2)
+    assert found.parts.loss_cost == pytest.approx([0.5 * 3 * 0.02, 0.5 * 3 * 0.04])
+    assert found.imbalance_usd == pytest.approx(0.0, abs=1e-12)
+
+
+def test_reactive_energy_is_charged_and_curtailed_reactive_energy_is_paid() -> None:
+    found = settle(two_buses(), readings(), prices(reactive=10.0))
+    assert found.load.reactive_usd.sum(axis=1) == pytest.approx([0.5 * 40.5 * 0.01] * 2)
+    assert found.flexible.reactive_usd.sum(axis=1) == pytest.approx([0.0, 0.5 * 5.0 * 0.81 * 0.01])
+    assert found.parts.reactive == pytest.approx([0.5 * 40.5 * 0.01] * 2)
+
+
+@pytest.mark.parametrize("part", ["voltage", "congestion"])
+def test_limits_bring_in_their_price_times_what_is_drawn_behind_them(part: str) -> None:
+    found = settle(two_buses(), readings(), prices(**{part: 5.0}))
+    assert getattr(found.parts, part) == pytest.approx([0.5 * 111 * 0.005] * 2)
+    assert found.imbalance_usd == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_head_meter_that_reads_too_much_shows_as_imbalance() -> None:
+    wrong = replace(readings(), head=readings().head + 1.0)
+    assert settle(two_buses(), wrong, prices()).imbalance_usd == pytest.approx(0.5 * 3 * (0.02 + 0.04))
+
+
+def test_a_price_that_its_parts_do_not_explain_shows_as_imbalance() -> None:
+    wrong = replace(prices(), real=prices().real + 1.0)
+    found = settle(two_buses(), readings(), wrong)
+    assert found.imbalance_usd == pytest.approx(-0.5 * 0.001 * 2 * 111)
+
+
+def test_accounts_sum_to_the_imbalance() -> None:
+    found = settle(two_buses(), readings(losses=3.0), prices(loss=2.0, voltage=1.0, reactive=3.0))
+    assert sum(found.accounts.values()) == pytest.approx(found.imbalance_usd, abs=1e-12)
+
+
+def test_a_curtailed_impedance_spares_only_what_it_would_have_drawn() -> None:
+    assert not_consumed(two_buses(), readings()) == pytest.approx(np.array([[0, 0], [8.1 + 4.05j, 0]]))
+
+
+def test_a_delta_load_draws_what_a_meter_at_each_phase_would_read() -> None:
+    network, read = two_buses(), readings()
+    flows = load_flows(network, read.load, read.voltage)
+    phase_b, phase_c = flows.power[0, 1], flows.power[0, 2]
+    assert phase_b + phase_c == pytest.approx(60.0)
+    current = np.conj(60.0 / (read.voltage[0, 4] - read.voltage[0, 5]))
+    assert phase_b == pytest.approx(read.voltage[0, 4] * np.conj(current))
+    assert phase_b == pytest.approx(30 - 30j / np.sqrt(3))
+
+
+def test_generators_are_paid_equally_on_their_phases() -> None:
+    flows = injection_flows(two_buses(), readings().injection)
+    assert flows.power[0] == pytest.approx([10.0, 10.0, 10.0])
+    assert list(flows.owner) == [0, 0, 0]
+
+
+def test_nodes_and_owners_carry_the_same_money() -> None:
+    found = settle(two_buses(), readings(losses=3.0), prices(loss=2.0, reactive=3.0))
+    for payments in (found.load, found.generation, found.flexible):
+        assert payments.owner_usd.sum(axis=1) == pytest.approx(payments.usd)
+        assert payments.owner_kwh.sum() == pytest.approx(payments.energy_kwh.sum())
+
+
+@pytest.fixture(scope="module")
+def feeder_day() -> tuple[Network, Readings]:
+    """Three loadings of the 123-node feeder, solved by OpenDSS."""
+    network = ieee123.load()
+    engine = OpenDssFeeder(network, regulators="held", tolerance=1e-9)
+    asked = [network.listed_demand * ratio for ratio in (0.6, 0.8, 1.0)]
+    injection = np.array([0.5 * r.kw_max * (r.load == "") for r in network.resources], dtype=np.complex128)
+    states = [engine.solve(0.9 * demand, injection, controls=False) for demand in asked]
+    return network, Readings(
+        hours=1.0,
+        lmp=np.array([18.0, 27.0, 95.0]),
+        voltage=np.array([s.voltage for s in states]),
+        load=np.array([s.load for s in states]),
+        curtailed=0.1 * np.array(asked),
+        injection=np.array([s.injection for s in states]),
+        head=np.array([s.head for s in states]),
+        losses=np.array([s.losses.real for s in states]),
+    )
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), size=st.floats(0.0, 100.0))
+def test_the_ledger_balances_at_any_prices_when_the_physics_does(
+    feeder_day: tuple[Network, Readings], seed: int, size: float
+) -> None:
+    network, read = feeder_day
+    found = settle(network, read, random_prices(network, read, np.random.default_rng(seed), size))
+    assert abs(found.imbalance_usd) < 1e-6
+    assert abs(sum(found.accounts.values())) < 1e-6
+
+
+def random_prices(network: Network, read: Readings, rng: np.random.Generator, size: float) -> NodalPrices:
+    shape = (len(read.lmp), len(network.node_ids))
+    loss, voltage, congestion, reactive = (size * rng.standard_normal(shape) for _ in range(4))
+    return NodalPrices(read.lmp[:, None] + loss + voltage + congestion, reactive, loss, voltage, congestion)
+
+
+def test_settling_hour_by_hour_is_settling_the_day(feeder_day: tuple[Network, Readings]) -> None:
+    network, read = feeder_day
+    table = random_prices(network, read, np.random.default_rng(7), 5.0)
+    whole = settle(network, read, table)
+    singles = [settle(network, row(read, k), row_prices(table, k)) for k in range(3)]
+    assert net(whole) == pytest.approx(sum(net(one) for one in singles))
+
+
+def net(found: Settlement) -> float:
+    return float(found.net_revenue.sum())
+
+
+def row(read: Readings, k: int) -> Readings:
+    names = ("lmp", "voltage", "load", "curtailed", "injection", "head", "losses")
+    return replace(read, **{name: getattr(read, name)[k : k + 1] for name in names})
+
+
+def row_prices(table: NodalPrices, k: int) -> NodalPrices:
+    return NodalPrices(*(getattr(table, name)[k : k + 1] for name in NodalPrices.__dataclass_fields__))

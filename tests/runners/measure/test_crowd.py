@@ -1,0 +1,136 @@
+"""Owners hosted in one process are federates like any others: same results, same end when one fails."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from toys import CONFIGS, PYTHONPATH, ROOT, environment, processes
+
+from federates.results.run import Results
+from federates.runtime.ports import reserve_block
+from feeders.errors import InputError
+from runners.measure import crowd
+from runners.measure.crowd import crowd_command, write_crowd
+from runners.run.preflight import check_study
+from runners.run.runner_file import load_runner
+from runners.run.supervise import supervise
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> str:
+    """The shipped day, three intervals of it."""
+    shutil.copytree(CONFIGS, tmp_path / "configs" / "ieee123_day")
+    scenario = tmp_path / "configs" / "ieee123_day" / "scenario.toml"
+    text = scenario.read_text().replace("intervals = 288", "intervals = 3")
+    scenario.write_text(text.replace("results/ieee123_day", str(tmp_path / "alone")))
+    runner = tmp_path / "day.json"
+    text = (ROOT / "runners" / "ieee123_day.json").read_text()
+    text = text.replace("configs/ieee123_day", str(scenario.parent))
+    runner.write_text(text.replace('"directory": ".."', f'"directory": "{ROOT}"'))
+    return str(runner)
+
+
+def result(file: Path) -> dict[str, Any]:
+    with Results(file) as results:
+        assert results.complete
+        keys = ("market/dispatch_real", "market/dlmp_real", "feeder/voltage_magnitude")
+        return {key: results.values(key) for key in keys}
+
+
+@pytest.mark.parametrize("hosted", [False, True])
+def test_a_crowd_is_a_sound_study(day: str, tmp_path: Path, hosted: bool) -> None:
+    runner = load_runner(write_crowd(day, 4, tmp_path / "a crowd", hosted=hosted))
+    report = check_study(runner)
+    assert report.errors == ()
+    assert report.federates == 9
+    owners = {resource.owner for resource in runner.study.network.resources}
+    assert owners == {"assets", *(f"owner_{k}" for k in (1, 2, 3, 4))}
+    assert len(runner.members) == (6 if hosted else 9)
+
+
+def test_more_owners_than_loads_are_refused(day: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"flexible loads to hand over.*500 at least"):
+        write_crowd(day, 500, tmp_path / "crowd")
+
+
+@pytest.mark.federation
+@pytest.mark.parametrize("hosted", [False, True])
+def test_who_offers_a_load_changes_nothing(day: str, tmp_path: Path, hosted: bool) -> None:
+    assert supervise(load_runner(Path(day))) is None
+    crowded = write_crowd(day, 3, tmp_path / "crowd", hosted=hosted)
+    assert supervise(load_runner(crowded)) is None
+    alone, together = result(tmp_path / "alone" / "results.h5"), result(tmp_path / "crowd" / "results.h5")
+    for key, values in alone.items():
+        assert np.array_equal(values, together[key]), key
+
+
+@pytest.mark.federation
+@pytest.mark.parametrize("way", ["helics", "dlmp"])
+@pytest.mark.parametrize(
+    ("owner", "says", "finished"),
+    [
+        ("Refusing", "a fault on purpose", 0),
+        ("Raising", "a fault on purpose", 1),
+        ("Hanging", "has not answered for 3 s", 1),
+    ],
+)
+def test_a_hosted_federate_at_fault_is_named(
+    day: str, tmp_path: Path, way: str, owner: str, says: str, finished: int
+) -> None:
+    path = write_crowd(day, 3, tmp_path / "crowd", hosted=True)
+    table = json.loads(path.read_text())
+    table["federates"][0]["exec"] += " --stall 3"
+    host = table["federates"][-1]
+    host["exec"] = host["exec"].replace("owner_2=federates.assets:Assets", f"owner_2=toy_owner:{owner}")
+    host["env"] = {"PYTHONPATH": PYTHONPATH}
+    path.write_text(json.dumps(table))
+    words = ["helics", "run", f"--path={path}"] if way == "helics" else ["dlmp", "run", str(path)]
+    port, guard = reserve_block()
+    variables = environment(HELICS_BROKER_PORT=str(port))
+    with guard:
+        done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    ended = time.time()
+    assert done.returncode == 1
+    broker = path.parent / ("broker.log" if way == "helics" else "results.run/broker.log")
+    said = done.stdout + done.stderr + broker.read_text()
+    assert any("owner_2" in line and says in line for line in said.splitlines()), said
+    assert ended - float((path.parent / "fault.time").read_text()) < 10.0
+    assert processes(path.parent) == []
+    if finished:
+        with Results(path.parent / "results.h5") as results:
+            assert results.intervals == finished
+
+
+def test_the_command_sums_up_ratios_of_each_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([10.0, 11.0, 30.0, 15.0, 20.0, 20.0, 50.0, 40.0])
+    monkeypatch.setattr(crowd, "write_crowd", lambda *_, **__: None)
+    monkeypatch.setattr(crowd, "_run", lambda _: next(times))
+    done = CliRunner().invoke(crowd_command, ["ieee123_day", "--owners", "7", "--repeats", "2", "--json"])
+    assert done.exit_code == 0
+    runs = json.loads(done.output)["runs"]
+    assert list(runs) == ["none", "1", "7", "7, hosted"]
+    assert runs["none"]["ratio"] == 1.0
+    assert runs["7"] == {"seconds": 40.0, "ratio": 2.75, "ratio_min": 2.5, "ratio_max": 3.0}
+    assert runs["7, hosted"]["ratio"] == 1.75
+
+
+def test_the_table_is_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowd, "write_crowd", lambda *_, **__: None)
+    monkeypatch.setattr(crowd, "_run", lambda _: 12.0)
+    done = CliRunner().invoke(crowd_command, ["ieee123_day", "--repeats", "1"])
+    assert done.exit_code == 0
+    assert "20, hosted" in done.output
+
+
+def test_an_unknown_study_is_one_line() -> None:
+    done = CliRunner().invoke(crowd_command, ["ieee123_dy"])
+    assert done.exit_code == 1
+    assert "did you mean 'ieee123_day'" in done.output
