@@ -71,7 +71,7 @@ print(libc.getenv(b"AFTER"), libc.getenv(b"PATH"), libc.getenv(b"BEFORE"))
 
 
 def test_an_empty_environment_is_no_trouble() -> None:
-    empty = python("import feeders.opendss_library; print('loaded')", env={})
+    empty = python("import feeders.opendss.library; print('loaded')", env={})
     assert (empty.returncode, empty.stdout) == (0, "loaded\n"), empty.stderr
 
 
