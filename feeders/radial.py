@@ -1,9 +1,15 @@
-"""Turn a list of two-ended segments into a tree that hangs from one bus."""
+"""Trees: of two-ended segments that a table lists, and of the buses of a network."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+
+from feeders.errors import InputError
+from feeders.network import Element, IntArray, Network
 
 Ends = tuple[str, str]
 
@@ -75,3 +81,92 @@ def walk(root: str, segments: Sequence[Ends]) -> Tree:
         stack.extend((child, to_bus) for child in reversed(touching[to_bus]) if child not in used)
     unreached = tuple(k for k in range(len(segments)) if k not in used)
     return Tree(tuple(links), tuple(sorted(loops)), unreached)
+
+
+@dataclass(frozen=True)
+class BusTree:
+    """A tree that spans the buses of a network, as shallow as its loops allow.
+
+    Attributes
+    ----------
+    order : ndarray of int, shape (n_bus,)
+        Buses, every parent before its children; the first source's comes first.
+    parent : ndarray of int, shape (n_bus,)
+        Parent of each bus; -1 for the first source's, and for the first of every island.
+    branch : ndarray of int, shape (n_bus,)
+        Position in `Network.branches` of the branch that leads to the parent; -1 where there is none.
+    loops : tuple of int
+        Branches that close a loop, or run beside one of the tree.
+    """
+
+    order: IntArray
+    parent: IntArray
+    branch: IntArray
+    loops: tuple[int, ...]
+
+    @property
+    def roots(self) -> IntArray:
+        """Buses without a parent, in the order of the tree."""
+        return self.order[self.parent[self.order] < 0]
+
+
+def bus_tree(network: Network) -> BusTree:
+    """Span the buses of a network breadth first, starting at the first source."""
+    ends = [_buses_of(network, branch) for branch in network.branches]
+    touching: list[list[int]] = [[] for _ in network.buses]
+    for k, buses in enumerate(ends):
+        for bus in buses:
+            touching[bus].append(k)
+    n = len(network.buses)
+    parent, entry = np.full(n, -1, dtype=np.int64), np.full(n, -1, dtype=np.int64)
+    order: list[int] = []
+    seen, used, loops = [False] * n, [False] * len(ends), []
+    for root in (network.bus_index[network.sources[0].terminal.bus], *range(n)):
+        queue = deque([] if seen[root] else [root])
+        seen[root] = True
+        while queue:
+            here = queue.popleft()
+            order.append(here)
+            for k in touching[here]:
+                if used[k]:
+                    continue
+                used[k] = True
+                others = [bus for bus in ends[k] if bus != here]
+                if any(seen[bus] for bus in others):
+                    loops.append(k)
+                for bus in others:
+                    if not seen[bus]:
+                        seen[bus], parent[bus], entry[bus] = True, here, k
+                        queue.append(bus)
+    return BusTree(np.array(order, dtype=np.int64), parent, entry, tuple(sorted(loops)))
+
+
+def radial_tree(network: Network) -> BusTree:
+    """Span a network that has one source, no loop and no island.
+
+    Raises
+    ------
+    InputError
+        When it has, with the element and why.
+    """
+    for source in network.sources[1:]:
+        first = network.sources[0].name
+        raise InputError(
+            f"{source.name} is a second source beside {first}", where=network.name, expected="one source"
+        )
+    tree = bus_tree(network)
+    for k in tree.loops:
+        branch = network.branches[k]
+        ends = " to ".join(end.bus for end in branch.terminals)
+        raise InputError(
+            f"{branch.name} ({ends}) closes a loop", where=network.name, expected="a radial circuit"
+        )
+    for bus in tree.roots[1:]:
+        name = network.buses[bus].name
+        raise InputError(f"the source does not reach bus {name}", where=network.name, expected="one island")
+    return tree
+
+
+def _buses_of(network: Network, branch: Element) -> tuple[int, ...]:
+    """Buses that a branch joins, each once."""
+    return tuple(dict.fromkeys(network.bus_index[end.bus] for end in branch.terminals))
