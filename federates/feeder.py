@@ -15,7 +15,7 @@ from federates.runtime.link import Link, Value
 from federates.study.study import Study
 from feeders.engine import AcEngine
 from feeders.errors import FederationError, FeederError, InputError
-from feeders.network import ComplexArray
+from feeders.network import ComplexArray, IntArray
 from feeders.readers.network_json import network_to_json
 
 NAME = "feeder"
@@ -57,8 +57,10 @@ class Feeder:
         at = self._clock.at
         link.wait_until(at(interval, FORECAST_SLOT))
         ratio = link.number("wholesale/demand_ratio", since=at(interval, PRICE_SLOT))
-        demand = nominal_demand(self._network, ratio, self._load_scale)
-        self._answer(link, interval, 0, "forecast", apply_dispatch(self._network, demand, last, held=True))
+        demand = nominal_demand(self._network, interval, ratio, self._load_scale)
+        points = apply_dispatch(self._network, demand, last, held=True)
+        self._answer(link, interval, 0, "forecast", points, controls=True)
+        stood: list[IntArray] = []
         for trials in range(self._clock.rounds_max + 1):
             link.wait_until(at(interval, answer_slot(trials)))
             since = at(interval, market_slot(trials))
@@ -70,17 +72,23 @@ class Feeder:
                 )
             dispatch = read_dispatch(link, since=since)
             points = apply_dispatch(self._network, demand, dispatch, held=False)
-            self._answer(link, interval, trials, "final" if award.final else "trial", points)
+            stood.append(self._engine.taps)
+            if award.resume >= 0:
+                self._engine.set_taps(stood[award.resume])
+            stage: Stage = "final" if award.final else "trial"
+            self._answer(link, interval, trials, stage, points, controls=award.controls)
             if award.final:
                 return dispatch
         raise FederationError(
             f"market/clearing, published by 'market', was never final in interval {interval}"
         )
 
-    def _answer(self, link: Link, interval: int, trials: int, stage: Stage, points: SetPoints) -> None:
+    def _answer(
+        self, link: Link, interval: int, trials: int, stage: Stage, points: SetPoints, *, controls: bool
+    ) -> None:
         """Solve and publish; only a trial may fail to converge."""
         before = self._engine.taps
-        state = self._engine.solve(points.demand, points.injection, controls=stage != "trial")
+        state = self._engine.solve(points.demand, points.injection, controls=controls)
         if state.converged:
             for key, value in state_values(state).items():
                 link.publish(key, value)
@@ -110,6 +118,7 @@ def open_engine(study: Study) -> AcEngine:
     from feeders.opendss.feeder import OpenDssFeeder
 
     return OpenDssFeeder(
+        study.case,
         study.network,
         regulators=settings.regulators,
         control_mode=settings.control_mode,

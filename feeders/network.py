@@ -174,6 +174,8 @@ class Load:
         Exponents of real and reactive power of model 4.
     zipv : tuple of float
         The seven coefficients of model 8: three of real power, three of reactive power, cut-off voltage.
+    profile : str
+        The `Profile` that its demand follows; empty: the demand ratio of the whole feeder.
     """
 
     name: str
@@ -188,11 +190,29 @@ class Load:
     vmax_pu: float = 1.05
     cvr: tuple[float, float] = (1.0, 2.0)
     zipv: tuple[float, ...] = ()
+    profile: str = ""
 
     @property
     def phases(self) -> tuple[int, ...]:
         """Nodes of its bus that it touches, ascending."""
         return touched(self.legs)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How the demand of some loads runs over the intervals of a study.
+
+    Attributes
+    ----------
+    name : str
+        Unique name; loads name it as their `profile`.
+    real, reactive : tuple of float
+        Factors on listed real and reactive demand, interval by interval.
+    """
+
+    name: str
+    real: tuple[float, ...]
+    reactive: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -369,8 +389,8 @@ class Network:
         Passive elements; closed ones only.
     sources : tuple of Source
         Voltage sources; the first is the substation.
-    loads, machines, regulators, capacitor_banks, voltage_points, resources : tuple
-        What is connected, controlled, limited and dispatched.
+    loads, machines, regulators, capacitor_banks, voltage_points, resources, profiles : tuple
+        What is connected, controlled, limited and dispatched, and how demand runs.
     """
 
     name: str
@@ -383,6 +403,7 @@ class Network:
     capacitor_banks: tuple[CapacitorBank, ...] = ()
     voltage_points: tuple[VoltagePoint, ...] = ()
     resources: tuple[Resource, ...] = ()
+    profiles: tuple[Profile, ...] = ()
 
     @cached_property
     def bus_index(self) -> dict[str, int]:

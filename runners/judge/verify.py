@@ -22,8 +22,8 @@ from market.balanced.market import BranchFlowMarket
 from market.clearing import Clearing
 from market.settings import MarketSettings, Model
 from market.three_phase.market import Market
-from runners.compare.scenarios import find_study
 from runners.judge.walk import Case, Day
+from runners.run.find import find_study
 
 MODELS: tuple[Model, ...] = ("three_phase", "branch_flow")
 COST_GAP, PRICE_GAP = 1e-4, 0.1

@@ -16,12 +16,12 @@ from rich.table import Table
 
 from feeders.errors import DlmpError
 from market.settings import MarketSettings, Method
-from runners.compare.scenarios import find_study
 from runners.judge.verify import MODELS, negotiated
 from runners.judge.walk import Day
 from runners.measure.reading import time_reading
 from runners.measure.timing import machine, ratios, time_clearings, time_day, time_distopf
 from runners.measure.tolerances import Choice, Sample, cold_levels, rounds_to_pass, take_samples, warm_levels
+from runners.run.find import find_study
 
 PUBLISHED_SAMPLES = 3
 PUBLISHED_ROUNDS = 60_000

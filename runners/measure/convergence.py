@@ -16,7 +16,6 @@ from rich.table import Table
 
 from feeders.errors import DlmpError
 from market.settings import Model
-from runners.compare.scenarios import find_study
 from runners.judge.verify import MODELS
 from runners.judge.walk import Day
 from runners.measure.convergence_figure import check_figure, draw_levels
@@ -30,6 +29,7 @@ from runners.measure.tolerances import (
     warm_levels,
 )
 from runners.measure.variations import GROUPS, PUBLISHED, USUAL_CHOICE
+from runners.run.find import find_study
 
 NEVER = "never"
 FEW = 3

@@ -112,7 +112,7 @@ def test_a_network_file_brings_its_own_resources(tmp_path: Path) -> None:
     scenario.write_text(scenario.read_text().replace('assets = "assets.csv"', ""))
     study = load_study(folder)
     assert (study.network.resources, study.terms) == ((), ())
-    assert "network.json" in study.input_hashes()
+    assert "toy.dss" in study.input_hashes()
 
 
 def test_a_configuration_of_another_federate_is_refused(tmp_path: Path) -> None:
