@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from feeders.network import ComplexArray, Network
+from feeders.network import ComplexArray, IntArray, Network
 from feeders.state import AcState
 from market.nodal.anchor import Anchor, anchor_at
 from market.nodal.layout import POWER_UNIT, Layout, lay_out
@@ -57,13 +57,13 @@ class NodalModel:
         self._rows = NetworkRows(network, self.layout, self.table, self.legs, settings.rating_scale)
         self._curvature = path_curvature(network)
 
-    def watching(self, state: AcState) -> NodalModel:
-        """This model, or one that also watches the ratings that a state comes near to."""
-        scale = self.settings.rating_scale
-        missed = overlooked(self.network, state, self.layout.rated, scale)
-        if not len(missed):
-            return self
-        return NodalModel(self.network, self.settings, {*self.layout.rated.tolist(), *missed.tolist()})
+    def overlooked(self, state: AcState) -> IntArray:
+        """Conductors whose rating takes no part although a state comes near to it."""
+        return overlooked(self.network, state, self.layout.rated, self.settings.rating_scale)
+
+    def watching(self, conductors: IntArray) -> NodalModel:
+        """A model that watches the ratings of these conductors too."""
+        return NodalModel(self.network, self.settings, np.union1d(self.layout.rated, conductors).tolist())
 
     def anchor(self, state: AcState, demand: ComplexArray, offers: Sequence[Offer]) -> Anchor:
         """Differentiate the AC equations at `state`.

@@ -14,8 +14,8 @@ from market.pac.areas import condense
 from market.pac.negotiate import USUAL, Negotiation, Start, Tuning, negotiate
 from market.problem.atoms import AtomicProblem, objective, with_copies
 from market.problem.prices import NetworkSolver
+from market.problem.solution import Solution
 from market.settings import MarketSettings
-from market.three_phase.outcome import Solution
 
 MISSED = 1e-4
 """A limit that nobody watched and that is exceeded by more joins the negotiation."""
