@@ -1,34 +1,32 @@
-"""OpenDSS as the AC engine of a `Network`: the only module that speaks its language.
+"""A circuit in OpenDSS, solved again and again with new set-points.
 
-Balance of every solved state: head = sum of loads + losses - capacitors - sum of injections. Losses are what
-enters all branches less what leaves them; a capacitor gives ``kvar * |V|**2`` of reactive power.
+Balance of every solved state: head = sum of loads - machines - injections + losses. Losses are the power into
+all elements, shunt capacitors among them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
 
-from feeders.dss_script import build_commands
 from feeders.engine import Regulators
 from feeders.errors import FeederError
-from feeders.network import TAP_STEP, ComplexArray, FloatArray, IntArray, Network, node_id
+from feeders.network import ComplexArray, IntArray, Network
+from feeders.opendss.case import Case
+from feeders.opendss.circuit import CONTROLS_UNSETTLED, compile_case
+from feeders.opendss.elements import block
 from feeders.opendss.library import DSSException, engine_for
+from feeders.opendss.standins import add_stand_ins, stand_in_names
 from feeders.setpoints import check_option, check_setpoints, check_taps, failed_state
 from feeders.state import AcState
-from feeders.terminals import injection_terminals, load_terminals
-from feeders.validate import check_network
+from feeders.terminals import Terminals, injection_terminals
 
 ControlMode = Literal["static", "off"]
 
 CONTROL_MODES: Final[dict[ControlMode, int]] = {"off": -1, "static": 0}
 """OpenDSS numbers of the control modes."""
-
-CONTROLS_UNSETTLED: Final = 485
-"""OpenDSS error number for more control iterations than allowed."""
 
 
 @dataclass(frozen=True)
@@ -39,31 +37,32 @@ class _Layout:
     ----------
     node : ndarray of int
         Position of each node in the engine's voltages.
-    end_from, end_to : ndarray of int
-        Position of each branch end in the engine's element currents.
-    node_from, node_to : ndarray of int
-        Node of each branch end, in `Network` order.
-    base_volt : ndarray
-        Base voltage of each node [V].
+    conductor : ndarray of int
+        Position of each branch conductor in the engine's element currents.
+    element_node : ndarray of int
+        Node behind each entry of the engine's element currents; the number of nodes for ground.
+    load, stand_in : ndarray of int
+        Number of each load, and of each leg of what injects, among the engine's loads, from 1.
     """
 
     node: IntArray
-    end_from: IntArray
-    end_to: IntArray
-    node_from: IntArray
-    node_to: IntArray
-    base_volt: FloatArray
+    conductor: IntArray
+    element_node: IntArray
+    load: IntArray
+    stand_in: IntArray
 
 
 class OpenDssFeeder:
-    """One feeder in an OpenDSS engine of its own; never changes the working directory.
+    """One circuit in an OpenDSS engine of its own; never changes the working directory.
 
     Parameters
     ----------
+    case : Case
+        The circuit.
     network : Network
-        The feeder.
+        What was read from it, with the market's resources.
     regulators : {"automatic", "held", "neutral"}
-        Tap changers act; stay where `set_taps` or the network put them; or all start at 0 and stay.
+        Controls act; everything stays where `set_taps` or the circuit put it; or all taps are 0 and stay.
     control_mode : {"static", "off"}
         Whether controls settle within each solution or never act.
     tolerance : float
@@ -71,65 +70,61 @@ class OpenDssFeeder:
 
     Raises
     ------
-    InputError
-        When the network is not a sound radial feeder.
     FeederError
-        When OpenDSS refuses the circuit, loses one of its nodes or leaves one without voltage.
+        When OpenDSS refuses the circuit, or it is not that of the network.
     """
 
     def __init__(
         self,
+        case: Case,
         network: Network,
         *,
         regulators: Regulators = "automatic",
         control_mode: ControlMode = "static",
         tolerance: float = 1e-8,
     ) -> None:
-        check_network(network)
         check_option("regulators", regulators, ("automatic", "held", "neutral"))
         check_option("control_mode", control_mode, tuple(CONTROL_MODES))
         if not 0.0 < tolerance < 1e-2:
             raise FeederError(f"tolerance is {tolerance}; expected more than 0 and less than 0.01 pu")
-        self.network = network
+        self.case, self.network = case, network
         self._automatic = regulators == "automatic" and control_mode != "off"
         self._tolerance = tolerance
         self._engine = engine_for(self)
-        self._loads = load_terminals(network)
-        self._injections = injection_terminals(network)
-        start = network.initial_taps * (regulators != "neutral")
-        self._layout = self._build(start)
+        self._injections: Terminals = injection_terminals(network)
+        self._layout = self._build(network.initial_taps * (regulators != "neutral"))
 
     @property
     def taps(self) -> IntArray:
-        """Position of every regulated conductor, shape (n_tap,)."""
+        """Position of every regulator, shape (n_tap,)."""
         positions = []
         transformers = self._engine.ActiveCircuit.Transformers
         for regulator in self.network.regulators:
-            transformers.Name = regulator.name
-            transformers.Wdg = 2
-            positions += [round((transformers.Tap - 1.0) / TAP_STEP)] * len(regulator.phases)
+            transformers.Name = regulator.element.partition(".")[2]
+            transformers.Wdg = regulator.winding
+            positions.append(round((transformers.Tap - 1.0) / regulator.step_pu))
         return np.array(positions, dtype=np.int64)
 
     def set_taps(self, taps: IntArray) -> None:
-        """Move every regulated conductor to a position.
+        """Move every regulator to a position.
 
         Parameters
         ----------
         taps : ndarray of int, shape (n_tap,)
-            Positions, -16 to 16; equal for the phases of one regulator.
+            Positions; 0 is the nominal ratio.
 
         Raises
         ------
         FeederError
-            When the length, a position or a ganged group is wrong.
+            When the length or a position is wrong.
         """
-        positions = iter(check_taps(self.network, taps))
         transformers = self._engine.ActiveCircuit.Transformers
-        for regulator in self.network.regulators:
-            position = max(next(positions) for _ in regulator.phases)
-            transformers.Name = regulator.name
-            transformers.Wdg = 2
-            transformers.Tap = 1.0 + TAP_STEP * position
+        moves = zip(self.network.regulators, check_taps(self.network, taps), self.taps.tolist(), strict=True)
+        for regulator, position, present in moves:
+            if position != present:
+                transformers.Name = regulator.element.partition(".")[2]
+                transformers.Wdg = regulator.winding
+                transformers.Tap = 1.0 + regulator.step_pu * position
 
     def solve(self, demand: ComplexArray, injection: ComplexArray, *, controls: bool) -> AcState:
         """Solve the AC power flow.
@@ -139,9 +134,9 @@ class OpenDssFeeder:
         demand : ndarray, shape (n_load,)
             Demand of every load at nominal voltage, after curtailment [kVA].
         injection : ndarray, shape (n_resource,)
-            Power injected by generators and storage, equal on their phases [kVA]; 0 for flexible loads.
+            Power injected by generators and storage, equal on their legs [kVA]; 0 for flexible loads.
         controls : bool
-            Whether regulators may move; they never do when held, neutral or switched off.
+            Whether controls may act; they never do when held, neutral or switched off.
 
         Returns
         -------
@@ -168,108 +163,144 @@ class OpenDssFeeder:
         return state
 
     def _converges(self, solution: Any) -> bool:
-        """Solve; False when the power flow does not converge or regulators keep moving."""
+        """Solve; False when the power flow does not converge or controls keep moving."""
         try:
             solution.Solve()
         except DSSException as error:
             if error.args[0] == CONTROLS_UNSETTLED:
                 return False
-            raise FeederError(f"OpenDSS could not solve {self.network.name}: {error}") from error
+            raise FeederError(f"OpenDSS could not solve {self.case.name}: {error}") from error
         return bool(solution.Converged)
 
     def _build(self, taps: IntArray) -> _Layout:
-        """Build the circuit afresh, solve it without control and find everything in it."""
-        text = self._engine.Text
-        try:
-            text.Command = "clear"
-            for command in build_commands(self.network, tolerance=self._tolerance, automatic=self._automatic):
-                text.Command = command
-        except DSSException as error:
-            raise FeederError(f"OpenDSS refused the circuit of {self.network.name}: {error}") from error
-        self.set_taps(taps)
+        """Compile the circuit afresh, add what injects, and find everything in it."""
+        compile_case(self._engine, self.case, tolerance=self._tolerance)
         circuit = self._engine.ActiveCircuit
-        layout = _find_everything(self.network, circuit)
-        _check_voltages(self.network, np.asarray(circuit.AllBusVolts).view(np.complex128)[layout.node])
-        return layout
+        self._restore_capacitors(circuit)
+        # What listed demand means must not change with the circuit's own multiplier.
+        circuit.Solution.LoadMult = 1.0
+        add_stand_ins(self._engine, self.network)
+        self.set_taps(taps)
+        circuit.Solution.ControlMode = CONTROL_MODES["off"]
+        circuit.Solution.Solve()
+        return _find_everything(self.network, circuit)
+
+    def _restore_capacitors(self, circuit: Any) -> None:
+        """Close the steps of switched capacitors that were closed when the network was read."""
+        for bank in self.network.capacitor_banks:
+            circuit.Capacitors.Name = bank.element.partition(".")[2]
+            circuit.Capacitors.States = [int(k < bank.closed) for k in range(bank.steps)]
 
     def _write(self, demand: ComplexArray, injection: ComplexArray) -> None:
-        """Set the power of every load element: loads first, then injections, as they were built."""
+        """Set the power of every load, and of every stand-in for what injects."""
         power = np.concatenate([demand, -self._injections.power(injection)])
+        numbers = np.concatenate([self._layout.load, self._layout.stand_in])
         loads = self._engine.ActiveCircuit.Loads
-        for k, (kw, kvar) in enumerate(zip(power.real.tolist(), power.imag.tolist(), strict=True), 1):
-            loads.idx = k
+        rows = zip(numbers.tolist(), power.real.tolist(), power.imag.tolist(), strict=True)
+        for number, kw, kvar in rows:
+            loads.idx = number
             loads.kW = kw
             loads.kvar = kvar
 
     def _read(self, demand: ComplexArray, injection: ComplexArray, iterations: int) -> AcState:
         """Read the solution in the order of the network."""
-        at, circuit = self._layout, self._engine.ActiveCircuit
+        at, circuit, network = self._layout, self._engine.ActiveCircuit, self.network
         volt = np.asarray(circuit.AllBusVolts).view(np.complex128)[at.node]
         amp = np.asarray(circuit.PDElements.AllCurrents).view(np.complex128)
-        amp_from, amp_to = amp[at.end_from], -amp[at.end_to]
-        power_from = volt[at.node_from] * amp_from.conj() / 1e3
-        power_to = volt[at.node_to] * amp_to.conj() / 1e3
-        voltage = volt / at.base_volt
-        circuit.SetActiveElement("vsource.source")
-        source = -np.asarray(circuit.ActiveCktElement.Currents).view(np.complex128)
-        n_head = len(self.network.head_ids)
+        entering = np.append(volt, 0.0)[at.element_node] * amp.conj() / 1e3
         return AcState(
-            voltage=voltage,
-            power_from=power_from,
-            power_to=power_to,
-            current=np.maximum(np.abs(amp_from), np.abs(amp_to)),
-            load=self._loads.served(demand, voltage),
+            voltage=volt / network.base_v,
+            power=entering[at.conductor],
+            current=np.abs(amp[at.conductor]),
+            load=self._terminal_power([f"load.{name}" for name in network.load_ids]),
             demand=demand,
             injection=injection,
+            machine=-self._terminal_power(network.machine_ids),
             tap=self.taps,
-            head=volt[:n_head] * source[:n_head].conj() / 1e3,
-            losses=complex(power_from.sum() - power_to.sum()),
+            capacitor=self._capacitor_steps(circuit),
+            admittance=self._admittance(circuit),
+            head=volt[network.head_node] * self._source_currents(circuit).conj() / 1e3,
+            losses=complex(entering.sum()),
             iterations=iterations,
         )
 
+    def _terminal_power(self, names: tuple[str, ...] | list[str]) -> ComplexArray:
+        """Power into each element with these names [kVA], shape (n,)."""
+        circuit, found = self._engine.ActiveCircuit, []
+        for name in names:
+            circuit.SetActiveElement(name)
+            found.append(complex(*circuit.ActiveCktElement.TotalPowers[:2]))
+        return np.array(found, dtype=np.complex128)
 
-def _check_voltages(network: Network, volt: ComplexArray) -> None:
-    """Raise when a node has no voltage: it is then not connected, whatever the engine says."""
-    for name, magnitude in zip(network.node_ids, np.abs(volt).tolist(), strict=True):
-        if not magnitude > 0.0:
-            raise FeederError(f"node {name} of {network.name} has no voltage; expected a path to the source")
+    def _source_currents(self, circuit: Any) -> ComplexArray:
+        """Current that every source gives at each conductor of its terminal [A]."""
+        found = [np.zeros(0, dtype=np.complex128)]
+        for source in self.network.sources:
+            circuit.SetActiveElement(source.name)
+            active = circuit.ActiveCktElement
+            live = [k for k in range(int(active.NumConductors)) if active.NodeOrder[k]]
+            found.append(-np.asarray(active.Currents).view(np.complex128)[live])
+        return np.concatenate(found)
+
+    def _capacitor_steps(self, circuit: Any) -> IntArray:
+        """Closed steps of every switched capacitor."""
+        steps = []
+        for bank in self.network.capacitor_banks:
+            circuit.Capacitors.Name = bank.element.partition(".")[2]
+            steps.append(sum(int(state) for state in circuit.Capacitors.States))
+        return np.array(steps, dtype=np.int64)
+
+    def _admittance(self, circuit: Any) -> ComplexArray:
+        """Blocks of all elements under control, as they stand [S]."""
+        found = [np.zeros(0, dtype=np.complex128)]
+        for element in self.network.controlled:
+            circuit.SetActiveElement(element.name)
+            found.append(block(circuit.ActiveCktElement).ravel())
+        return np.concatenate(found)
 
 
 def _find_everything(network: Network, circuit: Any) -> _Layout:
     """Map the engine's own order to the network's."""
     names = {name.lower(): k for k, name in enumerate(circuit.AllNodeNames)}
-    lost = [name for name in network.node_ids if name.lower() not in names]
-    extra = sorted(set(names) - {name.lower() for name in network.node_ids})
+    lost = [name for name in network.node_ids if name not in names]
+    extra = sorted(set(names) - set(network.node_ids))
     if lost or extra:
         raise FeederError(
             f"OpenDSS lost nodes {lost[:5]} and made nodes {extra[:5]}; expected those of {network.name}"
         )
-    ends = dict(_branch_ends(network, circuit.PDElements))
-    conductors = [(branch, phase) for branch in network.branches for phase in branch.phases]
-    node = network.node_index
+    first, element_node = _element_currents(network, circuit)
+    loads = {name.lower(): k for k, name in enumerate(circuit.Loads.AllNames, 1)}
     return _Layout(
-        node=np.array([names[name.lower()] for name in network.node_ids]),
-        end_from=np.array([ends[node_id(branch.name, phase)][0] for branch, phase in conductors]),
-        end_to=np.array([ends[node_id(branch.name, phase)][1] for branch, phase in conductors]),
-        node_from=np.array([node[node_id(branch.from_bus, phase)] for branch, phase in conductors]),
-        node_to=np.array([node[node_id(branch.to_bus, phase)] for branch, phase in conductors]),
-        base_volt=np.array([1e3 * item.kv_base for item in network.buses for _ in item.phases]),
+        node=np.array([names[name] for name in network.node_ids], dtype=np.int64),
+        conductor=np.array(
+            [first[branch.name] + k for branch in network.branches for k in _live(circuit, branch.name)],
+            dtype=np.int64,
+        ),
+        element_node=element_node,
+        load=np.array([loads[name] for name in network.load_ids], dtype=np.int64),
+        stand_in=np.array([loads[name] for name in stand_in_names(network)], dtype=np.int64),
     )
 
 
-def _branch_ends(network: Network, elements: Any) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yield each ``branch.phase`` with the positions of its two ends in the engine's element currents."""
-    counts = zip(elements.AllNames, elements.AllNumConductors, elements.AllNumTerminals, strict=True)
-    start, layout = 0, {}
-    for name, conductors, terminals in counts:
-        layout[name.lower()] = (start, int(conductors))
-        start += int(conductors * terminals)
-    for branch in network.branches:
-        if branch.kind != "regulator":
-            first, conductors = layout[f"line.{branch.name.lower()}"]
-            for k, phase in enumerate(branch.phases):
-                yield node_id(branch.name, phase), (first + k, first + conductors + k)
-    for regulator in network.regulators:
-        first, conductors = layout[f"transformer.{regulator.name.lower()}"]
-        for k, phase in enumerate(regulator.phases):
-            yield node_id(regulator.branch, phase), (first + k, first + conductors + k)
+def _live(circuit: Any, name: str) -> list[int]:
+    circuit.SetActiveElement(name)
+    return [k for k, node in enumerate(circuit.ActiveCktElement.NodeOrder) if node]
+
+
+def _element_currents(network: Network, circuit: Any) -> tuple[dict[str, int], IntArray]:
+    """First entry of each element in the engine's list of currents, and the node behind every entry."""
+    first: dict[str, int] = {}
+    nodes: list[int] = []
+    ground = len(network.node_ids)
+    for name in circuit.PDElements.AllNames:
+        circuit.SetActiveElement(name)
+        active = circuit.ActiveCktElement
+        first[name.lower()] = len(nodes)
+        width = int(active.NumConductors)
+        if not active.Enabled:
+            nodes += [ground] * (width * int(active.NumTerminals))
+            continue
+        for k, node in enumerate(active.NodeOrder):
+            bus = active.BusNames[k // width].split(".", 1)[0].lower()
+            nodes.append(network.node_index[f"{bus}.{int(node)}"] if node else ground)
+    return first, np.array(nodes, dtype=np.int64)
