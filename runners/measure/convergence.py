@@ -15,8 +15,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from feeders.errors import DlmpError
+from market.models import negotiated_models
 from market.settings import Model
-from runners.judge.verify import MODELS
 from runners.judge.walk import Day
 from runners.measure.convergence_figure import check_figure, draw_levels
 from runners.measure.tolerances import (
@@ -70,7 +70,9 @@ class Row:
 @click.command("convergence", epilog="\b\nExample:\n  dlmp convergence ieee123_day --figure convergence.png")
 @click.argument("study", default="ieee123_day")
 @click.option("--samples", type=click.IntRange(1), default=8, show_default=True, help="Intervals tried.")
-@click.option("--model", type=click.Choice(MODELS), multiple=True, help="Only this model; both by default.")
+@click.option(
+    "--model", type=click.Choice(negotiated_models()), multiple=True, help="Only this model; both by default."
+)
 @click.option("--published", is_flag=True, help="Also the published iterations, which takes minutes.")
 @click.option("--figure", type=click.Path(path_type=Path, dir_okay=False), help="Write the tolerance figure.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -89,7 +91,7 @@ def convergence_command(
         content = find_study(study)
         day, settings = Day(content), replace(content.scenario.market.settings, method="pac-accelerated")
         found = {}
-        for name in model or MODELS:
+        for name in model or negotiated_models():
             chosen = take_samples(day, replace(settings, model=name), samples, binding=True)
             found[name] = study_model(chosen, published=published, quiet=as_json)
     except DlmpError as error:

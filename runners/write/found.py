@@ -122,7 +122,7 @@ def _controls(network: Network) -> str:
         return ""
     return (
         "## Controls\n\nWithin an interval these stand still while the market clears, and act on the final dispatch "
-        "(or with every trial, `[market] controls = \"together\"`): " + ", ".join(names) + "."
+        '(or with every trial, `[market] controls = "together"`): ' + ", ".join(names) + "."
     )
 
 

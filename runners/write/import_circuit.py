@@ -18,7 +18,9 @@ from runners.write.drawing import draw_circuit
 from runners.write.found import found_page, sizes
 
 FEDERATES = ("wholesale", "feeder", "assets", "market", "recorder")
-PRICES = Path(__file__).parents[2] / "configs" / "ieee123_day" / "data" / "smd_hourly_NEMA_20200824-20200826.csv"
+PRICES = (
+    Path(__file__).parents[2] / "configs" / "ieee123_day" / "data" / "smd_hourly_NEMA_20200824-20200826.csv"
+)
 """Prices and demand that a study begins with: ISO New England, 25 August 2020."""
 
 SCENARIO = """# {title}, imported from {case}.
@@ -57,7 +59,9 @@ file = "results/results.h5"     # beside this file
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), required=True)
 @click.option("--name", default="", help="Name of the study; by default that of the folder.")
 @click.option("--intervals", type=click.IntRange(1), default=288, show_default=True, help="Intervals to run.")
-@click.option("--prices", type=click.Path(path_type=Path), help="ISO New England price file; else the demo's.")
+@click.option(
+    "--prices", type=click.Path(path_type=Path), help="ISO New England price file; else the demo's."
+)
 def import_command(master: Path, output: Path, name: str, intervals: int, prices: Path | None) -> None:
     """Write a study around the OpenDSS circuit MASTER.
 
@@ -68,7 +72,9 @@ def import_command(master: Path, output: Path, name: str, intervals: int, prices
     """
     try:
         network, circuit = read(master)
-        write_study(network, circuit, master, output, name or output.resolve().name, intervals, prices or PRICES)
+        write_study(
+            network, circuit, master, output, name or output.resolve().name, intervals, prices or PRICES
+        )
     except DlmpError as error:
         raise click.ClickException(str(error)) from error
     width = max(len(label) for label, _ in sizes(network))
@@ -89,8 +95,9 @@ def read(master: Path) -> tuple[Network, Circuit]:
     InputError, FeederError
         When there is no such file, or it cannot be compiled or used.
     """
-    from feeders.opendss.circuit import read_circuit
     from feeders.readers.propose import propose_assets
+
+    from feeders.opendss.circuit import read_circuit
 
     if not master.is_file():
         raise InputError("there is no such file", where=str(master), expected="the master file of a circuit")
@@ -130,7 +137,9 @@ def write_study(
     if (output / "scenario.toml").exists():
         raise InputError("there is a study already", where=str(output), expected="a new or an empty folder")
     if not prices.is_file():
-        raise InputError("there is no such file", where=f"{prices} --prices", expected="an ISO New England file")
+        raise InputError(
+            "there is no such file", where=f"{prices} --prices", expected="an ISO New England file"
+        )
     (output / "data").mkdir(parents=True, exist_ok=True)
     shutil.copy(prices, output / "data" / prices.name)
     case = Path(os.path.relpath(master.resolve(), output.resolve())).as_posix()
