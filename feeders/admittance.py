@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
 
-from feeders.network import ComplexArray, Element, Network
+from feeders.network import ComplexArray, Element, IntArray, Network
 
 
 def blocks(network: Network, admittance: ComplexArray) -> dict[str, ComplexArray]:
@@ -60,6 +63,28 @@ def conductor_admittance(network: Network, admittance: ComplexArray) -> sp.csr_m
     if not rows:
         return sp.csr_matrix(shape, dtype=np.complex128)
     return sp.csr_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape)
+
+
+def zones(index: Mapping[str, int], elements: Iterable[Element]) -> IntArray:
+    """Find the group of nodes joined by admittances that each node is in, shape (n_node,).
+
+    Parameters
+    ----------
+    index : mapping of str to int
+        Position of every ``bus.node``.
+    elements : iterable of Element
+        What joins them.
+    """
+    rows: list[int] = []
+    columns: list[int] = []
+    for element in elements:
+        at = [index[name] for name in element.node_ids]
+        joined = np.argwhere(np.abs(element.admittance_s) > 0.0)
+        rows += [at[i] for i, _ in joined]
+        columns += [at[j] for _, j in joined]
+    n = len(index)
+    graph = sp.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
 def _nodes(network: Network, element: Element) -> list[int]:

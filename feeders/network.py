@@ -224,16 +224,20 @@ class Machine:
     Attributes
     ----------
     name : str
-        Unique name, ``class.name`` in lower case as OpenDSS has it.
+        Unique name, ``class.name`` in lower case as OpenDSS has it; with the number of the leg behind it where
+        the element has several, since their power need not be equal.
     bus : str
         Bus it is connected to.
     legs : tuple of (int, int)
         Node numbers that each leg lies between; 0 is ground.
+    element : str
+        Element of the circuit that it is, or is a leg of, ``class.name``.
     """
 
     name: str
     bus: str
     legs: Legs
+    element: str = ""
 
 
 @dataclass(frozen=True)

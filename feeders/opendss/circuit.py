@@ -1,294 +1,153 @@
-"""Read a circuit that OpenDSS compiled: what the market needs to know of it, and what it cannot use."""
+"""A user's circuit as data: what the market limits, prices, freezes and leaves out of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
-
-from feeders.admittance import nodal_admittance
-from feeders.errors import FeederError, InputError
-from feeders.network import Bus, ComplexArray, FloatArray, Network, VoltagePoint
+from feeders.errors import InputError
+from feeders.network import Element, Load, Network
+from feeders.opendss.alive import keep_alive
 from feeders.opendss.case import Case, Circuit, Finding
-from feeders.opendss.devices import (
-    ACTING,
-    IDLE,
+from feeders.opendss.compile import compile_case
+from feeders.opendss.conductors import PASSIVE_CLASSES
+from feeders.opendss.connected import LEGGED, OTHER_MACHINES, read_loads, read_machines, read_plants
+from feeders.opendss.controls import (
+    INVERTING,
+    SWITCHING,
+    find_controls,
     read_capacitor_banks,
-    read_loads,
-    read_plants,
     read_regulators,
-    read_shapes,
-    read_sources,
     switched_elements,
 )
-from feeders.opendss.elements import read_elements
-from feeders.opendss.library import DSSException, engine_for
+from feeders.opendss.library import engine_for
+from feeders.opendss.points import voltage_points
+from feeders.opendss.shapes import read_shapes
+from feeders.opendss.survey import read_buses, read_elements, read_sources
+from feeders.validate import check_network
 
-PHASES: Final = (1, 2, 3)
-"""Nodes that customers are connected to; higher ones are neutrals."""
-LEAST_VOLTAGE: Final = 0.1
-"""A node below this share of its base is no phase [pu]."""
-FLOATING: Final = 1e-5
-"""Admittance to ground over the largest one between conductors below which a zone has no ground."""
-PLAUSIBLE: Final = (0.5, 1.6)
-"""Voltages over their bases that a sound circuit can have [pu]."""
-MAX_CONTROL_ITERATIONS: Final = 200
-MAX_ITERATIONS: Final = 100
-CONTROLS_UNSETTLED: Final = 485
-"""OpenDSS error number for more control iterations than allowed."""
+READ_TOLERANCE: Final = 1e-10
+"""Tolerance of the power flow that tells neutrals from phases [pu]."""
+
+WATCHING: Final = ("energymeter", "monitor", "sensor", "fmonitor")
+"""Classes that change nothing."""
+
+UNDERSTOOD: Final = frozenset(
+    {*PASSIVE_CLASSES, *LEGGED, *OTHER_MACHINES, *SWITCHING, *INVERTING, *WATCHING}
+    | {"vsource", "regcontrol", "capcontrol"}
+)
+"""Classes that are read, or may be passed over."""
 
 
-class _Owner:
-    """Holds an engine while a circuit is read."""
+Item = TypeVar("Item")
+
+
+class _Reader:
+    """Holds an engine for as long as a circuit is read."""
 
 
 def read_circuit(case: Case) -> Circuit:
-    """Compile a circuit and read everything in it.
+    """Compile a circuit and read it.
 
     Parameters
     ----------
     case : Case
         The circuit.
+
+    Returns
+    -------
+    Circuit
+        Its network without resources of the market, and everything that the market does not take as it is.
 
     Raises
     ------
     InputError
-        When it holds something that cannot be used: an island, a bus without base voltage, a source between
-        two buses.
+        When the file is missing, or the circuit holds something that cannot be stated.
     FeederError
-        When OpenDSS refuses it, or it has no solution as it stands.
+        When OpenDSS refuses or cannot solve it.
     """
-    owner = _Owner()
-    engine = engine_for(owner)
-    compile_case(engine, case)
-    return read_compiled(engine.ActiveCircuit, case)
-
-
-def compile_case(engine: Any, case: Case, *, tolerance: float = 1e-8) -> None:
-    """Compile a circuit and solve it once, its controls acting.
-
-    Parameters
-    ----------
-    engine : dss.IDSS
-        An engine of the caller's own.
-    case : Case
-        The circuit.
-    tolerance : float
-        Voltage change at which a power flow counts as solved [pu].
-
-    Raises
-    ------
-    FeederError
-        When OpenDSS refuses the circuit or finds no solution.
-    """
-    text = engine.Text
-    try:
-        text.Command = "clear"
-        for command in case.commands or (f'compile "{case.path}"',):
-            text.Command = command
-        circuit = engine.ActiveCircuit
-        solution = circuit.Solution
-        text.Command = "set mode=snap controlmode=static"
-        text.Command = f"set tolerance={tolerance!r}"
-        solution.MaxIterations = max(int(solution.MaxIterations), MAX_ITERATIONS)
-        solution.MaxControlIterations = max(int(solution.MaxControlIterations), MAX_CONTROL_ITERATIONS)
-        solution.Solve()
-    except DSSException as error:
-        if error.args[0] != CONTROLS_UNSETTLED:
-            raise FeederError(f"OpenDSS refused the circuit {case.name}: {_words(error)}") from error
-    if not engine.ActiveCircuit.Solution.Converged:
-        raise FeederError(f"the power flow of {case.name} does not converge as the circuit stands")
-
-
-def _words(error: Exception) -> str:
-    """The message of an OpenDSS error without its number, on one line."""
-    return " ".join(str(error.args[-1]).split())
-
-
-def read_compiled(circuit: Any, case: Case) -> Circuit:
-    """Read a circuit that is compiled and solved; see `read_circuit`."""
-    names = {name.lower(): k for k, name in enumerate(circuit.AllNodeNames)}
-    voltage = np.asarray(circuit.AllBusVolts).view(np.complex128)
-    findings = list(_left_out(circuit))
-    regulators, banks = tuple(read_regulators(circuit)), tuple(read_capacitor_banks(circuit))
-    controlled = frozenset(
-        (
-            *(item.element for item in regulators),
-            *(item.element for item in banks),
-            *switched_elements(circuit),
-        )
+    reader = _Reader()
+    circuit = compile_case(engine_for(reader), case, tolerance=READ_TOLERANCE)
+    findings = [*_disabled(circuit), *_classes(circuit, case), *find_controls(circuit)]
+    network = _all_of(circuit, case, findings)
+    network, dead = keep_alive(network)
+    network = replace(network, voltage_points=voltage_points(network, _magnitudes(circuit, network)))
+    check_network(network)
+    shapes, load_shape, unusable = read_shapes(circuit, network.loads)
+    return Circuit(
+        network=network,
+        findings=(*findings, *dead, *unusable),
+        shapes=shapes,
+        load_shape=load_shape,
+        plants=tuple(read_plants(circuit)),
     )
-    sources = tuple(read_sources(circuit, voltage, names))
-    plants = list(read_plants(circuit))
-    network = Network(
-        name=str(circuit.Name).lower(),
-        buses=_buses(circuit, case, sources[0].terminal.bus if sources else ""),
-        elements=tuple(read_elements(circuit, controlled)),
+
+
+def _all_of(circuit: Any, case: Case, findings: list[Finding]) -> Network:
+    """Read all that the file has, alive or not; adds to the findings."""
+    regulators, banks = tuple(read_regulators(circuit)), tuple(read_capacitor_banks(circuit))
+    controlled = switched_elements(circuit) | {item.element for item in (*regulators, *banks)}
+    sources = tuple(read_sources(circuit))
+    if not sources:
+        raise InputError("has no voltage source", where=case.name, expected="at least one enabled vsource")
+    elements, opened = _sorted(read_elements(circuit, controlled), Element)
+    loads, unlike = _sorted(read_loads(circuit), Load)
+    machines = tuple(read_machines(circuit, frozenset(item.element for item in unlike)))
+    on_their_own = dict.fromkeys(m.element for m in machines if not m.element.startswith("load."))
+    reason = "runs on its own settings; constant power while the market clears, unless a resource drives it"
+    findings += [*opened, *unlike, *(Finding(name, "frozen", reason) for name in on_their_own)]
+    return Network(
+        name=circuit.Name.lower(),
+        buses=read_buses(circuit, sources[0].terminal.bus),
+        elements=elements,
         sources=sources,
-        loads=tuple(read_loads(circuit, findings)),
-        machines=tuple(machine for machine, _ in plants),
+        loads=loads,
+        machines=machines,
         regulators=regulators,
         capacitor_banks=banks,
     )
-    if not sources:
-        raise InputError("there is no voltage source", where=case.name, expected="a Vsource that is enabled")
-    volts = voltage[[names[name.lower()] for name in network.node_ids]]
-    _check_connected(network, case)
-    network = replace(network, voltage_points=_voltage_points(network, volts))
-    _check_bases(network, volts, case)
-    shapes, follows = read_shapes(circuit)
-    findings += [
-        Finding(machine.name, "frozen", "injects what the last power flow has, unless a resource drives it")
-        for machine, _ in plants
-    ]
-    return Circuit(network, tuple(findings), shapes, follows, tuple(plant for _, plant in plants if plant))
 
 
-def _buses(circuit: Any, case: Case, first: str) -> tuple[Bus, ...]:
-    """Buses in the circuit's order, that of the source first."""
-    buses, without = [], []
-    for name in circuit.AllBusNames:
-        circuit.SetActiveBus(name)
-        active = circuit.ActiveBus
-        kv = float(active.kVBase)
-        if kv <= 0.0:
-            without.append(name)
-        known = bool(active.Coorddefined)
-        place = (float(active.x), float(active.y)) if known else (None, None)
-        buses.append(Bus(name.lower(), tuple(sorted(int(node) for node in active.Nodes)), kv, *place))
-    if without:
-        raise InputError(
-            f"{len(without)} buses have no base voltage, such as {without[0]}",
-            where=case.name,
-            expected="`set voltagebases=[...]` with every voltage level, then `calcvoltagebases`, in the file",
-        )
-    return tuple(sorted(buses, key=lambda bus: bus.name != first))
+def _sorted(found: Iterator[Item | Finding], kind: type[Item]) -> tuple[tuple[Item, ...], list[Finding]]:
+    """Part what was read from what is only to be named."""
+    everything = list(found)
+    kept = tuple(item for item in everything if isinstance(item, kind))
+    return kept, [item for item in everything if isinstance(item, Finding)]
 
 
-def _left_out(circuit: Any) -> Iterable[Finding]:
-    """Name what is disabled, only looks, or controls."""
-    for name in circuit.AllElementNames:
-        circuit.SetActiveElement(name)
-        kind = name.split(".", 1)[0].lower()
+def _disabled(circuit: Any) -> Iterator[Finding]:
+    """Name every element that the file disables."""
+    for full in circuit.AllElementNames:
+        circuit.SetActiveElement(full)
         if not circuit.ActiveCktElement.Enabled:
-            yield Finding(name.lower(), "ignored", "is disabled in the file")
-        elif kind in IDLE:
-            yield Finding(name.lower(), "ignored", "only measures")
-        elif kind in ACTING and kind not in ("regcontrol", "capcontrol"):
-            yield Finding(
-                name.lower(), "frozen", "stands still while the market clears, acts on what is final"
-            )
+            yield Finding(full.lower(), "ignored", "disabled in the circuit")
 
 
-def _check_connected(network: Network, case: Case) -> None:
-    """Raise when nodes have no path to a source."""
-    pattern = abs(nodal_admittance(network, network.initial_admittance)) > 0.0
-    count, label = connected_components(pattern, directed=False)
-    fed = {int(label[node]) for node in network.head_node}
-    if len(fed) == count:
-        return
-    alone = [name for name, k in zip(network.node_ids, label, strict=True) if int(k) not in fed]
-    raise InputError(
-        f"{len(alone)} nodes have no path to a source: {', '.join(alone[:5])}{', ...' if alone[5:] else ''}",
-        where=case.name,
-        expected="a circuit without islands: close the switch, or disable what hangs behind it",
-    )
-
-
-def _check_bases(network: Network, volts: ComplexArray, case: Case) -> None:
-    """Raise when voltages and bases do not fit together."""
-    at = {(point.bus, point.phase): point for point in network.voltage_points if not point.other}
-    for name, volt, base in zip(network.node_ids, np.abs(volts), network.base_v, strict=True):
-        bus, _, phase = name.rpartition(".")
-        if (bus, int(phase)) in at and not PLAUSIBLE[0] < volt / base < PLAUSIBLE[1]:
-            raise InputError(
-                f"node {name} has {volt:,.0f} V on a base of {base:,.0f} V",
-                where=case.name,
-                expected="voltage bases that fit the circuit: see `set voltagebases`",
-            )
-
-
-def _voltage_points(network: Network, volts: ComplexArray) -> tuple[VoltagePoint, ...]:
-    """Voltages that customers see: to ground where their zone has one, else between conductors."""
-    floating = _floating_buses(network)
-    alive = dict(zip(network.node_ids, np.abs(volts) > LEAST_VOLTAGE * network.base_v, strict=True))
-    points: list[VoltagePoint] = []
-    for bus in network.buses:
-        phases = [phase for phase in bus.phases if phase in PHASES]
-        if bus.name in floating:
-            ring = list(zip(phases, phases[1:] + phases[:1], strict=True))[: 1 if len(phases) == 2 else None]
-            kv = bus.kv_base * np.sqrt(3.0)
-            points += [VoltagePoint(bus.name, a, b, float(kv)) for a, b in ring if a != b]
-        else:
-            points += [
-                VoltagePoint(bus.name, phase, 0, bus.kv_base)
-                for phase in phases
-                if alive[f"{bus.name}.{phase}"]
-            ]
-    return tuple(points)
-
-
-def _floating_buses(network: Network) -> frozenset[str]:
-    """Buses of zones that are joined by conductors and nowhere to ground, such as a delta winding's."""
-    zone = _zones(network)
-    to_ground, largest = _ground_admittance(network)
-    floating = set()
-    for bus in network.buses:
-        nodes = [network.node_index[f"{bus.name}.{phase}"] for phase in bus.phases]
-        members = np.flatnonzero(np.isin(zone, zone[nodes]))
-        if to_ground[members].sum() < FLOATING * largest[members].max():
-            floating.add(bus.name)
-    return frozenset(floating)
-
-
-def _zones(network: Network) -> FloatArray:
-    """Group of nodes that conductors (not transformers) join, shape (n_node,)."""
-    index, pairs = network.node_index, []
-    for branch in network.branches:
-        if branch.kind != "transformer":
-            first, *others = [[index[f"{end.bus}.{p}"] for p in end.phases] for end in branch.terminals]
-            pairs += [(a, b) for nodes in others for a, b in zip(first, nodes, strict=False)]
-    # Phases of a bus are one zone: a ground on one of them is a ground for all.
-    for bus in network.buses:
-        nodes = [index[f"{bus.name}.{phase}"] for phase in bus.phases]
-        pairs += list(zip(nodes, nodes[1:], strict=False))
-    n = len(network.node_ids)
-    a, b = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    return np.asarray(
-        connected_components(sp.csr_matrix((np.ones(len(a)), (a, b)), (n, n)), directed=False)[1]
-    )
-
-
-def _ground_admittance(network: Network) -> tuple[FloatArray, FloatArray]:
-    """Admittance from every node to ground through elements, sources and loads; and its largest entry [S]."""
-    index, n = network.node_index, len(network.node_ids)
-    ground, largest = np.zeros(n), np.zeros(n)
-    for nodes, matrix in _blocks_by_winding(network):
-        at = [index[name] for name in nodes]
-        ground[at] += np.abs(matrix.sum(axis=1))
-        largest[at] = np.maximum(largest[at], np.abs(matrix).max(axis=1))
-    for load in network.loads:
-        for a, b in load.legs:
-            if b == 0:
-                ground[index[f"{load.bus}.{a}"]] += abs(load.kw) * 1e3 / (1e3 * load.kv_base) ** 2
-    return ground, largest
-
-
-def _blocks_by_winding(network: Network) -> Iterable[tuple[tuple[str, ...], ComplexArray]]:
-    """Blocks of elements; of a transformer each winding's own, for windings do not conduct to each other."""
-    for source in network.sources:
-        yield tuple(f"{source.terminal.bus}.{p}" for p in source.terminal.phases), source.admittance_s
-    for element in network.elements:
-        matrix = element.admittance_s
-        if element.kind != "transformer":
-            yield element.node_ids, matrix
+def _classes(circuit: Any, case: Case) -> Iterator[Finding]:
+    """Name every enabled element of a class that is neither read nor harmless."""
+    for full in circuit.AllElementNames:
+        name = full.lower()
+        group = name.split(".", 1)[0]
+        if group in UNDERSTOOD:
             continue
-        start = 0
-        for end in element.terminals:
-            rows = slice(start, start + len(end.phases))
-            yield tuple(f"{end.bus}.{p}" for p in end.phases), matrix[rows, rows]
-            start += len(end.phases)
+        circuit.SetActiveElement(full)
+        if not circuit.ActiveCktElement.Enabled:
+            continue
+        if group == "equivalent":
+            raise InputError(
+                "is a source between several buses",
+                where=f"{case.name} {name}",
+                expected="voltage sources (vsource) to ground",
+            )
+        yield Finding(
+            name, "frozen", f"class {group} is not known: whatever it does, the market sees it done"
+        )
+
+
+def _magnitudes(circuit: Any, network: Network) -> Mapping[str, float]:
+    """Voltage magnitude of every node [pu]."""
+    volts = dict(zip((name.lower() for name in circuit.AllNodeNames), circuit.AllBusVmag, strict=True))
+    return {
+        name: float(volts[name] / base) for name, base in zip(network.node_ids, network.base_v, strict=True)
+    }

@@ -1,12 +1,13 @@
-"""A circuit in OpenDSS, solved again and again with new set-points.
+"""A circuit in OpenDSS as the AC engine of its `Network`: set-points in, one solved state out.
 
-Balance of every solved state: head = sum of loads - machines - injections + losses. Losses are the power into
-all elements, shunt capacitors among them.
+Balance of every solved state: head = sum of loads - machines - injections + losses, where losses are the
+power into all passive elements, shunt capacitors among them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
+from itertools import groupby
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -15,41 +16,25 @@ from feeders.engine import Regulators
 from feeders.errors import FeederError
 from feeders.network import ComplexArray, IntArray, Network
 from feeders.opendss.case import Case
-from feeders.opendss.circuit import CONTROLS_UNSETTLED, compile_case
-from feeders.opendss.elements import block
+from feeders.opendss.compile import OFF, STATIC, compile_case
+from feeders.opendss.conductors import admittance_block, read_conductors
+from feeders.opendss.connected import leg_power, listed_factor
+from feeders.opendss.controls import read_steps, read_winding, write_tap
+from feeders.opendss.layout import Layout, engine_powers, lay_out
 from feeders.opendss.library import DSSException, engine_for
 from feeders.opendss.standins import add_stand_ins, stand_in_names
 from feeders.setpoints import check_option, check_setpoints, check_taps, failed_state
 from feeders.state import AcState
-from feeders.terminals import Terminals, injection_terminals
+from feeders.terminals import injection_terminals, load_terminals
+from feeders.validate import check_network
 
 ControlMode = Literal["static", "off"]
 
-CONTROL_MODES: Final[dict[ControlMode, int]] = {"off": -1, "static": 0}
-"""OpenDSS numbers of the control modes."""
+CONTROLS_UNSETTLED: Final = 485
+"""OpenDSS error number for more control iterations than allowed."""
 
-
-@dataclass(frozen=True)
-class _Layout:
-    """Where the engine keeps what, in the order of the `Network`.
-
-    Attributes
-    ----------
-    node : ndarray of int
-        Position of each node in the engine's voltages.
-    conductor : ndarray of int
-        Position of each branch conductor in the engine's element currents.
-    element_node : ndarray of int
-        Node behind each entry of the engine's element currents; the number of nodes for ground.
-    load, stand_in : ndarray of int
-        Number of each load, and of each leg of what injects, among the engine's loads, from 1.
-    """
-
-    node: IntArray
-    conductor: IntArray
-    element_node: IntArray
-    load: IntArray
-    stand_in: IntArray
+ON_A_STEP: Final = 1e-6
+"""How far a tap ratio may lie beside a whole step and count as on it [pu]."""
 
 
 class OpenDssFeeder:
@@ -60,9 +45,10 @@ class OpenDssFeeder:
     case : Case
         The circuit.
     network : Network
-        What was read from it, with the market's resources.
+        What `read_circuit` says of it, with the market's resources. A resource that drives an element of the
+        circuit takes its place; the element's own model and controls play no part any more.
     regulators : {"automatic", "held", "neutral"}
-        Controls act; everything stays where `set_taps` or the circuit put it; or all taps are 0 and stay.
+        Tap changers act; stay where `set_taps` or the circuit put them; or all start at 0 and stay.
     control_mode : {"static", "off"}
         Whether controls settle within each solution or never act.
     tolerance : float
@@ -70,8 +56,10 @@ class OpenDssFeeder:
 
     Raises
     ------
+    InputError
+        When the network is not sound.
     FeederError
-        When OpenDSS refuses the circuit, or it is not that of the network.
+        When OpenDSS refuses the circuit, or it does not hold what the network says.
     """
 
     def __init__(
@@ -83,26 +71,28 @@ class OpenDssFeeder:
         control_mode: ControlMode = "static",
         tolerance: float = 1e-8,
     ) -> None:
+        check_network(network)
         check_option("regulators", regulators, ("automatic", "held", "neutral"))
-        check_option("control_mode", control_mode, tuple(CONTROL_MODES))
+        check_option("control_mode", control_mode, ("static", "off"))
         if not 0.0 < tolerance < 1e-2:
             raise FeederError(f"tolerance is {tolerance}; expected more than 0 and less than 0.01 pu")
-        self.case, self.network = case, network
-        self._automatic = regulators == "automatic" and control_mode != "off"
-        self._tolerance = tolerance
+        self.network = network
+        self._case, self._tolerance = case, tolerance
+        self._regulated = regulators == "automatic"
+        self._acts = control_mode != "off"
         self._engine = engine_for(self)
-        self._injections: Terminals = injection_terminals(network)
-        self._layout = self._build(network.initial_taps * (regulators != "neutral"))
+        self._loads = load_terminals(network)
+        self._injections = injection_terminals(network)
+        start = network.initial_taps * (regulators != "neutral")
+        self._layout = self._build(start, None)
 
     @property
     def taps(self) -> IntArray:
         """Position of every regulator, shape (n_tap,)."""
-        positions = []
-        transformers = self._engine.ActiveCircuit.Transformers
-        for regulator in self.network.regulators:
-            transformers.Name = regulator.element.partition(".")[2]
-            transformers.Wdg = regulator.winding
-            positions.append(round((transformers.Tap - 1.0) / regulator.step_pu))
+        circuit, positions = self._engine.ActiveCircuit, []
+        for regulator, start in zip(self.network.regulators, self._start_ratio, strict=True):
+            ratio = read_winding(circuit, regulator.element, regulator.winding)[0]
+            positions.append(regulator.tap + round((ratio - start) / regulator.step_pu))
         return np.array(positions, dtype=np.int64)
 
     def set_taps(self, taps: IntArray) -> None:
@@ -116,15 +106,16 @@ class OpenDssFeeder:
         Raises
         ------
         FeederError
-            When the length or a position is wrong.
+            When the length is wrong, or a position is out of its regulator's range.
         """
-        transformers = self._engine.ActiveCircuit.Transformers
-        moves = zip(self.network.regulators, check_taps(self.network, taps), self.taps.tolist(), strict=True)
-        for regulator, position, present in moves:
-            if position != present:
-                transformers.Name = regulator.element.partition(".")[2]
-                transformers.Wdg = regulator.winding
-                transformers.Tap = 1.0 + regulator.step_pu * position
+        circuit = self._engine.ActiveCircuit
+        positions = check_taps(self.network, taps)
+        places = zip(self.network.regulators, positions, self._start_ratio, strict=True)
+        for regulator, position, start in places:
+            ratio = start + regulator.step_pu * (position - regulator.tap)
+            whole = 1.0 + regulator.step_pu * position
+            snapped = whole if abs(ratio - whole) < ON_A_STEP else ratio
+            write_tap(circuit, regulator.element, regulator.winding, snapped)
 
     def solve(self, demand: ComplexArray, injection: ComplexArray, *, controls: bool) -> AcState:
         """Solve the AC power flow.
@@ -136,13 +127,13 @@ class OpenDssFeeder:
         injection : ndarray, shape (n_resource,)
             Power injected by generators and storage, equal on their legs [kVA]; 0 for flexible loads.
         controls : bool
-            Whether controls may act; they never do when held, neutral or switched off.
+            Whether the circuit's controls may act; held or neutral regulators never do.
 
         Returns
         -------
         AcState
-            The solution. Without convergence every number in it is NaN, the taps are those from before, and
-            the next call starts from a fresh circuit.
+            The solution. Without convergence every number in it is NaN, taps and capacitors are those from
+            before, and the next call starts from a fresh circuit.
 
         Raises
         ------
@@ -150,16 +141,17 @@ class OpenDssFeeder:
             When a set-point has the wrong length or is not finite.
         """
         demand, injection = check_setpoints(self.network, demand, injection)
-        before = self.taps
+        before, steps = self.taps, self._steps()
         self._write(demand, injection)
         solution = self._engine.ActiveCircuit.Solution
-        solution.ControlMode = CONTROL_MODES["static" if controls and self._automatic else "off"]
+        solution.ControlMode = STATIC if controls and self._acts else OFF
         solved = self._converges(solution)
         iterations = int(solution.Totaliterations)
         state = self._read(demand, injection, iterations) if solved else None
         if state is None or not np.isfinite(state.voltage).all():
-            self._layout = self._build(before)
-            return failed_state(self.network, demand, injection, before, iterations)
+            self._layout = self._build(before, steps)
+            failed = failed_state(self.network, demand, injection, before, iterations)
+            return replace(failed, capacitor=_closed(steps))
         return state
 
     def _converges(self, solution: Any) -> bool:
@@ -169,138 +161,97 @@ class OpenDssFeeder:
         except DSSException as error:
             if error.args[0] == CONTROLS_UNSETTLED:
                 return False
-            raise FeederError(f"OpenDSS could not solve {self.case.name}: {error}") from error
+            raise FeederError(f"OpenDSS could not solve {self.network.name}: {error}") from error
         return bool(solution.Converged)
 
-    def _build(self, taps: IntArray) -> _Layout:
-        """Compile the circuit afresh, add what injects, and find everything in it."""
-        compile_case(self._engine, self.case, tolerance=self._tolerance)
-        circuit = self._engine.ActiveCircuit
-        self._restore_capacitors(circuit)
-        # What listed demand means must not change with the circuit's own multiplier.
-        circuit.Solution.LoadMult = 1.0
-        add_stand_ins(self._engine, self.network)
-        self.set_taps(taps)
-        circuit.Solution.ControlMode = CONTROL_MODES["off"]
-        circuit.Solution.Solve()
-        return _find_everything(self.network, circuit)
-
-    def _restore_capacitors(self, circuit: Any) -> None:
-        """Close the steps of switched capacitors that were closed when the network was read."""
-        for bank in self.network.capacitor_banks:
-            circuit.Capacitors.Name = bank.element.partition(".")[2]
-            circuit.Capacitors.States = [int(k < bank.closed) for k in range(bank.steps)]
+    def _build(self, taps: IntArray, steps: list[list[int]] | None) -> Layout:
+        """Compile the circuit afresh, at some taps and steps of capacitors, and find everything in it."""
+        circuit = compile_case(self._engine, self._case, tolerance=self._tolerance)
+        text, network = self._engine.Text, self.network
+        self._start_ratio = [read_winding(circuit, r.element, r.winding)[0] for r in network.regulators]
+        try:
+            if not self._regulated:
+                for regulator in network.regulators:
+                    text.Command = f'edit "regcontrol.{regulator.name}" enabled=no'
+            add_stand_ins(self._engine, network)
+            self.set_taps(taps)
+            for bank, states in zip(network.capacitor_banks, steps or (), strict=False):
+                circuit.Capacitors.Name = bank.element.split(".", 1)[1]
+                circuit.Capacitors.States = states
+            circuit.Solution.Solve()
+        except DSSException as error:
+            raise FeederError(f"OpenDSS refused what {network.name} adds to its circuit: {error}") from error
+        layout = lay_out(circuit, network, stand_in_names(network))
+        self._factor = np.array([listed_factor(circuit, name) for name in network.load_ids])
+        self._written = np.full(len(layout.load) + len(layout.added), complex(np.nan))
+        return layout
 
     def _write(self, demand: ComplexArray, injection: ComplexArray) -> None:
-        """Set the power of every load, and of every stand-in for what injects."""
-        power = np.concatenate([demand, -self._injections.power(injection)])
-        numbers = np.concatenate([self._layout.load, self._layout.stand_in])
+        """Set the power of every load that changed, and of those added to inject."""
+        power = np.concatenate([demand / self._factor, -self._injections.power(injection)])
+        changed = np.flatnonzero(power != self._written)
+        numbers = np.concatenate([self._layout.load, self._layout.added])[changed].tolist()
         loads = self._engine.ActiveCircuit.Loads
-        rows = zip(numbers.tolist(), power.real.tolist(), power.imag.tolist(), strict=True)
-        for number, kw, kvar in rows:
+        for number, value in zip(numbers, power[changed].tolist(), strict=True):
             loads.idx = number
-            loads.kW = kw
-            loads.kvar = kvar
+            loads.kW = value.real
+            loads.kvar = value.imag
+        self._written = power
 
     def _read(self, demand: ComplexArray, injection: ComplexArray, iterations: int) -> AcState:
         """Read the solution in the order of the network."""
         at, circuit, network = self._layout, self._engine.ActiveCircuit, self.network
-        volt = np.asarray(circuit.AllBusVolts).view(np.complex128)[at.node]
-        amp = np.asarray(circuit.PDElements.AllCurrents).view(np.complex128)
-        entering = np.append(volt, 0.0)[at.element_node] * amp.conj() / 1e3
+        volts = np.asarray(circuit.AllBusVolts).view(np.complex128)
+        amps = np.asarray(circuit.PDElements.AllCurrents).view(np.complex128)
+        volt, amp = volts[at.node], at.gather @ amps
+        voltage = volt / network.base_v
         return AcState(
-            voltage=volt / network.base_v,
-            power=entering[at.conductor],
-            current=np.abs(amp[at.conductor]),
-            load=self._terminal_power([f"load.{name}" for name in network.load_ids]),
+            voltage=voltage,
+            power=volt[network.conductor_node] * amp.conj() / 1e3,
+            current=np.abs(amp),
+            load=self._loads.served(demand, voltage),
             demand=demand,
             injection=injection,
-            machine=-self._terminal_power(network.machine_ids),
+            machine=self._machine_power(),
             tap=self.taps,
-            capacitor=self._capacitor_steps(circuit),
-            admittance=self._admittance(circuit),
-            head=volt[network.head_node] * self._source_currents(circuit).conj() / 1e3,
-            losses=complex(entering.sum()),
+            capacitor=_closed(self._steps()),
+            admittance=self._admittance(),
+            head=volt[network.head_node] * self._source_amps().conj() / 1e3,
+            losses=complex(engine_powers(at, volts, amps).sum()),
             iterations=iterations,
         )
 
-    def _terminal_power(self, names: tuple[str, ...] | list[str]) -> ComplexArray:
-        """Power into each element with these names [kVA], shape (n,)."""
-        circuit, found = self._engine.ActiveCircuit, []
-        for name in names:
-            circuit.SetActiveElement(name)
-            found.append(complex(*circuit.ActiveCktElement.TotalPowers[:2]))
-        return np.array(found, dtype=np.complex128)
-
-    def _source_currents(self, circuit: Any) -> ComplexArray:
-        """Current that every source gives at each conductor of its terminal [A]."""
-        found = [np.zeros(0, dtype=np.complex128)]
-        for source in self.network.sources:
-            circuit.SetActiveElement(source.name)
-            active = circuit.ActiveCktElement
-            live = [k for k in range(int(active.NumConductors)) if active.NodeOrder[k]]
-            found.append(-np.asarray(active.Currents).view(np.complex128)[live])
-        return np.concatenate(found)
-
-    def _capacitor_steps(self, circuit: Any) -> IntArray:
-        """Closed steps of every switched capacitor."""
-        steps = []
-        for bank in self.network.capacitor_banks:
-            circuit.Capacitors.Name = bank.element.partition(".")[2]
-            steps.append(sum(int(state) for state in circuit.Capacitors.States))
-        return np.array(steps, dtype=np.int64)
-
-    def _admittance(self, circuit: Any) -> ComplexArray:
-        """Blocks of all elements under control, as they stand [S]."""
-        found = [np.zeros(0, dtype=np.complex128)]
-        for element in self.network.controlled:
-            circuit.SetActiveElement(element.name)
-            found.append(block(circuit.ActiveCktElement).ravel())
-        return np.concatenate(found)
-
-
-def _find_everything(network: Network, circuit: Any) -> _Layout:
-    """Map the engine's own order to the network's."""
-    names = {name.lower(): k for k, name in enumerate(circuit.AllNodeNames)}
-    lost = [name for name in network.node_ids if name not in names]
-    extra = sorted(set(names) - set(network.node_ids))
-    if lost or extra:
-        raise FeederError(
-            f"OpenDSS lost nodes {lost[:5]} and made nodes {extra[:5]}; expected those of {network.name}"
-        )
-    first, element_node = _element_currents(network, circuit)
-    loads = {name.lower(): k for k, name in enumerate(circuit.Loads.AllNames, 1)}
-    return _Layout(
-        node=np.array([names[name] for name in network.node_ids], dtype=np.int64),
-        conductor=np.array(
-            [first[branch.name] + k for branch in network.branches for k in _live(circuit, branch.name)],
-            dtype=np.int64,
-        ),
-        element_node=element_node,
-        load=np.array([loads[name] for name in network.load_ids], dtype=np.int64),
-        stand_in=np.array([loads[name] for name in stand_in_names(network)], dtype=np.int64),
-    )
-
-
-def _live(circuit: Any, name: str) -> list[int]:
-    circuit.SetActiveElement(name)
-    return [k for k, node in enumerate(circuit.ActiveCktElement.NodeOrder) if node]
-
-
-def _element_currents(network: Network, circuit: Any) -> tuple[dict[str, int], IntArray]:
-    """First entry of each element in the engine's list of currents, and the node behind every entry."""
-    first: dict[str, int] = {}
-    nodes: list[int] = []
-    ground = len(network.node_ids)
-    for name in circuit.PDElements.AllNames:
+    def _active(self, name: str) -> Any:
+        circuit = self._engine.ActiveCircuit
         circuit.SetActiveElement(name)
-        active = circuit.ActiveCktElement
-        first[name.lower()] = len(nodes)
-        width = int(active.NumConductors)
-        if not active.Enabled:
-            nodes += [ground] * (width * int(active.NumTerminals))
-            continue
-        for k, node in enumerate(active.NodeOrder):
-            bus = active.BusNames[k // width].split(".", 1)[0].lower()
-            nodes.append(network.node_index[f"{bus}.{int(node)}"] if node else ground)
-    return first, np.array(nodes, dtype=np.int64)
+        return circuit.ActiveCktElement
+
+    def _steps(self) -> list[list[int]]:
+        """Read the steps of every switched capacitor, 1 for closed."""
+        circuit = self._engine.ActiveCircuit
+        return [read_steps(circuit, bank.element.split(".", 1)[1]) for bank in self.network.capacitor_banks]
+
+    def _machine_power(self) -> ComplexArray:
+        """Power that every machine injects, shape (n_machine,) [kVA]."""
+        names = [name for name, _ in groupby(machine.element for machine in self.network.machines)]
+        found = [leg_power(name, self._active(name)) for name in names]
+        return np.concatenate([np.zeros(0, dtype=np.complex128), *found])
+
+    def _admittance(self) -> ComplexArray:
+        """Blocks of the controlled elements as they stand, shape (n_admittance,) [S]."""
+        pairs = zip(self.network.controlled, self._layout.blocks, strict=True)
+        found = [rows @ admittance_block(self._active(item.name)) @ rows.T for item, rows in pairs]
+        return np.concatenate([np.zeros(0, dtype=np.complex128), *(block.ravel() for block in found)])
+
+    def _source_amps(self) -> ComplexArray:
+        """Read the current that the sources give at every conductor, shape (n_head,) [A]."""
+        found = []
+        for source in self.network.sources:
+            active = self._active(source.name)
+            amps = np.asarray(active.Currents).view(np.complex128)
+            found.append(read_conductors(active).gathering @ -amps)
+        return np.concatenate(found)
+
+
+def _closed(steps: list[list[int]]) -> IntArray:
+    return np.array([sum(states) for states in steps], dtype=np.int64)
