@@ -24,8 +24,8 @@ from market.clearing import Clearing
 
 Policy = Literal["hold_last", "dispatch_anyway", "fail"]
 Action = Literal["try", "clear", "accept", "resume", "hold"]
-"""Try the clearing on the physics; clear again; make it final; make an earlier trial final; make the last final
-dispatch final again."""
+"""Try the clearing on the physics; clear again; make it final; make an earlier trial final; or repeat the last
+final dispatch."""
 Controls = Literal["after", "together"]
 """Controls act after the final dispatch, or within every trial."""
 
@@ -198,7 +198,7 @@ def _positions(state: AcState) -> tuple[int, ...]:
 
 
 def _tried(rounds: Sequence[Round]) -> list[Round]:
-    """Rounds whose clearing the feeder answered, in the order of trials."""
+    """Keep the rounds whose clearing the feeder answered: one for each trial, in order."""
     return [item for item in rounds if item.state is not None]
 
 

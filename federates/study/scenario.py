@@ -25,7 +25,6 @@ ZONE = ZoneInfo("America/New_York")
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Policy = Literal["hold_last", "dispatch_anyway", "fail"]
 
 
 class Section(BaseModel):

@@ -12,8 +12,8 @@ from federates.runtime.clock import Clock
 from federates.study.helics_config import FederateConfig, load_config
 from federates.study.owners import with_owners
 from federates.study.profiles import with_profiles
-from federates.study.wiring import default_config
 from federates.study.scenario import Scenario, load_scenario
+from federates.study.wiring import default_config
 from feeders import ieee123
 from feeders.errors import InputError, unknown_name
 from feeders.network import Network, Resource
@@ -174,7 +174,7 @@ class Study:
         return self.folder / f"{federate}.json"
 
     def config(self, federate: str) -> FederateConfig:
-        """HELICS configuration of a federate, checked: its file, or what the contract says where there is none.
+        """HELICS configuration of a federate: its file, checked, or what the contract says without one.
 
         Raises
         ------

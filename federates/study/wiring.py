@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from federates.contract.topics import OFFER_QUANTITY, TOPICS, Topic, find_topic, offer_topic, published_by
+from federates.contract.topics import TOPICS, Topic, find_topic, offer_topic, published_by
 from federates.study.helics_config import FederateConfig, load_config
 from federates.study.scenario import Scenario
 from feeders.errors import InputError

@@ -41,7 +41,8 @@ def draw_circuit(network: Network) -> str:
         x, y = at(name)
         size, colour = (4.0, "#0072b2") if name in dispatched else (1.6, "#333")
         rows.append(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" fill="{colour}"><title>{escape(name)}</title></circle>'
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" fill="{colour}">'
+            f"<title>{escape(name)}</title></circle>"
         )
     x, y = at(network.sources[0].terminal.bus) if network.sources[0].terminal.bus in placed else (0.0, 0.0)
     rows.append(f'<rect x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" fill="#d55e00"/>')
