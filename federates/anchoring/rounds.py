@@ -24,8 +24,8 @@ from market.clearing import Clearing
 
 Policy = Literal["hold_last", "dispatch_anyway", "fail"]
 Action = Literal["try", "clear", "accept", "resume", "hold"]
-"""Try the clearing on the physics; clear again; make it final; make an earlier trial final; or repeat the last
-final dispatch."""
+"""Try the clearing on the physics; clear again; make it final; make an earlier trial final; or repeat the
+last final dispatch."""
 Controls = Literal["after", "together"]
 """Controls act after the final dispatch, or within every trial."""
 

@@ -33,7 +33,7 @@ CASES = ("ieee123",)
 def driven(network: Network, resources: tuple[Resource, ...]) -> Network:
     """Hand resources to the market; the circuit's own machines that they drive are no longer on their own."""
     elements = {resource.element for resource in resources}
-    machines = tuple(machine for machine in network.machines if machine.name not in elements)
+    machines = tuple(machine for machine in network.machines if machine.element not in elements)
     return replace(network, resources=resources, machines=machines)
 
 
@@ -151,11 +151,17 @@ class Study:
 
         return read_circuit(self.case)
 
+    @property
+    def _start_hour(self) -> float:
+        """Local time of the first interval [h after midnight]."""
+        start = self.scenario.time.start
+        return start.hour + start.minute / 60 + start.second / 3600
+
     def _feeder(self) -> tuple[Network, tuple[AssetTerms, ...]]:
         """Feeder and terms; without an asset table there is nothing to dispatch but what owners add."""
         feeder = self.scenario.feeder
         table = self.data_file(feeder.assets) if feeder.assets else None
-        bare = with_profiles(self.circuit, self.clock, feeder.demand)
+        bare = with_profiles(self.circuit, self.clock, self._start_hour, feeder.demand)
         if feeder.case in CASES:
             table = table or ieee123.ASSETS
         if table is None:

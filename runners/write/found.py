@@ -121,8 +121,8 @@ def _controls(network: Network) -> str:
     if not names:
         return ""
     return (
-        "## Controls\n\nThese stand still while the market clears, and act on the final dispatch (or with every "
-        'trial, `[market] controls = "together"`): ' + ", ".join(names) + "."
+        "## Controls\n\nThese stand still while the market clears, and act on the final dispatch (or with "
+        'every trial, `[market] controls = "together"`): ' + ", ".join(names) + "."
     )
 
 
