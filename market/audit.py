@@ -204,7 +204,11 @@ def point_voltage(network: Network, voltage: ComplexArray) -> FloatArray:
     voltage : ndarray, shape (n_node,)
         Voltage of every node to ground [pu of `Network.base_v`].
     """
-    volts, index, points = np.append(voltage * network.base_v, 0.0), network.node_index, network.voltage_points
+    volts, index, points = (
+        np.append(voltage * network.base_v, 0.0),
+        network.node_index,
+        network.voltage_points,
+    )
     first = [index[node_id(point.bus, point.phase)] for point in points]
     second = [index[node_id(point.bus, point.other)] if point.other else -1 for point in points]
     nominal = np.array([1e3 * point.kv_base for point in points])

@@ -205,7 +205,7 @@ def _jacobian(network: Network, state: AcState, legs: _Legs) -> sp.csc_matrix:
 
 
 def _head_gradients(network: Network, volts: ComplexArray) -> ComplexArray:
-    """Gradients of ``S = V conj(Y (E - V))`` summed over the sources, real and reactive, shape (n_node, 2)."""
+    """Differentiate ``S = V conj(Y (E - V))`` of all sources, real and reactive, shape (n_node, 2)."""
     gradient, start = np.zeros((len(volts), 2), dtype=np.complex128), 0
     for source in network.sources:
         at = network.head_node[start : start + len(source.terminal.phases)]
@@ -219,7 +219,7 @@ def _head_gradients(network: Network, volts: ComplexArray) -> ComplexArray:
 
 
 def _running(network: Network, state: AcState, demand: ComplexArray) -> ComplexArray:
-    """What every resource gives at the state [kVA]."""
+    """Sum up what every resource gives at the state [kVA]."""
     spared = dict(zip(network.load_ids, demand - state.demand, strict=True))
     given = [
         spared[r.load] if curtails(r) else power

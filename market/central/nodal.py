@@ -24,6 +24,7 @@ from feeders.network import ComplexArray, FloatArray, IntArray, Network
 from feeders.state import AcState
 from market.central.circuit import POWER_UNIT, Sensitivity, differentiate, point_incidence
 from market.central.solver import offer_columns, solve
+from market.models import ReferenceAnswer
 from market.offers import Offer, WholesalePrice
 from market.problem.path_curvature import path_curvature
 from market.problem.units import cost_unit, damped_price
@@ -53,6 +54,8 @@ class CentralSolution:
         Multiplier of every voltage limit, positive at an upper one [$/h per pu].
     rating : ndarray, shape (n_conductor,)
         Multiplier of every rating [$/h per A].
+    seconds : float
+        Time that the solver itself took [s].
     """
 
     cost: float
@@ -61,6 +64,7 @@ class CentralSolution:
     price_reactive: FloatArray
     voltage: FloatArray
     rating: FloatArray
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,15 @@ class CentralNodal:
     def __init__(self, network: Network, settings: MarketSettings, solver: str = "CLARABEL") -> None:
         self.network, self.settings, self._solver = network, settings, solver
         self.curvature = np.concatenate(path_curvature(network))
+
+    def answer(
+        self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
+    ) -> ReferenceAnswer:
+        """Solve one case and say what a negotiation is held against; parameters as in `solve`."""
+        found = self.solve(state, demand, offers, price)
+        return ReferenceAnswer(
+            found.cost, found.price_real, found.price_reactive, found.dispatch, 0.0, found.seconds
+        )
 
     def solve(
         self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
@@ -132,11 +145,12 @@ class CentralNodal:
         head = state.head.sum()
         return CentralSolution(
             cost=cost + (price.lmp * head.real + price.reactive * head.imag) / 1e3,
-            dispatch=POWER_UNIT * (r[:n] * (1 + 1j * ratio) + 1j * r[n:]),
+            dispatch=np.asarray(POWER_UNIT * (r[:n] * (1 + 1j * ratio) + 1j * r[n:]), dtype=np.complex128),
             price_real=prices[0],
             price_reactive=prices[1],
             voltage=full[:points],
             rating=full[points:],
+            seconds=program.seconds,
         )
 
     def _limits(self, state: AcState) -> Limit:
@@ -156,7 +170,9 @@ class CentralNodal:
         return Limit(
             value=np.concatenate([np.abs(across) / base, np.abs(current)]),
             gradient=gradient.reshape((len(base) + len(current), n)),
-            low=np.concatenate([np.where(seen, settings.voltage_low_pu, -np.inf), np.full(len(rating), -np.inf)]),
+            low=np.concatenate(
+                [np.where(seen, settings.voltage_low_pu, -np.inf), np.full(len(rating), -np.inf)]
+            ),
             high=np.concatenate([np.where(seen, settings.voltage_high_pu, np.inf), rating]),
             penalty=np.concatenate(
                 [np.full(len(base), settings.voltage_penalty), settings.rating_penalty / rating]
@@ -172,7 +188,7 @@ class CentralNodal:
         joined: IntArray,
         multipliers: FloatArray,
     ) -> tuple[FloatArray, FloatArray]:
-        """Adjoint of everything with a price; power drawn at node i is a current ``conj(1 / V_i)`` out of it."""
+        """Adjoint of all that has a price; power drawn at node i is a current ``conj(1 / V_i)`` out of it."""
         weight = self.settings.loss_weight * price.lmp
         gradient = circuit.head @ np.array([price.lmp, price.reactive]) + weight * circuit.losses
         # From $/h per pu or A to $/MWh: limits are told in volts, prices in watts.
@@ -215,6 +231,7 @@ class _Program:
         self._slope += weight * circuit.losses_by_power / 1e3 / unit - damping * running
         self._offset = float(constant[0]) / 1e6 / unit + float(damping @ running**2) / 2
         self._rows: dict[int, tuple[FloatArray, float]] = {}
+        self.seconds = 0.0
 
     def solve(self, joined: IntArray, solver: str) -> tuple[FloatArray, FloatArray, float]:
         """Powers, multipliers of the limits that have joined [$/h per unit of each], and cost [$/h]."""
@@ -241,6 +258,7 @@ class _Program:
             cost = cost + (limit.penalty[joined] * size / self._unit) @ over
         problem = cp.Problem(cp.Minimize(cost), [*constraints, *ends])
         solve(problem, solver)
+        self.seconds += float(problem.solver_stats.solve_time or 0.0)
         multipliers = (ends[0].dual_value - ends[1].dual_value) * self._unit / size if ends else np.zeros(0)
         return np.asarray(r.value), multipliers, (float(problem.value) + self._offset) * self._unit
 
@@ -254,7 +272,8 @@ class _Program:
         beyond = np.maximum(value - limit.high, limit.low - value) / size
         beyond[joined] = -np.inf
         worst = np.argsort(-beyond, kind="stable")[:JOINING]
-        return worst[beyond[worst] > EXCEEDED]
+        missed: IntArray = worst[beyond[worst] > EXCEEDED]
+        return missed
 
     def _told(self, joined: IntArray) -> tuple[FloatArray, FloatArray]:
         """Slope and constant of limits in the powers; each takes one adjoint, once."""

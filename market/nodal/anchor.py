@@ -87,6 +87,7 @@ def anchor_at(
     base = network.base_v
     volts = state.voltage * base
     live = np.abs(volts) >= LEAST_VOLTAGE * base
+    running = _running(network, state, demand)
     ratio = np.array(
         [(offers[name].reactive_ratio or 0.0) if name in offers else 0.0 for name in network.resource_ids]
     )
@@ -100,19 +101,19 @@ def anchor_at(
         head_current=_current(state.head, volts[network.head_node]),
         current=_current(state.power, volts[network.conductor_node]),
         ratio=ratio,
-        power=_running(network, state, demand) - 1j * ratio * _running(network, state, demand).real,
+        power=running - 1j * ratio * running.real,
     )
 
 
 def _current(power: ComplexArray, volts: ComplexArray) -> ComplexArray:
-    """Current of a power [kVA] at a voltage [V], in A."""
+    """Find the current of a power [kVA] at a voltage [V], in A."""
     there = volts != 0
     current: ComplexArray = np.where(there, np.conj(1e3 * power / np.where(there, volts, 1.0)), 0.0)
     return current
 
 
 def _running(network: Network, state: AcState, demand: ComplexArray) -> ComplexArray:
-    """What every resource gives at a state: its injection, or the demand it does not consume [kVA]."""
+    """Sum up what every resource gives at a state: its injection, or the demand it does not consume [kVA]."""
     position = {name: k for k, name in enumerate(network.load_ids)}
     power = state.injection.copy()
     for k, resource in enumerate(network.resources):
@@ -147,7 +148,10 @@ def table_entries(table: CurrentTable, layout: Layout, anchor: Anchor) -> Entrie
     size = np.zeros(first)
     np.maximum.at(size, row, np.maximum(np.abs(linear), np.abs(conjugate)))
     size[:n] = 1.0
-    return Entries(linear / size[row], conjugate / size[row])
+    return Entries(
+        np.asarray(linear / size[row], dtype=np.complex128),
+        np.asarray(conjugate / size[row], dtype=np.complex128),
+    )
 
 
 def leg_entries(legs: Legs, anchor: Anchor) -> Entries:

@@ -108,7 +108,7 @@ class Legs:
         )
 
     def set_point(self, slopes: LegSlopes, demand: ComplexArray) -> ComplexArray:
-        """Power of the loads' legs for a change of demand, at the voltage that they have, shape (n_load_leg,).
+        """Power of the loads' legs for a change of demand at the same voltage, shape (n_load_leg,).
 
         Parameters
         ----------
@@ -123,13 +123,7 @@ class Legs:
 
     def resource_slopes(self, slopes: LegSlopes) -> tuple[ComplexArray, ComplexArray]:
         """Power drawn by each leg in `resource_leg` for each unit of real and of reactive power given."""
-        of_load = self.resource_leg < self.n_load
-        at = np.where(of_load, self.resource_leg, 0)
-        own = self.injections.share[np.where(of_load, 0, self.resource_leg - self.n_load)] if len(
-            self.injections.share
-        ) else np.zeros(len(at))
-        if not self.n_load:
-            return -own.astype(np.complex128), -1j * own
-        real = np.where(of_load, slopes.real[at], own)
-        reactive = np.where(of_load, slopes.reactive[at], own)
-        return -real.astype(np.complex128), -1j * reactive
+        own = np.concatenate([self.injections.share, self.machines.share])
+        real = np.concatenate([slopes.real, own])[self.resource_leg]
+        reactive = np.concatenate([slopes.reactive, own])[self.resource_leg]
+        return -real.astype(np.complex128), np.asarray(-1j * reactive, dtype=np.complex128)

@@ -62,7 +62,7 @@ class NodalModel:
         return overlooked(self.network, state, self.layout.rated, self.settings.rating_scale)
 
     def watching(self, conductors: IntArray) -> NodalModel:
-        """A model that watches the ratings of these conductors too."""
+        """Make a model that watches the ratings of these conductors too."""
         return NodalModel(self.network, self.settings, np.union1d(self.layout.rated, conductors).tolist())
 
     def anchor(self, state: AcState, demand: ComplexArray, offers: Sequence[Offer]) -> Anchor:

@@ -150,7 +150,8 @@ def _limits(
     layout, network = model.layout, model.network
     felt = np.abs(multipliers) > LEAST_LIMIT_PRICE
     found = [
-        _rating_limit(model, problem, x, multipliers, k) for k in np.flatnonzero(felt[layout.loading]).tolist()
+        _rating_limit(model, problem, x, multipliers, k)
+        for k in np.flatnonzero(felt[layout.loading]).tolist()
     ]
     points, volts = layout.points, anchor.volts
     by_node: dict[int, list[int]] = {}

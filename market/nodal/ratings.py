@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from feeders.network import GROUND, FloatArray, IntArray, Network, node_id
+from feeders.network import GROUND, FloatArray, IntArray, Load, Machine, Network, Resource, node_id
 from feeders.state import AcState
 from market.nodal.spanning import Bundle, Spanning, element_nodes
 from market.resources import injects
@@ -65,14 +65,13 @@ def overlooked(network: Network, state: AcState, rated: IntArray, scale: float) 
 def _listed(network: Network) -> FloatArray:
     """Apparent power listed at every node, shape (n_node,) [kVA]; infinite where a machine stands."""
     kva = np.zeros(len(network.node_ids))
-    connected = [(item, abs(complex(item.kw, item.kvar))) for item in network.loads]
-    given = [(item, item.kva_max) for item in network.resources if injects(item)]
-    unknown = [(item, np.inf) for item in network.machines]
-    for item, most in (*connected, *given, *unknown):
-        for leg in item.legs:
-            for phase in leg:
-                if phase != GROUND:
-                    kva[network.node_index[node_id(item.bus, phase)]] += most / len(item.legs)
+    listed: list[tuple[Load | Resource | Machine, float]] = []
+    listed += [(load, abs(complex(load.kw, load.kvar))) for load in network.loads]
+    listed += [(item, item.kva_max) for item in network.resources if injects(item)]
+    listed += [(machine, np.inf) for machine in network.machines]
+    for item, most in listed:
+        for phase in (phase for leg in item.legs for phase in leg if phase != GROUND):
+            kva[network.node_index[node_id(item.bus, phase)]] += most / len(item.legs)
     for element, nodes in zip(network.elements, element_nodes(network), strict=True):
         if not element.is_branch:
             own = np.abs(np.diagonal(element.admittance_s))

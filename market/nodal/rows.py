@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from feeders.network import ComplexArray, FloatArray, IntArray, Network
+from feeders.network import FloatArray, IntArray, Network
 from market.nodal.anchor import (
     VA_PER_UNIT,
     Anchor,
@@ -67,7 +67,7 @@ class NetworkRows:
         )
 
     def right_hand_side(self, anchor: Anchor) -> FloatArray:
-        """Demand that the anchor did not serve, what it injected already, and its loadings, shape (n_state,)."""
+        """Demand that the anchor did not serve, its injections and its loadings, shape (n_state,)."""
         legs, layout = self._legs, self._layout
         unserved = legs.set_point(anchor.legs, anchor.demand - anchor.state.demand) / POWER_UNIT
         given = -legs.injections.power(anchor.state.injection) / POWER_UNIT
@@ -124,7 +124,7 @@ class NetworkRows:
         return np.concatenate([first.real, -first.imag, second.real, -second.imag])
 
     def _loading(self, anchor: Anchor) -> FloatArray:
-        """Loading less what voltages and flows do to it: ``d|I| = Re(conj(I) dI) / |I|``."""
+        """State a loading less what voltages and flows do to it: ``d|I| = Re(conj(I) dI) / |I|``."""
         table, layout = self._table, self._layout
         value = table.values(anchor.state.admittance)[self._loaded]
         column = table.column[self._loaded]
@@ -144,20 +144,7 @@ def _real_places(rows: IntArray, columns: IntArray) -> tuple[IntArray, IntArray]
 
 
 def _real_parts(entries: Entries) -> FloatArray:
-    """The four real entries, in the order of `_real_places`."""
+    """Take the four real entries, in the order of `_real_places`."""
     a, b = entries.linear, entries.conjugate
     real, imaginary = a + b, b - a
     return np.concatenate([real.real, imaginary.imag, (a + b).imag, (a - b).real])
-
-
-def head_gradient(network: Network, layout: Layout, anchor: Anchor) -> tuple[ComplexArray, IntArray]:
-    """Change of the head's complex power: of the flows by one, and by voltage as returned, with its nodes.
-
-    The power of a source at its terminal is ``V conj(I)``: its flow is the change of its current at constant
-    voltage, and ``V_0 conj(I_0) u`` follows its voltage.
-    """
-    nodes = network.head_node
-    by_voltage: ComplexArray = (
-        anchor.scale[nodes] * np.conj(anchor.head_current) * VOLTAGE_UNIT / VA_PER_UNIT
-    )
-    return by_voltage, nodes

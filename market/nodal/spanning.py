@@ -94,7 +94,9 @@ def span(network: Network) -> Spanning:
             if tree.parent[child] == up:
                 along[int(child)].append(k)
                 element_atom[k] = atom_of_bus[child]
-    bundles, flow_node, flow_atom = [], [], []
+    bundles: list[Bundle] = []
+    flow_node: list[int] = []
+    flow_atom: list[int] = []
     for bus in tree.order.tolist():
         if bus in along:
             touched = np.unique(np.concatenate([nodes[k] for k in along[bus]]))

@@ -77,7 +77,8 @@ class CurrentTable:
         self._first_conductor = _first_conductors(network)
         nodes = element_nodes(network)
         rows, columns, self._pieces, start = [], [], [], 0
-        for bundle in (*spanning.bundles, *spanning.others):
+        parts: list[Bundle | int] = [*spanning.bundles, *spanning.others]
+        for bundle in parts:
             piece, row, column = self._lay(bundle, nodes, start)
             start = piece.end
             self._pieces.append(piece)
@@ -152,7 +153,7 @@ class CurrentTable:
         rows = np.concatenate([block[up:], np.zeros((up, n)), *parts])
         base = self._network.base_v[piece.nodes]
         through = rows[:, up:] @ _pseudo_inverse(block[:up, up:], base[:up], base[up:])
-        rows = rows - through @ block[:up]
+        rows -= np.asarray(through @ block[:up], dtype=np.complex128)
         flows = slice(n - up, n)
         rows[flows], through[flows] = -block[:up], np.eye(up)
         return np.concatenate([np.ones(up), np.hstack([rows, through]).ravel()])
@@ -178,10 +179,11 @@ def _first_conductors(network: Network) -> dict[int, int]:
 
 
 def _source_entries(network: Network, spanning: Spanning) -> tuple[IntArray, IntArray, ComplexArray]:
-    """A source's flow enters its node, and is its admittance times the voltage that it lacks."""
+    """Lay a source's flow, which enters its node and is its admittance times the voltage it lacks."""
     n = len(network.node_ids)
     flow = n + spanning.n_flow - spanning.n_head + np.arange(spanning.n_head)
-    rows, columns, values = [network.head_node, flow], [flow, flow], [-np.ones(len(flow)), np.ones(len(flow))]
+    ones = np.ones(len(flow), dtype=np.complex128)
+    rows, columns, values = [network.head_node, flow], [flow, flow], [-ones, ones]
     start = 0
     for source in network.sources:
         m = len(source.terminal.phases)
@@ -190,4 +192,4 @@ def _source_entries(network: Network, spanning: Spanning) -> tuple[IntArray, Int
         columns.append(np.tile(network.head_node[own], m))
         values.append(source.admittance_s.ravel())
         start += m
-    return np.concatenate(rows), np.concatenate(columns), np.concatenate(values).astype(np.complex128)
+    return np.concatenate(rows), np.concatenate(columns), np.concatenate(values)

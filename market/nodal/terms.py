@@ -124,8 +124,8 @@ def price_head(
 ) -> None:
     """Put the price at the head on the sources' power, and an extra weight on losses.
 
-    A source's power at its terminal, ``V conj(I)``, changes by its flow and by ``V_0 conj(I_0) u``. Losses are
-    head power less what loads draw and others inject.
+    A source's power at its terminal, ``V conj(I)``, changes by its flow and by ``V_0 conj(I_0) u``. Losses
+    are head power less what loads draw and others inject.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def load_slopes(anchor: Anchor, legs: Legs) -> np.ndarray[tuple[int], np.dtype[n
 
 
 def loss_price(settings: MarketSettings, price: WholesalePrice) -> float:
-    """What losses cost for the purpose of damping [$/MWh]."""
+    """Say what losses cost for the purpose of damping [$/MWh]."""
     return (1 + settings.loss_weight) * damped_price(price)
 
 

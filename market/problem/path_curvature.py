@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feeders.network import GROUND, FloatArray, IntArray, Network, node_id
+from feeders.network import GROUND, ComplexArray, FloatArray, IntArray, Network, node_id
 from feeders.radial import bus_tree
 from market.problem.damping import nameplates
 
@@ -51,7 +51,9 @@ def path_curvature(network: Network) -> tuple[FloatArray, FloatArray]:
         if phase != GROUND
         for weight in (1.0 if GROUND in leg else BETWEEN_PHASES,)
     ]
-    owner, node, share = (np.array(column) for column in (zip(*sites, strict=True) if sites else ((), (), ())))
+    owner, node, share = (
+        np.array(column) for column in (zip(*sites, strict=True) if sites else ((), (), ()))
+    )
     at = owner.astype(np.int64), node.astype(np.int64), share.astype(np.float64)
     real, reactive = nameplates(network)
     return _bound(network, steps, at, real), _bound(network, steps, at, reactive)
@@ -75,7 +77,7 @@ def _bound(
 def _steps(network: Network) -> list[Step]:
     """Ways from every bus to its parent, parents first."""
     tree, index = bus_tree(network), network.node_index
-    along: dict[int, list[tuple[IntArray, FloatArray]]] = {}
+    along: dict[int, list[tuple[IntArray, ComplexArray]]] = {}
     for element in network.branches:
         nodes = np.array([index[name] for name in element.node_ids], dtype=np.int64)
         buses = np.unique(network.node_bus[nodes])
@@ -85,7 +87,7 @@ def _steps(network: Network) -> list[Step]:
     return [_step(network, bus, along[bus]) for bus in tree.order.tolist() if bus in along]
 
 
-def _step(network: Network, bus: int, parts: list[tuple[IntArray, FloatArray]]) -> Step:
+def _step(network: Network, bus: int, parts: list[tuple[IntArray, ComplexArray]]) -> Step:
     nodes = np.unique(np.concatenate([at for at, _ in parts]))
     down = network.node_bus[nodes] == bus
     base = network.base_v[nodes]
