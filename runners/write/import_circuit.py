@@ -67,8 +67,8 @@ def import_command(master: Path, output: Path, name: str, intervals: int, prices
 
     OpenDSS compiles the file as it is, in every run; nothing of it is copied or changed. The study gets a
     scenario, an asset table proposed from the circuit (its own generators, PV and storage at their ratings,
-    and every load curtailable by a fifth), a runner file, a page that says what was found, and a drawing where
-    the circuit has coordinates. Edit them, then: dlmp run OUTPUT/runner.json
+    and every load curtailable by a fifth), a runner file, a page that says what was found, and a drawing
+    where the circuit has coordinates. Edit them, then: dlmp run OUTPUT/runner.json
     """
     try:
         network, circuit = read(master)
