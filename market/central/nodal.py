@@ -238,13 +238,15 @@ class _Program:
         columns, limit, n = self._columns, self._limit, len(self._columns["p_min"])
         r, over = cp.Variable(2 * n), cp.Variable(len(joined), nonneg=True)
         p, q = r[:n], r[n:]
-        reach = cp.norm(cp.vstack([p, q]), 2, axis=0)
+        farthest = [np.maximum(abs(columns[f"{x}_min"]), abs(columns[f"{x}_max"])) for x in "pq"]
+        disc = np.flatnonzero(np.hypot(*farthest) > columns["s_max"])
+        reach = cp.norm(cp.vstack([p[disc], q[disc]]), 2, axis=0) if len(disc) else np.zeros(0)
         constraints = [
             p >= columns["p_min"],
             p <= columns["p_max"],
             q >= columns["q_min"],
             q <= columns["q_max"],
-            reach <= columns["s_max"],
+            *([reach <= columns["s_max"][disc]] if len(disc) else []),
         ]
         # Every row in the share of its own limit, so that volts and amperes weigh alike.
         size = np.where(np.isfinite(limit.low[joined]), 1.0, limit.high[joined])
