@@ -30,8 +30,8 @@ from market.pac.negotiate import USUAL, Start, Tuning, negotiate
 from market.problem.atoms import AtomicProblem, with_copies
 from market.problem.damping import loss_curvature, nameplates
 from market.problem.prices import NetworkSolver, network_solver
+from market.problem.solution import Solution
 from market.settings import MarketSettings
-from market.three_phase.outcome import Solution
 
 if TYPE_CHECKING:
     from market.central.balanced import CentralBranchFlow

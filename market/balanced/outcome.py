@@ -13,7 +13,7 @@ from market.clearing import Clearing, Prices, SoftLimit
 from market.offers import Offer, WholesalePrice
 from market.problem.atoms import AtomicProblem
 from market.problem.prices import network_solver, prices_by_cause
-from market.three_phase.outcome import LEAST_LIMIT_PRICE, Solution, pays, settled_cost
+from market.problem.solution import LEAST_LIMIT_PRICE, Solution, pays, settled_cost
 
 
 def read_branch_flow(
