@@ -40,7 +40,7 @@ def with_profiles(circuit: Circuit, clock: Clock, hour: float, demand: DemandSou
 
 
 def _profile(name: str, shape: LoadShape, hours: np.ndarray) -> Profile:
-    """Take a shape's value at the start of every interval; it begins at midnight and starts over at its end."""
+    """Take a shape's value at the start of every interval; it begins at midnight and repeats."""
     # The small part keeps a boundary such as 3 * (1/3) h from falling into the step before.
     steps = np.floor(hours / shape.step_h + 1e-9).astype(np.int64) % len(shape.real)
     real, reactive = np.array(shape.real)[steps], np.array(shape.reactive)[steps]

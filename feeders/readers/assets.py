@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from feeders.network import Load, Network, Resource
+from feeders.network import Load, Network, Resource, wye
 from feeders.readers.csv_table import Row, once, read_table
 
 COLUMNS: Final = (
@@ -117,7 +117,7 @@ def _generator(row: Row, buses: dict[str, tuple[int, ...]]) -> tuple[Resource, A
     kva = row.number("kva_max", minimum=kw)
     linear, quadratic = _costs(row)
     name = row.text("resource")
-    resource = Resource(name, "generator", bus, phases, kw, kva, owner=row.cells["owner"] or "assets")
+    resource = Resource(name, "generator", bus, wye(phases), kw, kva, owner=row.cells["owner"] or "assets")
     return resource, AssetTerms(name, linear, quadratic, q_max_kvar=math.sqrt(kva**2 - kw**2))
 
 
@@ -135,7 +135,7 @@ def _flexible_load(row: Row, loads: dict[str, Load]) -> tuple[Resource, AssetTer
         name=name,
         kind="flexible_load",
         bus=load.bus,
-        phases=load.phases,
+        legs=load.legs,
         kw_max=share * load.kw,
         kva_max=share * math.hypot(load.kw, load.kvar),
         load=load.name,
