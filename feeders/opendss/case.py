@@ -1,4 +1,4 @@
-"""Which circuit, and what was read from it: plain data, so that nobody needs OpenDSS to speak of a circuit."""
+"""Which circuit, and what was read from it: plain data, to speak of a circuit without OpenDSS."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from feeders.errors import InputError
-from feeders.network import Element, Load, Network
+from feeders.network import GROUND, Element, Load, Network
 from feeders.opendss.alive import keep_alive
 from feeders.opendss.case import Case, Circuit, Finding
 from feeders.opendss.compile import compile_case
@@ -28,7 +28,11 @@ from feeders.opendss.survey import read_buses, read_elements, read_sources
 from feeders.validate import check_network
 
 READ_TOLERANCE: Final = 1e-10
-"""Tolerance of the power flow that tells neutrals from phases [pu]."""
+LOOSEST_TOLERANCE: Final = 1e-4
+"""Tolerances of the power flow that tells neutrals from phases: the first that OpenDSS reaches [pu]."""
+
+PLAUSIBLE_PU: Final = (0.65, 1.5)
+"""Voltages that half of a level's nodes can have on the right base; a wrong one is off by the root of 3 [pu]."""
 
 WATCHING: Final = ("energymeter", "monitor", "sensor", "fmonitor")
 """Classes that change nothing."""
@@ -39,6 +43,12 @@ UNDERSTOOD: Final = frozenset(
 )
 """Classes that are read, or may be passed over."""
 
+
+ON_ITS_OWN: Final = (
+    "runs on its own settings, constant power while the market clears; a resource that drives it takes its "
+    "place as constant power on the same legs"
+)
+"""Why a generator, PV system, storage or the like is frozen."""
 
 Item = TypeVar("Item")
 
@@ -68,11 +78,13 @@ def read_circuit(case: Case) -> Circuit:
         When OpenDSS refuses or cannot solve it.
     """
     reader = _Reader()
-    circuit = compile_case(engine_for(reader), case, tolerance=READ_TOLERANCE)
+    circuit = compile_case(engine_for(reader), case, tolerance=READ_TOLERANCE, loosest=LOOSEST_TOLERANCE)
     findings = [*_disabled(circuit), *_classes(circuit, case), *find_controls(circuit)]
     network = _all_of(circuit, case, findings)
     network, dead = keep_alive(network)
-    network = replace(network, voltage_points=voltage_points(network, _magnitudes(circuit, network)))
+    volts = _magnitudes(circuit, network)
+    network = replace(network, voltage_points=voltage_points(network, volts))
+    _check_bases(network, volts, case)
     check_network(network)
     shapes, load_shape, unusable = read_shapes(circuit, network.loads)
     return Circuit(
@@ -87,16 +99,17 @@ def read_circuit(case: Case) -> Circuit:
 def _all_of(circuit: Any, case: Case, findings: list[Finding]) -> Network:
     """Read all that the file has, alive or not; adds to the findings."""
     regulators, banks = tuple(read_regulators(circuit)), tuple(read_capacitor_banks(circuit))
-    controlled = switched_elements(circuit) | {item.element for item in (*regulators, *banks)}
+    moved = {regulator.element for regulator in regulators} | {bank.element for bank in banks}
+    controlled = switched_elements(circuit) | moved
     sources = tuple(read_sources(circuit))
     if not sources:
         raise InputError("has no voltage source", where=case.name, expected="at least one enabled vsource")
     elements, opened = _sorted(read_elements(circuit, controlled), Element)
     loads, unlike = _sorted(read_loads(circuit), Load)
-    machines = tuple(read_machines(circuit, frozenset(item.element for item in unlike)))
-    on_their_own = dict.fromkeys(m.element for m in machines if not m.element.startswith("load."))
-    reason = "runs on its own settings; constant power while the market clears, unless a resource drives it"
-    findings += [*opened, *unlike, *(Finding(name, "frozen", reason) for name in on_their_own)]
+    machines = tuple(read_machines(circuit, frozenset(finding.element for finding in unlike)))
+    names = dict.fromkeys(machine.element for machine in machines)
+    on_their_own = [name for name in names if not name.startswith("load.")]
+    findings += [*opened, *unlike, *(Finding(name, "frozen", ON_ITS_OWN) for name in on_their_own)]
     return Network(
         name=circuit.Name.lower(),
         buses=read_buses(circuit, sources[0].terminal.bus),
@@ -143,6 +156,22 @@ def _classes(circuit: Any, case: Case) -> Iterator[Finding]:
         yield Finding(
             name, "frozen", f"class {group} is not known: whatever it does, the market sees it done"
         )
+
+
+def _check_bases(network: Network, voltage_pu: Mapping[str, float], case: Case) -> None:
+    """Raise when the voltages of a level do not fit its base."""
+    levels: dict[float, list[tuple[float, str]]] = {}
+    for point in network.voltage_points:
+        if point.other == GROUND:
+            levels.setdefault(point.kv_base, []).append((voltage_pu[point.name], point.bus))
+    for kv, found in levels.items():
+        middle, bus = sorted(found)[len(found) // 2]
+        if not PLAUSIBLE_PU[0] < middle < PLAUSIBLE_PU[1]:
+            raise InputError(
+                f"has {middle * kv:.4g} kV to ground on a base of {kv:.4g} kV",
+                where=f"{case.name} bus {bus}",
+                expected="every voltage level of the circuit in 'set voltagebases=[...]', then 'calcvoltagebases'",
+            )
 
 
 def _magnitudes(circuit: Any, network: Network) -> Mapping[str, float]:

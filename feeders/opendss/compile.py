@@ -21,7 +21,7 @@ DEFAULT_BASES: Final = (0.208, 0.48, 12.47, 24.9, 34.5, 115.0, 230.0)
 """Voltage bases that OpenDSS assumes for a circuit that gives none [kV]."""
 
 
-def compile_case(engine: Any, case: Case, *, tolerance: float) -> Any:
+def compile_case(engine: Any, case: Case, *, tolerance: float, loosest: float = 0.0) -> Any:
     """Compile a circuit, give its buses voltage bases and solve it once with all controls at rest.
 
     Parameters
@@ -32,6 +32,8 @@ def compile_case(engine: Any, case: Case, *, tolerance: float) -> Any:
         The circuit. A file is compiled as it is.
     tolerance : float
         Voltage change between iterations at which a power flow counts as solved [pu].
+    loosest : float
+        Up to which it may be loosened for a circuit that does not come that far [pu].
 
     Returns
     -------
@@ -53,25 +55,32 @@ def compile_case(engine: Any, case: Case, *, tolerance: float) -> Any:
     try:
         engine.Text.Command = "set mode=snapshot"
         solution.ControlMode = OFF
-        solution.Tolerance = tolerance
         solution.MaxIterations = max(solution.MaxIterations, MIN_ITERATIONS)
         solution.MaxControlIterations = max(solution.MaxControlIterations, MIN_CONTROL_ITERATIONS)
         if not circuit.AllBusNames:
             engine.Text.Command = "makebuslist"
         _give_bases(engine, circuit, case)
-        solution.Solve()
+        _solve(solution, tolerance, loosest)
     except DSSException as error:
         raise FeederError(f"OpenDSS could not solve {case.name}: {error}") from error
     if not solution.Converged or not np.isfinite(circuit.AllBusVmag).all():
         raise FeederError(
-            f"the power flow of {case.name} does not converge as the file has it; expected a circuit that "
-            "OpenDSS solves on its own"
+            f"the power flow of {case.name} does not converge to {max(tolerance, loosest):g} pu as the file has "
+            "it; expected a circuit that OpenDSS solves on its own, or a looser tolerance"
         )
     return circuit
 
 
+def _solve(solution: Any, tolerance: float, loosest: float) -> None:
+    solution.Tolerance = tolerance
+    solution.Solve()
+    while not solution.Converged and solution.Tolerance < loosest:
+        solution.Tolerance *= 100.0
+        solution.Solve()
+
+
 def _run(engine: Any, case: Case) -> None:
-    engine.AllowForms = False
+    engine.AllowForms = engine.AllowEditor = False
     commands = case.commands
     if case.path is not None:
         if not case.path.is_file():

@@ -202,7 +202,7 @@ class OpenDssFeeder:
         """Read the solution in the order of the network."""
         at, circuit, network = self._layout, self._engine.ActiveCircuit, self.network
         volts = np.asarray(circuit.AllBusVolts).view(np.complex128)
-        amps = np.asarray(circuit.PDElements.AllCurrents).view(np.complex128)
+        amps = self._element_amps(circuit)
         volt, amp = volts[at.node], at.gather @ amps
         voltage = volt / network.base_v
         return AcState(
@@ -220,6 +220,12 @@ class OpenDssFeeder:
             losses=complex(engine_powers(at, volts, amps).sum()),
             iterations=iterations,
         )
+
+    def _element_amps(self, circuit: Any) -> ComplexArray:
+        """Read the currents into all passive elements, shape (n_engine_conductor,) [A]."""
+        listed = np.asarray(circuit.PDElements.AllCurrents).view(np.complex128)
+        others = [self._active(name).Currents for name in self._layout.others]
+        return np.concatenate([listed, *(np.asarray(amps).view(np.complex128) for amps in others)])
 
     def _active(self, name: str) -> Any:
         circuit = self._engine.ActiveCircuit

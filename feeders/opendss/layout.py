@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from feeders.errors import FeederError, nearest_name
 from feeders.network import GROUND, ComplexArray, Element, FloatArray, IntArray, Network, node_id
-from feeders.opendss.conductors import Conductors, read_conductors
+from feeders.opendss.conductors import PASSIVE_CLASSES, Conductors, elements_of, read_conductors
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Layout:
         Sums currents of the engine's passive elements to those of branch conductors.
     engine_node : ndarray of int, shape (n_engine_conductor,)
         Position, among the engine's voltages and a last entry for ground, of the node behind each current.
+    others : tuple of str
+        Passive elements whose currents the engine does not list with the rest, such as faults; they follow.
     blocks : tuple of ndarray
         For each controlled element, what sums the engine's conductors to its own.
     """
@@ -38,6 +40,7 @@ class Layout:
     added: IntArray
     gather: sp.csr_matrix
     engine_node: IntArray
+    others: tuple[str, ...]
     blocks: tuple[FloatArray, ...]
 
 
@@ -67,6 +70,7 @@ def lay_out(circuit: Any, network: Network, added: list[str]) -> Layout:
         added=_positions("load", added, loads, network),
         gather=passive.gather(network),
         engine_node=passive.node,
+        others=passive.others,
         blocks=tuple(passive.rows(network, element) for element in network.controlled),
     )
 
@@ -88,22 +92,30 @@ class _Passive:
     def __init__(self, circuit: Any, nodes: dict[str, int]) -> None:
         self._conductors: dict[str, Conductors] = {}
         self._start: dict[str, int] = {}
-        at: list[int] = []
+        self._nodes, self._at = nodes, list[int]()
         elements = circuit.PDElements
         counts = zip(elements.AllNames, elements.AllNumConductors, elements.AllNumTerminals, strict=True)
         for full, per_terminal, terminals in counts:
             circuit.SetActiveElement(full)
-            active = circuit.ActiveCktElement
-            if not active.Enabled:
-                at += [len(nodes)] * int(per_terminal * terminals)
-                continue
-            found = read_conductors(active, keep_open=True)
-            self._conductors[found.name] = found
-            self._start[found.name] = len(at)
-            ends = zip(found.buses, found.nodes, strict=True)
-            ids = [node_id(bus, node) if node != GROUND else "" for bus, reached in ends for node in reached]
-            at += [nodes[name] if name else len(nodes) for name in ids]
-        self.node: IntArray = np.array(at, dtype=np.int64)
+            if circuit.ActiveCktElement.Enabled:
+                self._add(circuit.ActiveCktElement)
+            else:
+                self._at += [len(nodes)] * int(per_terminal * terminals)
+        listed, others = set(self._conductors), []
+        for name, item in elements_of(circuit, PASSIVE_CLASSES):
+            if name not in listed:
+                self._add(item)
+                others.append(name)
+        self.others = tuple(others)
+        self.node: IntArray = np.array(self._at, dtype=np.int64)
+
+    def _add(self, element: Any) -> None:
+        found = read_conductors(element, keep_open=True)
+        self._conductors[found.name] = found
+        self._start[found.name] = len(self._at)
+        for bus, reached in zip(found.buses, found.nodes, strict=True):
+            for node in reached:
+                self._at.append(self._nodes[node_id(bus, node)] if node != GROUND else len(self._nodes))
 
     def gather(self, network: Network) -> sp.csr_matrix:
         """Write what sums the engine's currents to those of branch conductors."""
