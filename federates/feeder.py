@@ -15,7 +15,7 @@ from federates.runtime.link import Link, Value
 from federates.study.study import Study
 from feeders.engine import AcEngine
 from feeders.errors import FederationError, FeederError, InputError
-from feeders.network import ComplexArray, IntArray
+from feeders.network import ComplexArray, IntArray, Network
 from feeders.readers.network_json import network_to_json
 
 NAME = "feeder"
@@ -104,8 +104,17 @@ class Feeder:
         link.publish("feeder/status", status.text())
 
 
-def open_engine(study: Study) -> AcEngine:
+def open_engine(study: Study, network: Network | None = None, *, held: bool = False) -> AcEngine:
     """Open the study's feeder in the program that it names; either takes half a second to load.
+
+    Parameters
+    ----------
+    study : Study
+        Names the circuit and how it is solved.
+    network : Network, optional
+        Other resources on the same circuit.
+    held : bool, optional
+        Whether controls stand still whatever the scenario says.
 
     Raises
     ------
@@ -114,19 +123,19 @@ def open_engine(study: Study) -> AcEngine:
     """
     settings = study.scenario.feeder
     if settings.engine == "power_grid_model":
-        return _open_power_grid(study)
+        return _open_power_grid(study, network or study.network)
     from feeders.opendss.feeder import OpenDssFeeder
 
     return OpenDssFeeder(
         study.case,
-        study.network,
-        regulators=settings.regulators,
+        network or study.network,
+        regulators="held" if held else settings.regulators,
         control_mode=settings.control_mode,
         tolerance=settings.tolerance,
     )
 
 
-def _open_power_grid(study: Study) -> AcEngine:
+def _open_power_grid(study: Study, network: Network) -> AcEngine:
     settings = study.scenario.feeder
     if settings.regulators == "automatic":
         raise InputError(
@@ -142,7 +151,7 @@ def _open_power_grid(study: Study) -> AcEngine:
             where=f"{study.scenario_file} feeder.engine",
             expected='pip install "dlmp-cosim[power-grid-model]"',
         ) from None
-    return PowerGridFeeder(study.network, regulators=settings.regulators, tolerance=settings.tolerance)
+    return PowerGridFeeder(network, regulators=settings.regulators, tolerance=settings.tolerance)
 
 
 if __name__ == "__main__":
