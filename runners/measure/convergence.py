@@ -16,7 +16,6 @@ from rich.table import Table
 
 from feeders.errors import DlmpError
 from market.models import negotiated_models
-from market.settings import Model
 from runners.judge.walk import Day
 from runners.measure.convergence_figure import check_figure, draw_levels
 from runners.measure.tolerances import (
@@ -77,7 +76,7 @@ class Row:
 @click.option("--figure", type=click.Path(path_type=Path, dir_okay=False), help="Write the tolerance figure.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def convergence_command(
-    study: str, samples: int, model: tuple[Model, ...], published: bool, figure: Path | None, as_json: bool
+    study: str, samples: int, model: tuple[str, ...], published: bool, figure: Path | None, as_json: bool
 ) -> None:
     """Count the rounds that STUDY's negotiation needs, with one choice varied at a time.
 
