@@ -32,7 +32,7 @@ LOOSEST_TOLERANCE: Final = 1e-4
 """Tolerances of the power flow that tells neutrals from phases: the first that OpenDSS reaches [pu]."""
 
 PLAUSIBLE_PU: Final = (0.65, 1.5)
-"""Voltages that half of a level's nodes can have on the right base; a wrong one is off by the root of 3 [pu]."""
+"""Voltages that the middle node of a level can have on the right base [pu]."""
 
 WATCHING: Final = ("energymeter", "monitor", "sensor", "fmonitor")
 """Classes that change nothing."""
@@ -170,7 +170,7 @@ def _check_bases(network: Network, voltage_pu: Mapping[str, float], case: Case) 
             raise InputError(
                 f"has {middle * kv:.4g} kV to ground on a base of {kv:.4g} kV",
                 where=f"{case.name} bus {bus}",
-                expected="every voltage level of the circuit in 'set voltagebases=[...]', then 'calcvoltagebases'",
+                expected="all voltage levels in 'set voltagebases=[...]', then 'calcvoltagebases'",
             )
 
 

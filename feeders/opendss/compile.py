@@ -65,8 +65,8 @@ def compile_case(engine: Any, case: Case, *, tolerance: float, loosest: float = 
         raise FeederError(f"OpenDSS could not solve {case.name}: {error}") from error
     if not solution.Converged or not np.isfinite(circuit.AllBusVmag).all():
         raise FeederError(
-            f"the power flow of {case.name} does not converge to {max(tolerance, loosest):g} pu as the file has "
-            "it; expected a circuit that OpenDSS solves on its own, or a looser tolerance"
+            f"the power flow of {case.name} does not reach {max(tolerance, loosest):g} pu as it stands; "
+            "expected a circuit that OpenDSS solves on its own, or a looser tolerance"
         )
     return circuit
 
