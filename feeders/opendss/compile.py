@@ -57,8 +57,8 @@ def compile_case(engine: Any, case: Case, *, tolerance: float, loosest: float = 
         solution.ControlMode = OFF
         solution.MaxIterations = max(solution.MaxIterations, MIN_ITERATIONS)
         solution.MaxControlIterations = max(solution.MaxControlIterations, MIN_CONTROL_ITERATIONS)
-        if not circuit.AllBusNames:
-            engine.Text.Command = "makebuslist"
+        # Buses may have come since the file last solved, or it never did.
+        engine.Text.Command = "makebuslist"
         _give_bases(engine, circuit, case)
         _solve(solution, tolerance, loosest)
     except DSSException as error:

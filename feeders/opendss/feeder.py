@@ -167,12 +167,12 @@ class OpenDssFeeder:
     def _build(self, taps: IntArray, steps: list[list[int]] | None) -> Layout:
         """Compile the circuit afresh, at some taps and steps of capacitors, and find everything in it."""
         circuit = compile_case(self._engine, self._case, tolerance=self._tolerance)
-        text, network = self._engine.Text, self.network
-        self._start_ratio = [read_winding(circuit, r.element, r.winding)[0] for r in network.regulators]
+        network = self.network
         try:
-            if not self._regulated:
-                for regulator in network.regulators:
-                    text.Command = f'edit "regcontrol.{regulator.name}" enabled=no'
+            self._start_ratio = [
+                read_winding(circuit, item.element, item.winding)[0] for item in network.regulators
+            ]
+            self._hold()
             add_stand_ins(self._engine, network)
             self.set_taps(taps)
             for bank, states in zip(network.capacitor_banks, steps or (), strict=False):
@@ -180,11 +180,18 @@ class OpenDssFeeder:
                 circuit.Capacitors.States = states
             circuit.Solution.Solve()
         except DSSException as error:
-            raise FeederError(f"OpenDSS refused what {network.name} adds to its circuit: {error}") from error
+            raise FeederError(
+                f"the circuit {self._case.name} does not hold what its network says: {error}"
+            ) from error
         layout = lay_out(circuit, network, stand_in_names(network))
         self._factor = np.array([listed_factor(circuit, name) for name in network.load_ids])
         self._written = np.full(len(layout.load) + len(layout.added), complex(np.nan))
         return layout
+
+    def _hold(self) -> None:
+        """Switch the controls of tap changers off where they are not to act."""
+        for regulator in () if self._regulated else self.network.regulators:
+            self._engine.Text.Command = f'edit "regcontrol.{regulator.name}" enabled=no'
 
     def _write(self, demand: ComplexArray, injection: ComplexArray) -> None:
         """Set the power of every load that changed, and of those added to inject."""

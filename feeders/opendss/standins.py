@@ -34,7 +34,7 @@ def add_stand_ins(engine: Any, network: Network) -> None:
     text = engine.Text
     for resource in network.resources:
         if resource.element:
-            text.Command = f"edit {resource.element} enabled=no"
+            text.Command = f'edit "{resource.element}" enabled=no'
     legs = injection_terminals(network)
     names, ids = stand_in_names(network), network.node_ids
     for name, node, other in zip(names, legs.node.tolist(), legs.other.tolist(), strict=True):
