@@ -53,7 +53,8 @@ class AcOptimum:
     cost : float
         Wholesale purchase, offers and penalties [$/h].
     price_real, price_reactive : ndarray, shape (n_node,)
-        Prices [$/MWh] and [$/(MVAR*h)].
+        Prices [$/MWh] and [$/(MVAR*h)]; NaN where nothing can be drawn to ground, as behind a floating
+        delta.
     state : AcState
         The AC state there, without the probes.
     steps : int
@@ -128,6 +129,8 @@ def ac_optimum(
     else:
         raise ClearingError(f"the AC optimum still moves by {moved:g} kW after {MAX_STEPS} steps")
     state = physics.solve(powers)
+    if not state.converged:
+        raise ClearingError("the power flow at the AC optimum did not converge")
     real, reactive = physics.prices(powers, state, near, multipliers)
     return AcOptimum(
         dispatch=physics.dispatch(powers),
@@ -194,13 +197,10 @@ class _Physics:
             given[k] = 0.0
         extra = len(self.network.resources) - len(given)
         drawn = np.zeros(extra, dtype=np.complex128) if probes is None else probes
-        state = self.engine.solve(demand, np.concatenate([given, -drawn]), controls=False)
-        if not state.converged:
-            raise ClearingError("a power flow of the AC optimum did not converge")
-        return state
+        return self.engine.solve(demand, np.concatenate([given, -drawn]), controls=False)
 
     def quantities(self, state: AcState) -> FloatArray:
-        """Everything that costs or is limited."""
+        """Everything that costs or is limited; NaN without a solution."""
         head = state.head.sum()
         points = point_voltage(self.network, state.voltage)
         return np.concatenate([[head.real, head.imag, state.losses.real], points, state.current])
@@ -208,6 +208,8 @@ class _Physics:
     def differentiate(self, powers: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Quantities, and their slopes in every power that can move, shape (n_quantity, n_power)."""
         values = self.quantities(self.solve(powers))
+        if not np.isfinite(values).all():
+            raise ClearingError("a power flow of the AC optimum did not converge")
         slopes = np.zeros((len(values), len(powers)))
         columns = self.columns
         low = np.concatenate([columns["p_min"], columns["q_min"]])

@@ -236,6 +236,8 @@ class _Program:
     def solve(self, joined: IntArray, solver: str) -> tuple[FloatArray, FloatArray, float]:
         """Powers, multipliers of the limits that have joined [$/h per unit of each], and cost [$/h]."""
         columns, limit, n = self._columns, self._limit, len(self._columns["p_min"])
+        if not n:
+            return np.zeros(0), np.zeros(len(joined)), self._offset * self._unit
         r, over = cp.Variable(2 * n), cp.Variable(len(joined), nonneg=True)
         p, q = r[:n], r[n:]
         farthest = [np.maximum(abs(columns[f"{x}_min"]), abs(columns[f"{x}_max"])) for x in "pq"]

@@ -21,7 +21,7 @@ from tests.market.support import Sample, apply, ladder, loop, mixed, service, so
 
 PRICE = WholesalePrice(40.0, reactive=3.0)
 SMALL_KW = 0.2
-LEAST = (0.01, 0.01, 1e-5, 0.01)
+LEAST = (0.05, 0.05, 1e-5, 0.05)
 """Slopes that count as none: of head power, losses and branch power [kW/kW], of voltages [pu/kW]."""
 
 CIRCUITS: dict[str, Callable[[], Sample]] = {
