@@ -1,4 +1,4 @@
-"""An asset table proposed for a circuit: its own plants at their ratings, and loads that can give up a part."""
+"""An asset table proposed for a circuit: its plants at their ratings, and loads that give up a part."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Proposal:
 def propose_assets(circuit: Circuit) -> Proposal:
     """Propose resources for a circuit; the same circuit gives the same proposal.
 
-    Every generator, PV system and storage of the circuit becomes a resource at its rating, and every load that
-    draws real power one that can give up a fifth of it. Costs are placeholders, to be edited.
+    Every generator, PV system and storage of the circuit becomes a resource at its rating, and every load
+    that draws real power one that can give up a fifth of it. Costs are placeholders, to be edited.
     """
     taken: set[str] = set()
     pairs = [_plant(plant, taken) for plant in circuit.plants]

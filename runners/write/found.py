@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from feeders.network import Network
+from feeders.network import Network, node_id
 from feeders.opendss.case import Finding
 
 LOAD_MODELS = {
@@ -66,8 +66,8 @@ def sizes(network: Network) -> list[tuple[str, str]]:
 
 
 def loops(network: Network) -> int:
-    """Independent loops of the circuit: branches beyond those that a tree of its buses has."""
-    group = {bus.name: bus.name for bus in network.buses}
+    """Branches that close a loop: a conductor of theirs joins nodes that were joined before."""
+    group = {name: name for name in network.node_ids}
 
     def root(name: str) -> str:
         while group[name] != name:
@@ -75,14 +75,14 @@ def loops(network: Network) -> int:
             name = group[name]
         return name
 
-    closed = 0
+    closing = 0
     for branch in network.branches:
-        first, *others = (root(end.bus) for end in branch.terminals)
-        for other in others:
-            if root(other) == root(first):
-                closed += 1
-            group[root(other)] = root(first)
-    return closed
+        first, *others = ([node_id(end.bus, phase) for phase in end.phases] for end in branch.terminals)
+        pairs = [(a, b) for nodes in others for a, b in zip(first, nodes, strict=False)]
+        closing += any(root(a) == root(b) for a, b in pairs)
+        for a, b in pairs:
+            group[root(b)] = root(a)
+    return closing
 
 
 def voltage_levels(network: Network) -> list[tuple[str, str]]:
