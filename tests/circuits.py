@@ -92,12 +92,12 @@ def imbalance(state: AcState) -> complex:
 
 
 def rounding_kw(network: Network) -> float:
-    """Power that double precision leaves open: the last digit of a voltage, through the stiffest element."""
-    stiffest = max(
-        float((np.abs(element.admittance_s).max(axis=1) * _volts(network, element.node_ids) ** 2).max())
+    """Power that double precision leaves open: the last digit of voltages, through stiff elements."""
+    each = [
+        (np.abs(element.admittance_s).max(axis=1) * _volts(network, element.node_ids) ** 2).max()
         for element in network.elements
-    )
-    return stiffest * float(np.finfo(np.float64).eps) / 1e3
+    ]
+    return 4.0 * float(np.linalg.norm(each) * np.finfo(np.float64).eps) / 1e3
 
 
 def _volts(network: Network, names: tuple[str, ...]) -> FloatArray:

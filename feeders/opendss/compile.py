@@ -17,11 +17,14 @@ MIN_ITERATIONS: Final = 100
 MIN_CONTROL_ITERATIONS: Final = 200
 """Iterations that are allowed at least, whatever the circuit's own options say."""
 
+REACHABLE: Final = 1e-8
+"""Tolerance down to which every circuit comes: to ground, an ungrounded zone has noise of 1e-10 [pu]."""
+
 DEFAULT_BASES: Final = (0.208, 0.48, 12.47, 24.9, 34.5, 115.0, 230.0)
 """Voltage bases that OpenDSS assumes for a circuit that gives none [kV]."""
 
 
-def compile_case(engine: Any, case: Case, *, tolerance: float, loosest: float = 0.0) -> Any:
+def compile_case(engine: Any, case: Case, *, tolerance: float, loosest: float = REACHABLE) -> Any:
     """Compile a circuit, give its buses voltage bases and solve it once with all controls at rest.
 
     Parameters
@@ -60,10 +63,10 @@ def compile_case(engine: Any, case: Case, *, tolerance: float, loosest: float = 
         # Buses may have come since the file last solved, or it never did.
         engine.Text.Command = "makebuslist"
         _give_bases(engine, circuit, case)
-        _solve(solution, tolerance, loosest)
+        solved = settle(solution, tolerance, loosest)
     except DSSException as error:
         raise FeederError(f"OpenDSS could not solve {case.name}: {error}") from error
-    if not solution.Converged or not np.isfinite(circuit.AllBusVmag).all():
+    if not solved or not np.isfinite(circuit.AllBusVmag).all():
         raise FeederError(
             f"the power flow of {case.name} does not reach {max(tolerance, loosest):g} pu as it stands; "
             "expected a circuit that OpenDSS solves on its own, or a looser tolerance"
@@ -71,12 +74,24 @@ def compile_case(engine: Any, case: Case, *, tolerance: float, loosest: float = 
     return circuit
 
 
-def _solve(solution: Any, tolerance: float, loosest: float) -> None:
+def settle(solution: Any, tolerance: float, loosest: float = REACHABLE) -> bool:
+    """Solve to a tolerance, or to the tightest one that can be reached; False when none can.
+
+    Parameters
+    ----------
+    solution : dss.ISolution
+        The circuit's solution.
+    tolerance : float
+        Voltage change between iterations that is asked for [pu].
+    loosest : float
+        Up to which it may be loosened [pu].
+    """
     solution.Tolerance = tolerance
     solution.Solve()
     while not solution.Converged and solution.Tolerance < loosest:
-        solution.Tolerance *= 100.0
+        solution.Tolerance = min(solution.Tolerance * 10.0, loosest)
         solution.Solve()
+    return bool(solution.Converged)
 
 
 def _run(engine: Any, case: Case) -> None:

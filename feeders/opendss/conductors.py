@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from feeders.network import GROUND, ComplexArray, FloatArray, Terminal
+from feeders.network import ComplexArray, FloatArray, Terminal
 
 PASSIVE_CLASSES = ("line", "transformer", "autotrans", "capacitor", "reactor", "fault", "gictransformer")
 """Classes whose elements are nothing but an admittance block."""
@@ -21,7 +21,7 @@ PASSIVE_CLASSES = ("line", "transformer", "autotrans", "capacitor", "reactor", "
 
 @dataclass(frozen=True)
 class Conductors:
-    """Where the conductors of one element go.
+    """Where the conductors of one element go; the tuples run over them, terminal by terminal.
 
     Attributes
     ----------
@@ -29,53 +29,68 @@ class Conductors:
         ``class.name`` in lower case.
     buses : tuple of str
         Bus of each terminal.
-    nodes : tuple of tuple of int
-        Node number of each conductor, terminal by terminal; 0 is ground.
-    opened : tuple of tuple of bool
+    end : tuple of int
+        Terminal whose bus the conductor is at, 0 is the first.
+    node : tuple of int
+        Node number; 0 is ground.
+    opened : tuple of bool
         Whether it is open.
     """
 
     name: str
     buses: tuple[str, ...]
-    nodes: tuple[tuple[int, ...], ...]
-    opened: tuple[tuple[bool, ...], ...]
+    end: tuple[int, ...]
+    node: tuple[int, ...]
+    opened: tuple[bool, ...]
 
     @cached_property
     def is_open(self) -> bool:
         """Whether a terminal of it is open in all conductors."""
-        return any(all(flags) for flags in self.opened)
+        closed = {end for end, opened in zip(self.end, self.opened, strict=True) if not opened}
+        return closed != set(self.end)
+
+    @cached_property
+    def reached(self) -> tuple[tuple[int, ...], ...]:
+        """Nodes that each terminal reaches, each once."""
+        every = list(zip(self.end, self.node, self.opened, strict=True))
+        return tuple(
+            tuple(dict.fromkeys(node for end, node, opened in every if end == k and node and not opened))
+            for k in range(len(self.buses))
+        )
 
     @cached_property
     def terminals(self) -> tuple[Terminal, ...]:
-        """Terminals with the nodes that they reach, each once; those that reach none are left out."""
-        ends = zip(self.buses, self.nodes, self.opened, strict=True)
-        reached = [(bus, _reached(nodes, opened)) for bus, nodes, opened in ends]
-        return tuple(Terminal(bus, phases) for bus, phases in reached if phases)
+        """Terminals that reach a node."""
+        ends = zip(self.buses, self.reached, strict=True)
+        return tuple(Terminal(bus, phases) for bus, phases in ends if phases)
 
     @cached_property
     def gathering(self) -> FloatArray:
         """Sums the engine's conductors to those of `terminals`, shape (n_conductor, n_engine_conductor)."""
-        rows, column = [], 0
-        width = sum(len(nodes) for nodes in self.nodes)
-        for nodes, opened in zip(self.nodes, self.opened, strict=True):
-            at = {phase: np.zeros(width) for phase in _reached(nodes, opened)}
-            for phase, is_open in zip(nodes, opened, strict=True):
-                if phase in at and not is_open:
-                    at[phase][column] = 1.0
-                column += 1
-            rows += list(at.values())
-        return np.array(rows).reshape(len(rows), width)
+        kept = [(k, phase) for k, phases in enumerate(self.reached) for phase in phases]
+        at = {place: row for row, place in enumerate(kept)}
+        rows = np.zeros((len(kept), len(self.node)))
+        for column, (end, node, opened) in enumerate(zip(self.end, self.node, self.opened, strict=True)):
+            if node and not opened:
+                rows[at[end, node], column] = 1.0
+        return rows
 
     def gathered(self, block: ComplexArray) -> ComplexArray:
         """Admittance block between the conductors of `terminals`, given the engine's [S]."""
-        if self.gathering.shape[0] == self.gathering.shape[1]:
-            return block
-        return np.asarray(self.gathering @ block @ self.gathering.T)
+        return gathered(self.gathering, block)
 
 
-def _reached(nodes: tuple[int, ...], opened: tuple[bool, ...]) -> tuple[int, ...]:
-    pairs = zip(nodes, opened, strict=True)
-    return tuple(dict.fromkeys(phase for phase, is_open in pairs if phase != GROUND and not is_open))
+def gathered(rows: FloatArray, block: ComplexArray) -> ComplexArray:
+    """Sum an admittance block to fewer conductors [S].
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n_conductor, n_engine_conductor)
+        What sums the engine's conductors.
+    block : ndarray, shape (n_engine_conductor, n_engine_conductor)
+        Block between those [S].
+    """
+    return block if rows.shape[0] == rows.shape[1] else np.asarray(rows @ block @ rows.T)
 
 
 def read_conductors(element: Any, *, keep_open: bool = False) -> Conductors:
@@ -89,16 +104,30 @@ def read_conductors(element: Any, *, keep_open: bool = False) -> Conductors:
         Whether opened conductors count as closed: a control may close them again.
     """
     per_terminal, count = int(element.NumConductors), int(element.NumTerminals)
-    order = [int(node) for node in element.NodeOrder]
-    starts = range(0, per_terminal * count, per_terminal)
-    nodes = tuple(tuple(order[start : start + per_terminal]) for start in starts)
+    numbers = [(k, j) for k in range(count) for j in range(per_terminal)]
     any_open = not keep_open and any(element.IsOpen(k, 0) for k in range(1, count + 1))
-    opened = tuple(
-        tuple(any_open and bool(element.IsOpen(k, j)) for j in range(1, per_terminal + 1))
-        for k in range(1, count + 1)
+    name = element.Name.lower()
+    return Conductors(
+        name=name,
+        buses=tuple(place.split(".", 1)[0].lower() for place in element.BusNames),
+        end=_series_ends(element) if name.startswith("autotrans.") else tuple(k for k, _ in numbers),
+        node=tuple(int(node) for node in element.NodeOrder),
+        opened=tuple(any_open and bool(element.IsOpen(k + 1, j + 1)) for k, j in numbers),
     )
-    buses = tuple(name.split(".", 1)[0].lower() for name in element.BusNames)
-    return Conductors(element.Name.lower(), buses, nodes, opened)
+
+
+def _series_ends(element: Any) -> tuple[int, ...]:
+    """Terminal of each conductor of an autotransformer: a series winding ends at the bus of the common one.
+
+    OpenDSS lists those ends under the series winding's own bus, but connects them to the second terminal.
+    """
+    half = int(element.NumConductors) // 2
+    connections = element.Properties("Conns").Val.strip("[] ,").replace(",", " ").lower().split()
+    return tuple(
+        1 if connection.startswith("s") and j >= half else k
+        for k, connection in enumerate(connections)
+        for j in range(2 * half)
+    )
 
 
 def admittance_block(element: Any) -> ComplexArray:

@@ -41,7 +41,7 @@ def legs_of(conductors: Conductors, phases: int, *, is_delta: bool) -> Legs:
     is_delta : bool
         Connected between phases.
     """
-    nodes = conductors.nodes[0]
+    nodes = conductors.node
     ends = [(j + 1) % len(nodes) if is_delta else len(nodes) - 1 for j in range(phases)]
     pairs = [(nodes[j], nodes[end]) for j, end in enumerate(ends)]
     return tuple((b, a) if a == GROUND else (a, b) for a, b in pairs)
@@ -53,7 +53,7 @@ def read_loads(circuit: Any) -> Iterator[Load | Finding]:
         circuit.Loads.Name = name.split(".", 1)[1]
         conductors = read_conductors(element)
         model = int(circuit.Loads.Model)
-        if any(any(flags) for flags in conductors.opened):
+        if any(conductors.opened):
             yield Finding(name, "frozen", "one of its conductors is open: constant power as measured")
         elif model not in LOAD_MODELS:
             yield Finding(name, "frozen", f"load model {model}: constant power as measured")
@@ -165,9 +165,8 @@ def _places(name: str, element: Any) -> list[tuple[str, tuple[int, int]]]:
         legs = _element_legs(element, conductors)
         return [(conductors.buses[0], leg) for leg in legs]
     return [
-        (bus, (node, GROUND))
-        for bus, nodes in zip(conductors.buses, conductors.nodes, strict=True)
-        for node in nodes
+        (conductors.buses[end], (node, GROUND))
+        for end, node in zip(conductors.end, conductors.node, strict=True)
         if node != GROUND
     ]
 

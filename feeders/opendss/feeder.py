@@ -16,8 +16,8 @@ from feeders.engine import Regulators
 from feeders.errors import FeederError
 from feeders.network import ComplexArray, IntArray, Network
 from feeders.opendss.case import Case
-from feeders.opendss.compile import OFF, STATIC, compile_case
-from feeders.opendss.conductors import admittance_block, read_conductors
+from feeders.opendss.compile import OFF, STATIC, compile_case, settle
+from feeders.opendss.conductors import admittance_block, gathered, read_conductors
 from feeders.opendss.connected import leg_power, listed_factor
 from feeders.opendss.controls import read_steps, read_winding, write_tap
 from feeders.opendss.layout import Layout, engine_powers, lay_out
@@ -83,8 +83,8 @@ class OpenDssFeeder:
         self._engine = engine_for(self)
         self._loads = load_terminals(network)
         self._injections = injection_terminals(network)
-        start = network.initial_taps * (regulators != "neutral")
-        self._layout = self._build(start, None)
+        self._first_taps = network.initial_taps * (regulators != "neutral")
+        self._layout = self._build()
 
     @property
     def taps(self) -> IntArray:
@@ -149,7 +149,9 @@ class OpenDssFeeder:
         iterations = int(solution.Totaliterations)
         state = self._read(demand, injection, iterations) if solved else None
         if state is None or not np.isfinite(state.voltage).all():
-            self._layout = self._build(before, steps)
+            self._layout = self._build()
+            self.set_taps(before)
+            self._close(steps)
             failed = failed_state(self.network, demand, injection, before, iterations)
             return replace(failed, capacitor=_closed(steps))
         return state
@@ -157,15 +159,14 @@ class OpenDssFeeder:
     def _converges(self, solution: Any) -> bool:
         """Solve; False when the power flow does not converge or controls keep moving."""
         try:
-            solution.Solve()
+            return settle(solution, self._tolerance)
         except DSSException as error:
             if error.args[0] == CONTROLS_UNSETTLED:
                 return False
             raise FeederError(f"OpenDSS could not solve {self.network.name}: {error}") from error
-        return bool(solution.Converged)
 
-    def _build(self, taps: IntArray, steps: list[list[int]] | None) -> Layout:
-        """Compile the circuit afresh, at some taps and steps of capacitors, and find everything in it."""
+    def _build(self) -> Layout:
+        """Compile the circuit afresh, solve it with what is added to it and find everything in it."""
         circuit = compile_case(self._engine, self._case, tolerance=self._tolerance)
         network = self.network
         try:
@@ -174,11 +175,8 @@ class OpenDssFeeder:
             ]
             self._hold()
             add_stand_ins(self._engine, network)
-            self.set_taps(taps)
-            for bank, states in zip(network.capacitor_banks, steps or (), strict=False):
-                circuit.Capacitors.Name = bank.element.split(".", 1)[1]
-                circuit.Capacitors.States = states
-            circuit.Solution.Solve()
+            self.set_taps(self._first_taps)
+            settle(circuit.Solution, self._tolerance)
         except DSSException as error:
             raise FeederError(
                 f"the circuit {self._case.name} does not hold what its network says: {error}"
@@ -244,6 +242,13 @@ class OpenDssFeeder:
         circuit = self._engine.ActiveCircuit
         return [read_steps(circuit, bank.element.split(".", 1)[1]) for bank in self.network.capacitor_banks]
 
+    def _close(self, steps: list[list[int]]) -> None:
+        """Close and open the steps of every switched capacitor."""
+        capacitors = self._engine.ActiveCircuit.Capacitors
+        for bank, states in zip(self.network.capacitor_banks, steps, strict=True):
+            capacitors.Name = bank.element.split(".", 1)[1]
+            capacitors.States = states
+
     def _machine_power(self) -> ComplexArray:
         """Power that every machine injects, shape (n_machine,) [kVA]."""
         names = [name for name, _ in groupby(machine.element for machine in self.network.machines)]
@@ -253,7 +258,7 @@ class OpenDssFeeder:
     def _admittance(self) -> ComplexArray:
         """Blocks of the controlled elements as they stand, shape (n_admittance,) [S]."""
         pairs = zip(self.network.controlled, self._layout.blocks, strict=True)
-        found = [rows @ admittance_block(self._active(item.name)) @ rows.T for item, rows in pairs]
+        found = [gathered(rows, admittance_block(self._active(item.name))) for item, rows in pairs]
         return np.concatenate([np.zeros(0, dtype=np.complex128), *(block.ravel() for block in found)])
 
     def _source_amps(self) -> ComplexArray:

@@ -113,9 +113,9 @@ class _Passive:
         found = read_conductors(element, keep_open=True)
         self._conductors[found.name] = found
         self._start[found.name] = len(self._at)
-        for bus, reached in zip(found.buses, found.nodes, strict=True):
-            for node in reached:
-                self._at.append(self._nodes[node_id(bus, node)] if node != GROUND else len(self._nodes))
+        for end, node in zip(found.end, found.node, strict=True):
+            name = node_id(found.buses[end], node)
+            self._at.append(len(self._nodes) if node == GROUND else self._nodes[name])
 
     def gather(self, network: Network) -> sp.csr_matrix:
         """Write what sums the engine's currents to those of branch conductors."""

@@ -70,11 +70,7 @@ def _element(
     if group == "line":
         circuit.Lines.Name = bare
         kind = "switch" if circuit.Lines.IsSwitch else "line"
-    ratings = [
-        rating
-        for rating, nodes, opened in zip(all_ratings, conductors.nodes, conductors.opened, strict=True)
-        if any(node and not is_open for node, is_open in zip(nodes, opened, strict=True))
-    ]
+    ratings = [rating for rating, phases in zip(all_ratings, conductors.reached, strict=True) if phases]
     return Element(
         name=name,
         kind=kind,
@@ -116,7 +112,7 @@ def read_sources(circuit: Any) -> Iterator[Source]:
     for name, element in elements_of(circuit, ("vsource",)):
         conductors = read_conductors(element)
         n = int(element.NumConductors)
-        if any(conductors.nodes[1]):
+        if any(conductors.node[n:]):
             raise InputError(
                 f"lies between {element.BusNames[0]} and {element.BusNames[1]}",
                 where=f"{circuit.Name} {name}",
