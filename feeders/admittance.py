@@ -65,25 +65,26 @@ def conductor_admittance(network: Network, admittance: ComplexArray) -> sp.csr_m
     return sp.csr_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape)
 
 
-def zones(index: Mapping[str, int], elements: Iterable[Element]) -> IntArray:
+def zones(index: Mapping[str, int], parts: Iterable[tuple[tuple[str, ...], ComplexArray]]) -> IntArray:
     """Find the group of nodes joined by admittances that each node is in, shape (n_node,).
 
     Parameters
     ----------
     index : mapping of str to int
         Position of every ``bus.node``.
-    elements : iterable of Element
-        What joins them.
+    parts : iterable of (tuple of str, ndarray)
+        Nodes of an admittance block, as ``bus.node``, and the block [S].
     """
-    rows: list[int] = []
-    columns: list[int] = []
-    for element in elements:
-        at = [index[name] for name in element.node_ids]
-        joined = np.argwhere(np.abs(element.admittance_s) > 0.0)
-        rows += [at[i] for i, _ in joined]
-        columns += [at[j] for _, j in joined]
+    none = np.zeros(0, dtype=np.int64)
+    rows, columns = [none], [none]
+    for names, block in parts:
+        at = np.array([index[name] for name in names])
+        i, j = np.nonzero(block)
+        rows.append(at[i])
+        columns.append(at[j])
+    pairs = (np.concatenate(rows), np.concatenate(columns))
     n = len(index)
-    graph = sp.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(n, n))
+    graph = sp.csr_matrix((np.ones(len(pairs[0])), pairs), shape=(n, n))
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 

@@ -296,7 +296,7 @@ def _check_curtailed(network: Network, resource: Resource, where: str) -> None:
 
 def _check_fed(network: Network) -> None:
     """Check that elements connect every node to a source."""
-    zone = zones(network.node_index, network.elements)
+    zone = zones(network.node_index, ((e.node_ids, e.admittance_s) for e in network.elements))
     fed = set(zone[network.head_node].tolist())
     alone = [name for name, k in network.node_index.items() if int(zone[k]) not in fed]
     if alone:

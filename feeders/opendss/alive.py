@@ -37,7 +37,7 @@ def keep_alive(network: Network) -> tuple[Network, list[Finding]]:
     InputError
         When a load or machine stands where no source feeds.
     """
-    zone = zones(network.node_index, network.elements)
+    zone = zones(network.node_index, ((e.node_ids, e.admittance_s) for e in network.elements))
     fed = set(zone[network.head_node].tolist())
     dead = frozenset(name for name, k in network.node_index.items() if int(zone[k]) not in fed)
     if not dead:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from feeders.admittance import zones
-from feeders.network import GROUND, Bus, Element, IntArray, Legs, Network, VoltagePoint, node_id
+from feeders.network import GROUND, Bus, ComplexArray, Element, IntArray, Legs, Network, VoltagePoint, node_id
 
 PHASES: Final = (1, 2, 3)
 
@@ -26,11 +26,13 @@ GROUNDING_SHARE: Final = 1e-4
 def floating(network: Network) -> frozenset[str]:
     """Nodes, as ``bus.node``, whose zone between transformers nothing ties to ground."""
     index = network.node_index
-    zone = zones(index, (e for e in network.elements if e.kind != "transformer"))
+    parts = [(element.kind, *part) for element in network.elements for part in _conducting(element)]
+    zone = zones(index, ((names, block) for _, names, block in parts))
     grounded = {int(zone[k]) for k in network.head_node}
-    for element in network.elements:
-        if element.kind not in ("line", "switch"):
-            grounded |= set(_grounds(element, zone[[index[name] for name in element.node_ids]]))
+    for kind, names, block in parts:
+        # The charging of a line holds nothing in place.
+        if kind not in ("line", "switch"):
+            grounded |= set(_grounds(block, zone[[index[name] for name in names]]))
     connected = [(owner.bus, owner.legs) for owner in network.loads]
     connected += [(owner.bus, owner.legs) for owner in network.machines]
     for bus, legs in connected:
@@ -38,9 +40,21 @@ def floating(network: Network) -> frozenset[str]:
     return frozenset(name for name, k in index.items() if int(zone[k]) not in grounded)
 
 
-def _grounds(element: Element, zone: IntArray) -> Iterator[int]:
-    """Zones among those of an element's conductors that it ties to ground."""
+def _conducting(element: Element) -> Iterator[tuple[tuple[str, ...], ComplexArray]]:
+    """Nodes that an element joins by conductors, and the block between them: windings are apart."""
     block = element.admittance_s
+    if element.kind != "transformer":
+        yield element.node_ids, block
+        return
+    start = 0
+    for end in element.terminals:
+        here = slice(start, start + len(end.phases))
+        yield tuple(node_id(end.bus, phase) for phase in end.phases), block[here, here]
+        start += len(end.phases)
+
+
+def _grounds(block: ComplexArray, zone: IntArray) -> Iterator[int]:
+    """Zones among those of a block's conductors that it ties to ground."""
     for number in np.unique(zone):
         here = zone == number
         inner = block[np.ix_(here, here)]

@@ -134,6 +134,10 @@ def test_a_feeder_without_ground_is_limited_between_its_phases() -> None:
     assert {"grid.1", "grid.2", "grid.3"} <= set(points)
 
 
+def test_a_delta_winding_with_nothing_behind_is_limited_between_its_phases(feeder: Network) -> None:
+    assert [name for name in feeder.point_ids if name.startswith("610.")] == ["610.1-2", "610.2-3", "610.3-1"]
+
+
 def test_loops_parallel_transformers_and_two_sources_are_nothing_special() -> None:
     network = circuits.circuit("meshed").network
     assert [source.terminal.bus for source in network.sources] == ["west", "east"]
