@@ -148,6 +148,7 @@ def settle_interval(
         lambda at: market.clear(at, case.demand, case.offers, case.price),
         lambda _, clearing: day.answer(case, clearing.dispatch, controls=False),
         lambda _, answer: float(answer.head.real.sum()),
+        (*day.network.tap_ids, *day.network.capacitor_ids),
     )
     last = outcome.rounds[-1]
     if last.clearing is None or last.state is None:
