@@ -1,105 +1,78 @@
-"""An asset table proposed for a circuit: its plants at their ratings, and loads that give up a part."""
+"""Propose the resources of a circuit: what is in it already, and loads that can consume less."""
 
 from __future__ import annotations
 
 import csv
-import io
 import math
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from feeders.network import Load, Resource
+from feeders.network import Load, Network, Resource
 from feeders.opendss.case import Circuit, Plant
-from feeders.readers.assets import COLUMNS, AssetTerms
+from feeders.readers.assets import CLASSES, COLUMNS, INJECTING, AssetTerms
 
-CURTAILABLE: Final = 0.2
-"""Share of its demand that a load offers."""
-FLEXIBLE_COST: Final = 60.0
-"""Marginal cost of the first kW not consumed [$/MWh]: more than most hours of a wholesale price."""
-FLEXIBLE_RISE: Final = 100.0
-"""By how much it has risen at the end of what a load offers [$/MWh]."""
-PLANT_COST: Final = {"generator": 40.0, "pvsystem": 0.0, "storage": 30.0}
-"""Marginal cost of a plant by its class [$/MWh]."""
-PLANT_RISE: Final = 10.0
-"""By how much it has risen at rated power [$/MWh]."""
+CURTAILABLE_SHARE: Final = 0.2
+"""Share of its demand that every load offers not to consume."""
+
+LOAD_COSTS: Final = (30.0, 60.0)
+"""Marginal cost of the first kW not consumed, cheapest and dearest load [$/MWh]."""
+
+GENERATOR_COSTS: Final = (22.0, 45.0)
+"""Marginal cost of a generator's first kW, cheapest and dearest [$/MWh]."""
+
+SUN_COST: Final = 0.0
+"""Marginal cost of a PV system [$/MWh]."""
+
+STORAGE_COST: Final = 50.0
+"""Marginal cost of what a storage gives [$/MWh]."""
+
+LOAD_RISE, GENERATOR_RISE = 0.5, 0.3
+"""Rise of the marginal cost up to full output, over its start."""
+
+STEPS, STRIDE = 19, 7
+"""Costs spread over `STEPS` values in an order, `STRIDE` apart, that follows nothing in the circuit."""
+
+HEADER: Final = (*COLUMNS, "element")
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """Resources, and the terms on which they are offered, in the same order."""
+    """Proposed resources and the terms on which they are offered.
+
+    Attributes
+    ----------
+    resources : tuple of Resource
+        Plants of the circuit first, then flexible loads.
+    terms : tuple of AssetTerms
+        In the same order.
+    """
 
     resources: tuple[Resource, ...]
     terms: tuple[AssetTerms, ...]
 
 
 def propose_assets(circuit: Circuit) -> Proposal:
-    """Propose resources for a circuit; the same circuit gives the same proposal.
+    """Propose a circuit's own plants at their ratings, and a fifth of every load as flexible.
 
-    Every generator, PV system and storage of the circuit becomes a resource at its rating, and every load
-    that draws real power one that can give up a fifth of it. Costs are placeholders, to be edited.
+    The same circuit gives the same proposal.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        What was read.
+
+    Returns
+    -------
+    Proposal
+        Resources and terms; plants without a rating and loads without real power are left out.
     """
-    taken: set[str] = set()
-    pairs = [_plant(plant, taken) for plant in circuit.plants]
-    pairs += [_flexible(load, taken) for load in circuit.network.loads if load.kw > 0.0]
-    resources, terms = zip(*pairs, strict=True) if pairs else ((), ())
-    return Proposal(tuple(resources), tuple(terms))
-
-
-def _plant(plant: Plant, taken: set[str]) -> tuple[Resource, AssetTerms]:
-    kind, _, name = plant.name.partition(".")
-    called = _free(_word(name), taken)
-    resource = Resource(
-        name=called,
-        kind="storage" if kind == "storage" else "generator",
-        bus=plant.bus,
-        legs=plant.legs,
-        kw_max=plant.kw,
-        kva_max=max(plant.kva, plant.kw),
-        element=plant.name,
-    )
-    rise = PLANT_RISE / plant.kw if plant.kw > 0.0 else 0.0
-    room = math.sqrt(max(resource.kva_max**2 - plant.kw**2, 0.0))
-    return resource, AssetTerms(called, PLANT_COST[kind], _short(rise), q_max_kvar=room)
-
-
-def _flexible(load: Load, taken: set[str]) -> tuple[Resource, AssetTerms]:
-    called = _free(f"flex_{_word(load.name)}", taken)
-    kw = CURTAILABLE * load.kw
-    resource = Resource(
-        name=called,
-        kind="flexible_load",
-        bus=load.bus,
-        legs=load.legs,
-        kw_max=kw,
-        kva_max=CURTAILABLE * math.hypot(load.kw, load.kvar),
-        load=load.name,
-    )
-    terms = AssetTerms(
-        called, FLEXIBLE_COST, _short(FLEXIBLE_RISE / kw), CURTAILABLE, reactive_ratio=load.kvar / load.kw
-    )
-    return resource, terms
-
-
-def _word(name: str) -> str:
-    """Turn a name into one that a resource may have."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", name) or "resource"
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """Return a name that is not taken, and take it."""
-    k, found = 2, name
-    while found in taken:
-        k, found = k + 1, f"{name}_{k}"
-    taken.add(found)
-    return found
-
-
-def _short(value: float) -> float:
-    """Round to four digits, so that the table stays readable."""
-    return float(f"{value:.4g}")
+    plants = [plant for plant in circuit.plants if plant.kw > 0.0]
+    flexible = [load for load in circuit.network.loads if load.kw > 0.0]
+    taken = _Names(circuit.network)
+    pairs = [_plant(plant, k, taken) for k, plant in enumerate(plants, 1)]
+    pairs += [_flexible(load, k, taken) for k, load in enumerate(flexible, 1)]
+    return Proposal(tuple(resource for resource, _ in pairs), tuple(terms for _, terms in pairs))
 
 
 def write_assets(proposal: Proposal, path: Path) -> None:
@@ -108,35 +81,76 @@ def write_assets(proposal: Proposal, path: Path) -> None:
     Parameters
     ----------
     proposal : Proposal
-        What is offered.
+        Resources and terms.
     path : Path
-        The file.
+        File to write; one that exists is replaced.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow([*COLUMNS, "connection", "element"])
-    for resource, terms in zip(proposal.resources, proposal.terms, strict=True):
-        table.writerow(_row(resource, terms))
-    path.write_text(text.getvalue(), encoding="utf-8")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(HEADER)
+        for resource, terms in zip(proposal.resources, proposal.terms, strict=True):
+            writer.writerow(_row(resource, terms))
 
 
-def _row(resource: Resource, terms: AssetTerms) -> Sequence[object]:
-    costs = (terms.cost_linear, terms.cost_quadratic)
+class _Names:
+    """Names of resources, each once: two elements may have the same name in different classes."""
+
+    def __init__(self, network: Network) -> None:
+        self._taken: set[str] = {load.name for load in network.loads}
+
+    def free(self, wanted: str) -> str:
+        """Take the name that is wanted, or the first of its numbered kin that is free."""
+        name, k = wanted, 2
+        while name in self._taken:
+            name, k = f"{wanted}_{k}", k + 1
+        self._taken.add(name)
+        return name
+
+
+def _spread(k: int, ends: tuple[float, float]) -> float:
+    """Cost of number k of many, between two ends."""
+    return ends[0] + (ends[1] - ends[0]) * (STRIDE * k % STEPS) / (STEPS - 1)
+
+
+def _plant(plant: Plant, k: int, taken: _Names) -> tuple[Resource, AssetTerms]:
+    """Propose an element of the circuit."""
+    of, _, short = plant.name.partition(".")
+    kind = next(kind for kind, classes in CLASSES.items() if of in classes)
+    cost = {"pvsystem": SUN_COST, "storage": STORAGE_COST}.get(of, _spread(k, GENERATOR_COSTS))
+    name = taken.free(short)
+    resource = Resource(name, INJECTING[kind], plant.bus, plant.legs, plant.kw, plant.kva, element=plant.name)
+    reactive = math.sqrt(max(plant.kva**2 - plant.kw**2, 0.0))
+    rise = GENERATOR_RISE * cost / plant.kw
+    return resource, AssetTerms(name, round(cost, 2), float(f"{rise:.5g}"), q_max_kvar=reactive)
+
+
+def _flexible(load: Load, k: int, taken: _Names) -> tuple[Resource, AssetTerms]:
+    """Propose a share of a load."""
+    name, kw, cost = taken.free(f"flex_{load.name}"), CURTAILABLE_SHARE * load.kw, _spread(k, LOAD_COSTS)
+    resource = Resource(
+        name=name,
+        kind="flexible_load",
+        bus=load.bus,
+        legs=load.legs,
+        kw_max=kw,
+        kva_max=CURTAILABLE_SHARE * math.hypot(load.kw, load.kvar),
+        load=load.name,
+    )
+    terms = AssetTerms(
+        name,
+        cost_linear=round(cost, 2),
+        cost_quadratic=float(f"{LOAD_RISE * cost / kw:.5g}"),
+        curtailable_share=CURTAILABLE_SHARE,
+        reactive_ratio=load.kvar / load.kw,
+    )
+    return resource, terms
+
+
+def _row(resource: Resource, terms: AssetTerms) -> tuple[str, ...]:
+    """Cells of one resource; those that follow from others stay empty."""
+    costs = (f"{terms.cost_linear!r}", f"{terms.cost_quadratic!r}")
     if resource.load:
-        return [
-            resource.name,
-            resource.kind,
-            "",
-            "",
-            resource.load,
-            "",
-            "",
-            terms.curtailable_share,
-            *costs,
-            "",
-            "",
-        ]
-    between = all(b and b in resource.phases for _, b in resource.legs)
-    phases = ".".join(map(str, resource.phases if between else (a for a, _ in resource.legs)))
-    place = (resource.bus, phases, "", resource.kw_max, resource.kva_max, "")
-    return [resource.name, resource.kind, *place, *costs, "delta" if between else "wye", resource.element]
+        share = f"{terms.curtailable_share!r}"
+        return (resource.name, resource.kind, "", "", resource.load, "", "", share, *costs, "")
+    ratings = (f"{resource.kw_max!r}", f"{resource.kva_max!r}")
+    return (resource.name, resource.kind, "", "", "", *ratings, "", *costs, resource.element)
