@@ -166,7 +166,7 @@ class Study:
             table = table or ieee123.ASSETS
         if table is None:
             return bare, ()
-        resources, terms = read_assets(table, bare)
+        resources, terms = read_assets(table, bare, self.circuit.plants)
         network = driven(bare, resources)
         check_network(network)
         return network, terms
