@@ -141,7 +141,26 @@ def bus_tree(network: Network) -> BusTree:
     return BusTree(np.array(order, dtype=np.int64), parent, entry, tuple(sorted(loops)))
 
 
-def radial_tree(network: Network) -> BusTree:
+@dataclass(frozen=True)
+class RadialTree:
+    """The buses of a circuit without loops; elements side by side between two buses are one link.
+
+    Attributes
+    ----------
+    order : ndarray of int, shape (n_bus,)
+        Buses in `Network.buses`, every parent before its children.
+    parent : ndarray of int, shape (n_bus,)
+        Position in `order` of the parent of each bus of `order`; -1 for the source.
+    links : tuple of tuple of int, length n_bus - 1
+        Positions in `Network.branches` of what joins each bus of `order` but the source to its parent.
+    """
+
+    order: IntArray
+    parent: IntArray
+    links: tuple[tuple[int, ...], ...]
+
+
+def radial_tree(network: Network) -> RadialTree:
     """Span a network that has one source, no loop and no island.
 
     Raises
@@ -150,21 +169,36 @@ def radial_tree(network: Network) -> BusTree:
         When it has, with the element and why.
     """
     for source in network.sources[1:]:
-        first = network.sources[0].name
-        raise InputError(
-            f"{source.name} is a second source beside {first}", where=network.name, expected="one source"
-        )
+        what = f"{source.name} is a second source beside {network.sources[0].name}"
+        raise InputError(what, where=network.name, expected="one source")
     tree = bus_tree(network)
-    for k in tree.loops:
-        branch = network.branches[k]
-        ends = " to ".join(end.bus for end in branch.terminals)
-        raise InputError(
-            f"{branch.name} ({ends}) closes a loop", where=network.name, expected="a radial circuit"
-        )
+    links: dict[frozenset[int], list[int]] = {
+        frozenset((bus, int(tree.parent[bus]))): [] for bus in tree.order.tolist() if tree.parent[bus] >= 0
+    }
+    for k, branch in enumerate(network.branches):
+        ends = frozenset(_buses_of(network, branch))
+        if len(ends) == 2 and ends not in links:
+            raise _not_radial(network, branch, "closes a loop")
+        if len(ends) != 2:
+            raise _not_radial(network, branch, f"joins {len(ends)} buses rather than two")
+        links[ends].append(k)
     for bus in tree.roots[1:]:
-        name = network.buses[bus].name
-        raise InputError(f"the source does not reach bus {name}", where=network.name, expected="one island")
-    return tree
+        what = f"the source does not reach bus {network.buses[bus].name}"
+        raise InputError(what, where=network.name, expected="one island")
+    position = np.empty_like(tree.order)
+    position[tree.order] = np.arange(len(position))
+    parent = tree.parent[tree.order]
+    return RadialTree(
+        order=tree.order,
+        parent=np.where(parent < 0, -1, position[parent]),
+        links=tuple(tuple(links[frozenset((bus, int(tree.parent[bus])))]) for bus in tree.order[1:].tolist()),
+    )
+
+
+def _not_radial(network: Network, branch: Element, what: str) -> InputError:
+    """Build the error for an element that a tree has no place for."""
+    ends = " to ".join(end.bus for end in branch.terminals)
+    return InputError(f"{branch.name} ({ends}) {what}", where=network.name, expected="a radial circuit")
 
 
 def _buses_of(network: Network, branch: Element) -> tuple[int, ...]:
