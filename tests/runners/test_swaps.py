@@ -130,7 +130,7 @@ def test_another_market_is_judged_by_the_same_audit(tmp_path: Path) -> None:
         assert results.values("audit/violations").max() > 0, "it looks at no limit, and the audit says so"
         assert results.values("audit/violations_unpriced").max() > 0
         assert len(verdicts[0]["violations"]) == results.values("audit/violations")[0]
-    assert len((ROOT / "market" / "uniform.py").read_text().splitlines()) < 80
+    assert len((ROOT / "market" / "baselines" / "uniform.py").read_text().splitlines()) < 80
 
 
 @pytest.mark.federation

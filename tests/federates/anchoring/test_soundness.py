@@ -87,7 +87,7 @@ def test_the_last_dispatch_holds_and_the_record_says_why(tmp_path: Path) -> None
     study = load_study(
         make_study(
             tmp_path / "sick",
-            model='"tests.federates.test_soundness:SickMarket"',
+            model='"tests.federates.anchoring.test_soundness:SickMarket"',
             start='"2020-08-25T15:00:00"',
             intervals="3",
             period_s="3600",
