@@ -1,4 +1,4 @@
-"""power-grid-model as the AC engine of a `Network` of lines: a second opinion that shares no code with OpenDSS.
+"""power-grid-model as the AC engine of a circuit of lines: a second opinion, without OpenDSS.
 
 The program has no tap per phase, so it is given the circuit without its ratios (see `ratio_lines`). Its loads
 are to neutral only: what lies between phases, and loads outside the range of their model, are constant power
@@ -23,7 +23,7 @@ from power_grid_model import (
 from power_grid_model.errors import IterationDiverge, SparseMatrixError
 
 from feeders.network import ComplexArray, FloatArray, IntArray, Network
-from feeders.ratio_lines import LineCircuit, check_lines, line_circuit
+from feeders.ratio_lines import BoolArray, LineCircuit, balanced, check_lines, line_circuit, tapped
 from feeders.setpoints import check_option, check_setpoints, check_taps, failed_state
 from feeders.state import AcState
 from feeders.terminals import LoadTerminals, injection_terminals, load_terminals
@@ -109,16 +109,13 @@ class PowerGridFeeder:
             When the positions close a loop of unequal ratios.
         """
         positions = np.array(check_taps(self.network, taps), dtype=np.int64)
-        admittance = _admittance(self.network, positions)
+        admittance = tapped(self.network, positions)
         lines = line_circuit(self.network, admittance)
         self._taps: IntArray = positions
         self._admittance, self._lines = admittance, lines
         at = self._layout
         self._ratio = (lines.ratio * at.base_v / at.bus_v[:, None]).reshape(-1)[at.slot]
-        self._drawn = lines.shunt_s + _at_buses(self.network, lines.rest_s)
-        self._model = PowerGridModel(
-            _tables(self.network, lines, at, self._drawn), system_frequency=FREQUENCY_HZ
-        )
+        self._model = PowerGridModel(_tables(self.network, lines, at), system_frequency=FREQUENCY_HZ)
 
     def solve(self, demand: ComplexArray, injection: ComplexArray, *, controls: bool) -> AcState:  # noqa: ARG002
         """Solve the AC power flow.
@@ -181,9 +178,7 @@ class PowerGridFeeder:
         except (IterationDiverge, SparseMatrixError):
             return None
 
-    def _specified(
-        self, demand: ComplexArray, injection: ComplexArray, inner: ComplexArray
-    ) -> ComplexArray:
+    def _specified(self, demand: ComplexArray, injection: ComplexArray, inner: ComplexArray) -> ComplexArray:
         """Return power by exponent, bus and phase at the source's voltage, shape (3, n_bus, 3) [kVA]."""
         at, ends = self._layout, self._loads
         voltage = inner[at.slot] * self._ratio
@@ -211,7 +206,7 @@ class PowerGridFeeder:
     def _draw_shunts(self, power: ComplexArray, inner: ComplexArray) -> None:
         """Add what shunts draw beyond their balanced part: an impedance, and what lies between phases."""
         at = self._layout
-        rest = self._drawn[at.shunted] - _balanced(self._drawn, at.whole)[at.shunted]
+        rest = self._lines.drawn_s[at.shunted] - balanced(self._lines.drawn_s, at.whole)[at.shunted]
         own = np.einsum("bii->bi", rest)
         between = rest - own[:, :, None] * np.eye(3)
         here, kva = inner[at.shunted], at.base_v**2 / 1e3
@@ -225,15 +220,12 @@ class PowerGridFeeder:
         at, network, lines = self._layout, self.network, self._lines
         voltage = inner[at.slot] * self._ratio
         here = inner.reshape(-1, 3)
-        line = output[ComponentType.asym_line]
-        table = np.stack(
-            [line["p_from"] + 1j * line["q_from"], line["p_to"] + 1j * line["q_to"]], axis=1
-        ) / 1e3
-        ends = here[at.ends]
-        table[:-1] += at.base_v**2 / 1e3 * ends * np.einsum("keij,kej->kei", lines.rest_s, ends).conj()
-        power = table[:-1].reshape(-1)[at.conductor]
+        entering, head = self._line_power(output)
+        ends, kva = here[at.ends], at.base_v**2 / 1e3
+        entering += kva * ends * np.einsum("keij,kej->kei", lines.rest_s, ends).conj()
+        power = entering.reshape(-1)[at.conductor]
         volt = np.abs(voltage * network.base_v)[network.conductor_node]
-        shunts = at.base_v**2 / 1e3 * here * np.einsum("bij,bj->bi", lines.shunt_s, here).conj()
+        shunts = kva * here * np.einsum("bij,bj->bi", lines.shunt_s, here).conj()
         return AcState(
             voltage=voltage,
             power=power,
@@ -245,10 +237,19 @@ class PowerGridFeeder:
             tap=self.taps,
             capacitor=np.array([bank.closed for bank in network.capacitor_banks], dtype=np.int64),
             admittance=self._admittance,
-            head=-table[-1, 1],
+            head=head,
             losses=complex(power.sum() + shunts.sum()),
             iterations=rounds,
         )
+
+    def _line_power(self, output: _Output) -> tuple[ComplexArray, ComplexArray]:
+        """Power into the lines of every branch, shape (n_branch, 2, 3), and out of the source's [kVA]."""
+        line, n = output[ComponentType.asym_line], len(self.network.branches)
+        sides = [line[f"p_{end}"] + 1j * line[f"q_{end}"] for end in ("from", "to")]
+        power = np.stack(sides, axis=1).astype(np.complex128) / 1e3
+        entering = power[:n].copy()
+        entering[list(self._lines.twins)] += power[n + 1 :]
+        return entering, -power[n, 1]
 
 
 @dataclass(frozen=True)
@@ -285,7 +286,7 @@ class _Layout:
     exponent: IntArray
     pairs: IntArray
     shunted: IntArray
-    whole: np.ndarray[Any, np.dtype[np.bool_]]
+    whole: BoolArray
 
 
 def _layout(network: Network, loads: LoadTerminals) -> _Layout:
@@ -295,7 +296,8 @@ def _layout(network: Network, loads: LoadTerminals) -> _Layout:
     exponent = np.where(loads.other == len(network.node_ids), exponent, NO_EXPONENT).astype(np.int64)
     shunted = {bus[end.bus] for element in network.elements for end in element.terminals}
     pairs = {(int(e), int(network.node_bus[k])) for e, k in zip(exponent, loads.node, strict=True) if e > 0}
-    pairs |= {(0, bus[item.bus]) for item in (*network.loads, *network.resources)}
+    pairs |= {(0, bus[load.bus]) for load in network.loads}
+    pairs |= {(0, bus[resource.bus]) for resource in network.resources}
     pairs |= {(e, k) for k in shunted for e in (0, 2)}
     return _Layout(
         base_v=1e3 * network.buses[bus[network.sources[0].terminal.bus]].kv_base,
@@ -320,35 +322,6 @@ def _layout(network: Network, loads: LoadTerminals) -> _Layout:
     )
 
 
-def _admittance(network: Network, taps: IntArray) -> ComplexArray:
-    """Blocks of the controlled elements at other taps: a tap divides the rows and columns of its winding."""
-    factors = {element.name: [1.0] * len(element.terminals) for element in network.controlled}
-    for regulator, tap in zip(network.regulators, taps.tolist(), strict=True):
-        start, now = (1.0 + regulator.step_pu * position for position in (regulator.tap, tap))
-        factors[regulator.element][regulator.winding - 1] *= start / now
-    blocks = [np.zeros(0, dtype=np.complex128)]
-    for element in network.controlled:
-        turns = np.repeat(factors[element.name], [len(end.phases) for end in element.terminals])
-        blocks.append((turns[:, None] * element.admittance_s * turns).ravel())
-    return np.concatenate(blocks)
-
-
-def _at_buses(network: Network, rest: ComplexArray) -> ComplexArray:
-    """Sum what branches draw at their ends by bus, shape (n_bus, 3, 3) [S]."""
-    total = np.zeros((len(network.buses), 3, 3), dtype=np.complex128)
-    for branch, ends in zip(network.branches, rest, strict=True):
-        for terminal, block in zip(branch.terminals, ends, strict=True):
-            total[network.bus_index[terminal.bus]] += block
-    return total
-
-
-def _balanced(drawn: ComplexArray, whole: np.ndarray[Any, np.dtype[np.bool_]]) -> ComplexArray:
-    """Part of every bus's shunts that treats its three phases alike; none where a bus has fewer."""
-    own = np.einsum("bii->b", drawn) / 3.0 * whole
-    mutual = (drawn.sum(axis=(1, 2)) - np.einsum("bii->b", drawn)) / 6.0 * whole
-    return np.asarray(mutual[:, None, None] + (own - mutual)[:, None, None] * np.eye(3))
-
-
 def _draw(
     power: ComplexArray, voltage: ComplexArray, node: IntArray, other: IntArray, drawn: ComplexArray
 ) -> None:
@@ -365,47 +338,50 @@ def _phasors(output: _Output, n_bus: int) -> ComplexArray:
 
 
 def _first_load(network: Network) -> int:
-    """Return the id of the first load: after the buses, that of the source, branches, source, shunts."""
-    return 2 * len(network.buses) + len(network.branches) + 3
+    """Return the id of the first load: after the buses, that of the source, the source and the shunts."""
+    return 2 * len(network.buses) + 2
 
 
-def _tables(network: Network, lines: LineCircuit, at: _Layout, drawn: ComplexArray) -> _Output:
+def _tables(network: Network, lines: LineCircuit, at: _Layout) -> _Output:
     """Write the circuit as the program's tables; the source stands behind its impedance, a line."""
     n_bus, n_branch = len(network.buses), len(network.branches)
     volts = network.sources[0].voltage_v[0]
     node = initialize_array(DatasetType.input, ComponentType.node, n_bus + 1)
     node["id"], node["u_rated"] = np.arange(n_bus + 1), math.sqrt(3.0) * at.base_v
     source = initialize_array(DatasetType.input, ComponentType.source, 1)
-    source["id"], source["node"], source["status"] = n_bus + n_branch + 2, n_bus, 1
+    source["id"], source["node"], source["status"] = n_bus + 1, n_bus, 1
     source["u_ref"], source["u_ref_angle"], source["sk"] = abs(volts) / at.base_v, np.angle(volts), SOURCE_VA
     load = initialize_array(DatasetType.input, ComponentType.asym_load, len(at.pairs))
     load["id"] = _first_load(network) + np.arange(len(at.pairs))
     load["node"], load["status"] = at.pairs[:, 1], 1
     load["type"] = [LOAD_TYPES[exponent] for exponent in at.pairs[:, 0]]
     load["p_specified"] = load["q_specified"] = 0.0
-    line = initialize_array(DatasetType.input, ComponentType.asym_line, n_branch + 1)
-    line["id"] = n_bus + 1 + np.arange(n_branch + 1)
+    n_line = n_branch + 1 + len(lines.twins)
+    line = initialize_array(DatasetType.input, ComponentType.asym_line, n_line)
+    line["id"] = _first_load(network) + len(load) + np.arange(n_line)
     head = network.bus_index[network.sources[0].terminal.bus]
-    line["from_node"], line["to_node"] = np.vstack([at.ends, [n_bus, head]]).T
+    line["from_node"], line["to_node"] = np.vstack([at.ends, [n_bus, head], at.ends[list(lines.twins)]]).T
     line["from_status"] = line["to_status"] = 1
-    farad = lines.charging_s / (2.0 * math.pi * FREQUENCY_HZ)
-    for letter, matrix in (("r", lines.series_ohm.real), ("x", lines.series_ohm.imag), ("c", farad)):
+    series = np.concatenate([lines.series_ohm, lines.twin_ohm])
+    farad = np.zeros((n_line, 3, 3))
+    farad[: n_branch + 1] = lines.charging_s / (2.0 * math.pi * FREQUENCY_HZ)
+    for letter, matrix in (("r", series.real), ("x", series.imag), ("c", farad)):
         for i, row in enumerate("abc"):
             for j, column in enumerate("abc"[: i + 1]):
                 line[f"{letter}_{row}{column}"] = matrix[:, i, j]
     tables = {ComponentType.node: node, ComponentType.source: source, ComponentType.asym_line: line}
-    tables |= {ComponentType.asym_load: load, ComponentType.shunt: _shunts(network, at, drawn)}
+    tables |= {ComponentType.asym_load: load, ComponentType.shunt: _shunts(lines, at)}
     return {component: table for component, table in tables.items() if len(table)}
 
 
-def _shunts(network: Network, at: _Layout, drawn: ComplexArray) -> Any:
+def _shunts(lines: LineCircuit, at: _Layout) -> Any:
     """Write the balanced part of shunts."""
-    balanced = _balanced(drawn, at.whole)
-    buses = np.flatnonzero(np.abs(balanced).max(axis=(1, 2)) > 0.0)
+    alike = balanced(lines.drawn_s, at.whole)
+    buses = np.flatnonzero(np.abs(alike).max(axis=(1, 2)) > 0.0)
     shunt = initialize_array(DatasetType.input, ComponentType.shunt, len(buses))
-    shunt["id"] = len(network.buses) + len(network.branches) + 3 + buses
+    shunt["id"] = len(lines.ratio) + 2 + buses
     shunt["node"], shunt["status"] = buses, 1
-    own, mutual = balanced[buses, 0, 0], balanced[buses, 0, 1]
+    own, mutual = alike[buses, 0, 0], alike[buses, 0, 1]
     positive, zero = own - mutual, own + 2.0 * mutual
     shunt["g1"], shunt["b1"] = positive.real, positive.imag
     shunt["g0"], shunt["b0"] = zero.real, zero.imag

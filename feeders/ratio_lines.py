@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from feeders.admittance import blocks
 from feeders.errors import InputError
-from feeders.network import ComplexArray, Element, FloatArray, Network
+from feeders.network import ComplexArray, Element, FloatArray, IntArray, Network
+
+BoolArray = npt.NDArray[np.bool_]
 
 PHASES: Final = (1, 2, 3)
 
@@ -27,11 +30,11 @@ ABSENT_OHM: Final = 1.0
 APART_OHM: Final = 1e9
 """Resistance of a phase that a branch does not have beside one that does [ohm]."""
 
-LOOSE: Final = 1e-10
-"""Share of its admittance by which a winding without ground holds the sum of its voltages."""
-
 ALIKE: Final = 1e-6
 """Largest relative difference between admittances that count as equal."""
+
+LARGEST_SHUNT: Final = 0.1
+"""Largest share of its admittance that a transformer may draw on its own."""
 
 RATIO_ERROR: Final = 1e-3
 """Largest relative difference between the ratios of two ways to a node."""
@@ -51,15 +54,25 @@ class LineCircuit:
         Charging susceptance of every branch, half of it at each end [S].
     rest_s : ndarray, shape (n_branch, 2, 3, 3)
         What else a branch draws at either end [S].
+    twins : tuple of int
+        Branches that float, between windings without ground: their series impedance is infinite for the sum
+        of the voltages, so that they stand as two lines, of which one takes away what the other has too much.
+    twin_ohm : ndarray, shape (n_twin, 3, 3)
+        Series impedance of the second lines [ohm].
     shunt_s : ndarray, shape (n_bus, 3, 3)
         Admittance to ground of the elements with one terminal [S].
+    drawn_s : ndarray, shape (n_bus, 3, 3)
+        The same, and the rest of the branches at their buses [S].
     """
 
     ratio: FloatArray
     series_ohm: ComplexArray
     charging_s: FloatArray
     rest_s: ComplexArray
+    twins: tuple[int, ...]
+    twin_ohm: ComplexArray
     shunt_s: ComplexArray
+    drawn_s: ComplexArray
 
 
 def check_lines(network: Network) -> None:
@@ -111,13 +124,64 @@ def line_circuit(network: Network, admittance: ComplexArray) -> LineCircuit:
     n = len(network.branches)
     series = np.tile((APART_OHM + 0j) * np.eye(3), (n + 1, 1, 1))
     charging, rest = np.zeros((n + 1, 3, 3)), np.zeros((n, 2, 3, 3), dtype=np.complex128)
+    twins = {}
     for k, branch in enumerate(network.branches):
         ends = [network.bus_index[end.bus] for end in branch.terminals]
         absent = np.array(_absent(network, ends, parents, k), dtype=np.int64) - 1
         series[k, absent, absent] = ABSENT_OHM
-        _substitute(network, branch, table[branch.name], ratio[ends], (series[k], charging[k], rest[k]))
+        parts = _parts(network, branch, table[branch.name], ratio[ends])
+        at = np.ix_(*2 * [np.array(branch.terminals[0].phases) - 1])
+        series[k][at], charging[k][at] = parts.series_ohm, parts.charging_s
+        if parts.twin_ohm is not None:
+            twins[k] = parts.twin_ohm
+        for end in range(2):
+            rest[k, end][at] = parts.rest_s[end]
     series[n] = np.linalg.inv(network.sources[0].admittance_s)
-    return LineCircuit(ratio, series, charging, rest, _shunts(network, table, ratio))
+    twin_ohm = np.array(list(twins.values()), dtype=np.complex128).reshape(-1, 3, 3)
+    shunt = _shunts(network, table, ratio)
+    drawn = shunt + _at_buses(network, rest)
+    return LineCircuit(ratio, series, charging, rest, tuple(twins), twin_ohm, shunt, drawn)
+
+
+def tapped(network: Network, taps: IntArray) -> ComplexArray:
+    """Blocks of the controlled elements at other taps, which divide the rows and columns of their windings.
+
+    Parameters
+    ----------
+    network : Network
+        Has the blocks at the start.
+    taps : ndarray of int, shape (n_tap,)
+        Position of every regulator.
+
+    Returns
+    -------
+    ndarray, shape (n_admittance,)
+        Blocks, one after the other, row by row [S].
+    """
+    factors = {element.name: [1.0] * len(element.terminals) for element in network.controlled}
+    for regulator, tap in zip(network.regulators, taps.tolist(), strict=True):
+        start, now = (1.0 + regulator.step_pu * position for position in (regulator.tap, tap))
+        factors[regulator.element][regulator.winding - 1] *= start / now
+    blocks = [np.zeros(0, dtype=np.complex128)]
+    for element in network.controlled:
+        turns = np.repeat(factors[element.name], [len(end.phases) for end in element.terminals])
+        blocks.append((turns[:, None] * element.admittance_s * turns).ravel())
+    return np.concatenate(blocks)
+
+
+def balanced(drawn: ComplexArray, whole: BoolArray) -> ComplexArray:
+    """Part of every bus's shunts that treats its three phases alike; none where a bus has fewer.
+
+    Parameters
+    ----------
+    drawn : ndarray, shape (n_bus, 3, 3)
+        Admittances to ground [S].
+    whole : ndarray of bool, shape (n_bus,)
+        Buses with three phases.
+    """
+    own = np.einsum("bii->b", drawn) / 3.0 * whole
+    mutual = (drawn.sum(axis=(1, 2)) - np.einsum("bii->b", drawn)) / 6.0 * whole
+    return np.asarray(mutual[:, None, None] + (own - mutual)[:, None, None] * np.eye(3))
 
 
 def _refused(network: Network, what: str, reason: str) -> InputError:
@@ -192,36 +256,41 @@ def _absent(network: Network, ends: list[int], parents: Mapping[int, int], branc
     return [phase for bus in new for phase in PHASES if phase not in network.buses[bus].phases]
 
 
-def _substitute(
-    network: Network,
-    branch: Element,
-    block: ComplexArray,
-    ratio: FloatArray,
-    into: tuple[ComplexArray, FloatArray, ComplexArray],
-) -> None:
-    """Write series impedance, charging and rest of a branch, given the ratios at its ends, shape (2, 3)."""
+@dataclass(frozen=True)
+class _Parts:
+    """Series impedances [ohm], charging and rest [S] of one branch; see `LineCircuit`."""
+
+    series_ohm: ComplexArray
+    charging_s: FloatArray
+    rest_s: ComplexArray
+    twin_ohm: ComplexArray | None
+
+
+def _parts(network: Network, branch: Element, block: ComplexArray, ratio: FloatArray) -> _Parts:
+    """Take a branch apart, given the ratios at both of its ends, shape (2, 3)."""
     at = np.array(branch.terminals[0].phases) - 1
-    n, pick = len(at), np.ix_(at, at)
+    n, wound = len(at), branch.kind == "transformer"
     turns = ratio[:, at].reshape(-1)
     block = turns[:, None] * block * turns
     series = -block[:n, n:]
     largest = np.abs(series).max()
-    ends = (block[:n, :n] - series, block[n:, n:] - series)
+    ends = np.stack([block[:n, :n], block[n:, n:]]) - series
     what = f"{branch.kind} {branch.name}"
-    if np.abs(series - series.T).max() > ALIKE * largest:
-        raise _refused(network, what, "joins its phases unlike")
-    if branch.kind == "transformer" and max(np.abs(end).max() for end in ends) > 0.1 * largest:
+    uneven = largest == 0.0 or np.abs(series - series.T).max() > ALIKE * largest
+    if wound and (uneven or np.abs(ends).max() > LARGEST_SHUNT * largest):
         raise _refused(network, what, "is not a plain ratio between equal windings")
-    loose = 1.0 / turns[:n]
-    if n == len(PHASES) and np.abs(series @ loose).max() < ALIKE * largest:
-        series = series + LOOSE * largest * np.outer(loose, loose)
-    elif np.linalg.cond(series) > 1.0 / ALIKE:
+    if uneven:
+        raise _refused(network, what, "joins its phases unlike")
+    charging = np.zeros((n, n)) if wound else ends.imag.sum(axis=0)
+    rest = ends - 0.5j * charging
+    floating = 1.0 / turns[:n]
+    if n == len(PHASES) and np.abs(series @ floating).max() < ALIKE * largest:
+        stiff = largest * np.outer(floating, floating)
+        first, second = np.linalg.inv(2.0 * series + stiff), np.linalg.inv(-series - stiff)
+        return _Parts(np.asarray(first), charging, rest, np.asarray(second))
+    if np.linalg.cond(series) > 1.0 / ALIKE:
         raise _refused(network, what, "leaves its phases to float")
-    into[0][pick] = np.linalg.inv(series)
-    half = 0.5 * (ends[0].imag + ends[1].imag) if branch.kind != "transformer" else np.zeros((n, n))
-    into[1][pick] = 2.0 * half
-    for k, end in enumerate(ends):
-        into[2][k][pick] = end - 1j * half
+    return _Parts(np.asarray(np.linalg.inv(series)), charging, rest, None)
 
 
 def _shunts(network: Network, table: Mapping[str, ComplexArray], ratio: FloatArray) -> ComplexArray:
@@ -232,4 +301,13 @@ def _shunts(network: Network, table: Mapping[str, ComplexArray], ratio: FloatArr
             bus = network.bus_index[element.terminals[0].bus]
             at = np.array(element.terminals[0].phases) - 1
             total[bus][np.ix_(at, at)] += np.outer(ratio[bus, at], ratio[bus, at]) * table[element.name]
+    return total
+
+
+def _at_buses(network: Network, rest: ComplexArray) -> ComplexArray:
+    """Sum what branches draw at their ends by bus, shape (n_bus, 3, 3) [S]."""
+    total = np.zeros((len(network.buses), 3, 3), dtype=np.complex128)
+    for branch, ends in zip(network.branches, rest, strict=True):
+        for terminal, block in zip(branch.terminals, ends, strict=True):
+            total[network.bus_index[terminal.bus]] += block
     return total
