@@ -176,9 +176,47 @@ def link_elements(network: Network, link: tuple[int, ...]) -> list[Element]:
     return [network.branches[k] for k in link]
 
 
-def sending(element: Element, bus: str) -> int:
-    """Position of the terminal of a branch that is at `bus`."""
-    return next(k for k, end in enumerate(element.terminals) if end.bus == bus)
+def conductor_links(feeder: BalancedFeeder, network: Network) -> tuple[IntArray, IntArray]:
+    """Find the link that every conductor belongs to, and which end of it.
+
+    Parameters
+    ----------
+    feeder : BalancedFeeder
+        The equivalent.
+    network : Network
+        What it was made from.
+
+    Returns
+    -------
+    link : ndarray of int, shape (n_conductor,)
+        Link of each of `Network.conductor_ids`.
+    end : ndarray of int, shape (n_conductor,)
+        0 at the sending, 1 at the receiving end.
+    """
+    of_branch = np.zeros(len(network.branches), dtype=np.int64)
+    for k, branches in enumerate(feeder.links):
+        of_branch[list(branches)] = k
+    link: IntArray = of_branch[network.conductor_branch]
+    bus = feeder.position[network.node_bus[network.conductor_node]]
+    return link, (bus == link + 1).astype(np.int64)
+
+
+def link_power(feeder: BalancedFeeder, network: Network, power: ComplexArray) -> ComplexArray:
+    """Power into every link at its sending end, all conductors together, shape (n_link,) [kVA].
+
+    Parameters
+    ----------
+    feeder : BalancedFeeder
+        The equivalent.
+    network : Network
+        What it was made from.
+    power : ndarray, shape (n_conductor,)
+        Power into every branch at every conductor [kVA].
+    """
+    link, end = conductor_links(feeder, network)
+    total = np.zeros(len(feeder.links), dtype=np.complex128)
+    np.add.at(total, link[end == 0], power[end == 0])
+    return total
 
 
 def _ports(
@@ -218,8 +256,13 @@ def _ratings(network: Network, tree: RadialTree, base_kva: float) -> FloatArray:
     ratings = []
     for k, link in enumerate(tree.links, 1):
         bus = network.buses[tree.order[tree.parent[k]]]
-        elements = [(item, sending(item, bus.name)) for item in link_elements(network, link)]
-        amps = sum(len(item.terminals[end].phases) * item.rating_a[end] for item, end in elements)
+        ends = [
+            (end, rating)
+            for item in link_elements(network, link)
+            for end, rating in zip(item.terminals, item.rating_a, strict=True)
+            if end.bus == bus.name
+        ]
+        amps = sum(len(end.phases) * rating for end, rating in ends)
         ratings.append(amps * bus.kv_base / base_kva)
     return np.array(ratings)
 
