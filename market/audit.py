@@ -204,15 +204,12 @@ def point_voltage(network: Network, voltage: ComplexArray) -> FloatArray:
     voltage : ndarray, shape (n_node,)
         Voltage of every node to ground [pu of `Network.base_v`].
     """
-    volts, index, points = (
-        np.append(voltage * network.base_v, 0.0),
-        network.node_index,
-        network.voltage_points,
-    )
-    first = [index[node_id(point.bus, point.phase)] for point in points]
+    index, points, grounded = network.node_index, network.voltage_points, np.append(voltage, 0.0)
+    first = np.array([index[node_id(point.bus, point.phase)] for point in points], dtype=np.int64)
     second = [index[node_id(point.bus, point.other)] if point.other else -1 for point in points]
     nominal = np.array([1e3 * point.kv_base for point in points])
-    return np.asarray(np.abs(volts[first] - volts[second]) / nominal)
+    across = np.abs(grounded[first] - grounded[second])
+    return np.asarray(across * (network.base_v[first] / nominal))
 
 
 def _currents(

@@ -139,19 +139,20 @@ def table_entries(table: CurrentTable, layout: Layout, anchor: Anchor) -> Entrie
     n, first = table.n_node, table.n_node + table.n_flow
     mine = table.row < first
     row, column = table.row[mine], table.column[mine]
-    value = np.conj(table.values(anchor.state.admittance)[mine])
+    value: ComplexArray = np.conj(table.values(anchor.state.admittance)[mine])
     at = np.append(anchor.scale, anchor.scale[layout.spanning.flow_node])
     of_voltage = column < n
     value = value * at[row]
-    conjugate = np.where(of_voltage, value * np.conj(at[column]) * VOLTAGE_UNIT / VA_PER_UNIT, 0.0)
-    linear = np.where(of_voltage, 0.0, value / at[column])
+    linear: ComplexArray = np.zeros(len(value), dtype=np.complex128)
+    conjugate: ComplexArray = np.zeros(len(value), dtype=np.complex128)
+    conjugate[of_voltage] = (value * np.conj(at[column]))[of_voltage] * VOLTAGE_UNIT / VA_PER_UNIT
+    linear[~of_voltage] = (value / at[column])[~of_voltage]
     size = np.zeros(first)
     np.maximum.at(size, row, np.maximum(np.abs(linear), np.abs(conjugate)))
     size[:n] = 1.0
-    return Entries(
-        np.asarray(linear / size[row], dtype=np.complex128),
-        np.asarray(conjugate / size[row], dtype=np.complex128),
-    )
+    linear /= size[row]
+    conjugate /= size[row]
+    return Entries(linear, conjugate)
 
 
 def leg_entries(legs: Legs, anchor: Anchor) -> Entries:
@@ -161,10 +162,11 @@ def leg_entries(legs: Legs, anchor: Anchor) -> Entries:
     first, second = scale[legs.node], -scale[legs.other]
     pairs = ((first, first), (first, second), (second, first), (second, second))
     unit = VOLTAGE_UNIT / VA_PER_UNIT
-    return Entries(
-        np.concatenate([r * slopes.linear * c for r, c in pairs]) * unit,
-        np.concatenate([r * slopes.conjugate * np.conj(c) for r, c in pairs]) * unit,
-    )
+    linear: ComplexArray = np.concatenate([r * slopes.linear * c for r, c in pairs])
+    conjugate: ComplexArray = np.concatenate([r * slopes.conjugate * np.conj(c) for r, c in pairs])
+    linear *= unit
+    conjugate *= unit
+    return Entries(linear, conjugate)
 
 
 def leg_rows(legs: Legs, anchor: Anchor, power: ComplexArray, which: np.ndarray) -> ComplexArray:

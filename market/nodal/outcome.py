@@ -60,7 +60,7 @@ def read_clearing(
     problem, network, layout = solver.problem, model.network, model.layout
     x = np.concatenate([solver.state(solution.resources), solution.resources])
     change = _change(model, anchor, x)
-    volts = anchor.volts + change.voltage
+    volts = _volts(model, anchor, x)
     nodes = network.head_node
     more = change.flow[layout.spanning.n_flow - len(nodes) :]
     head = anchor.state.head + _power_change(
@@ -90,6 +90,14 @@ def _change(model: NodalModel, anchor: Anchor, x: FloatArray) -> Change:
         flow=np.conj((flow_real + 1j * flow_imag) * VA_PER_UNIT / at),
         dispatch=POWER_UNIT * (p * (1 + 1j * anchor.ratio) + 1j * q),
     )
+
+
+def _volts(model: NodalModel, anchor: Anchor, x: FloatArray) -> ComplexArray:
+    """Voltages [V]: magnitudes and angles each move by what the problem says, as its limits see them."""
+    magnitude, angle = x[model.layout.voltage] * VOLTAGE_UNIT
+    moved = np.where(anchor.live, (1 + magnitude) * np.exp(1j * angle), 0.0) * anchor.scale
+    still = anchor.volts + (magnitude + 1j * angle) * anchor.scale
+    return np.asarray(np.where(anchor.live, moved, still), dtype=np.complex128)
 
 
 def _power_change(

@@ -26,6 +26,9 @@ from market.nodal.spanning import Bundle, Spanning, element_nodes
 NO_COUPLING = 1e-9
 """Share of the strongest coupling through a bundle below which a mode does not pass it."""
 
+WELL_COUPLED = 1e3
+"""Condition of a coupling up to which the rows of its flows are solved for the voltages behind it."""
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -150,12 +153,14 @@ class CurrentTable:
                 mine = np.zeros((len(at), n), dtype=np.complex128)
                 mine[:, at] = self._blocks[k]
                 parts.append(mine)
-        rows = np.concatenate([block[up:], np.zeros((up, n)), *parts])
+        rows: ComplexArray = np.concatenate([block[up:], np.zeros((up, n)), *parts])
         base = self._network.base_v[piece.nodes]
-        through = rows[:, up:] @ _pseudo_inverse(block[:up, up:], base[:up], base[up:])
+        inverse = _pseudo_inverse(block[:up, up:], base[:up], base[up:])
+        through = np.asarray(rows[:, up:] @ inverse, dtype=np.complex128)
         rows -= np.asarray(through @ block[:up], dtype=np.complex128)
         flows = slice(n - up, n)
-        rows[flows], through[flows] = -block[:up], np.eye(up)
+        mixed = _mixture(block[:up, up:], inverse)
+        rows[flows], through[flows] = -mixed @ block[:up], mixed
         return np.concatenate([np.ones(up), np.hstack([rows, through]).ravel()])
 
 
@@ -164,8 +169,20 @@ def _pseudo_inverse(coupling: ComplexArray, row_base: FloatArray, column_base: F
     if not coupling.size:
         return np.zeros(coupling.shape[::-1], dtype=np.complex128)
     scaled = coupling * row_base[:, None] * column_base
-    inverse: ComplexArray = np.linalg.pinv(scaled, rcond=NO_COUPLING) * column_base[:, None] * row_base
-    return inverse
+    inverse = np.linalg.pinv(scaled, rcond=NO_COUPLING) * column_base[:, None] * row_base
+    return np.asarray(inverse, dtype=np.complex128)
+
+
+def _mixture(coupling: ComplexArray, inverse: ComplexArray) -> ComplexArray:
+    """Mixture of a bundle's flow rows that leaves each child voltage a row of its own, where there is one.
+
+    Solved for the voltages behind a line, ``V_c = A V_p + B I_p``, first-order methods need a third less
+    rounds.
+    """
+    size = len(coupling)
+    if coupling.shape == (size, size) and np.linalg.cond(coupling @ coupling.conj().T) < WELL_COUPLED**2:
+        return inverse
+    return np.eye(size, dtype=np.complex128)
 
 
 def _first_conductors(network: Network) -> dict[int, int]:

@@ -121,7 +121,7 @@ def capacitor(name: str, bus: str, phase: int, kvar: float) -> str:
     return f"new capacitor.{name} bus1={bus}.{phase} phases=1 kv={KV} kvar={kvar}"
 
 
-def mixed(ohm: float = 0.25, nanofarad: float = 0.0) -> Sample:
+def mixed(ohm: float = 0.25, nanofarad: float = 0.0, extra: Sequence[str] = ()) -> Sample:
     """Nine buses with one of everything: taps of each phase, a switch, laterals of two and one phases.
 
     Loads: wye and delta of constant power, current and impedance. Resources: generators on three, two and one
@@ -149,6 +149,7 @@ def mixed(ohm: float = 0.25, nanofarad: float = 0.0) -> Sample:
         load("z_tip", "tip", (2,), 2, 50.0, 25.0),
         capacitor("cap_c", "c", 2, 60.0),
         capacitor("cap_end", "end", 3, 30.0),
+        *extra,
     )
     resources = (
         Resource("gen3", "generator", "d", wye(ABC), 150.0, 180.0),
@@ -332,26 +333,39 @@ def only(network: Network, *names: str) -> Network:
 
 
 def central_optimum(problem: AtomicProblem) -> tuple[float, FloatArray]:
-    """The optimum by a solver that knows nothing of this project."""
-    x = cp.Variable(len(problem.linear))
-    value = problem.rows @ x
-    cost = cp.sum(cp.multiply(problem.quadratic / 2, cp.square(x))) + problem.linear @ x + problem.offset
-    for weight, low, high, at in (
-        (problem.penalty, problem.soft_lower, problem.soft_upper, x),
-        (problem.row_penalty, problem.row_lower, problem.row_upper, value),
+    """The optimum by a solver that knows nothing of this project, over the variables that are free.
+
+    The network's variables are eliminated first: given to an interior point as rows they ruin its accuracy.
+    """
+    n, size = problem.n_state, len(problem.linear)
+    inner = problem.rows[:n, :n].toarray()
+    constant, slope = np.zeros(size), np.zeros((size, size - n))
+    constant[:n] = np.linalg.solve(inner, problem.row_lower[:n])
+    slope[:n] = -np.linalg.solve(inner, problem.rows[:n, n:].toarray())
+    slope[n:] = np.eye(size - n)
+    free = cp.Variable(size - n)
+    cost = problem.linear @ (slope @ free + constant) + problem.offset
+    cost += cp.sum(cp.multiply(problem.quadratic[n:] / 2, cp.square(free)))
+    rest = problem.rows[n:] @ slope, problem.rows[n:] @ constant
+    for weight, low, high, (by, at) in (
+        (problem.penalty, problem.soft_lower, problem.soft_upper, (slope, constant)),
+        (problem.row_penalty[n:], problem.row_lower[n:], problem.row_upper[n:], rest),
     ):
-        for k in np.flatnonzero(np.isfinite(weight) & (weight > 0)):
-            cost += weight[k] * (cp.pos(low[k] - at[k]) if np.isfinite(low[k]) else 0.0)
-            cost += weight[k] * (cp.pos(at[k] - high[k]) if np.isfinite(high[k]) else 0.0)
-    low, high = np.flatnonzero(np.isfinite(problem.lower)), np.flatnonzero(np.isfinite(problem.upper))
-    hard = np.flatnonzero(np.isinf(problem.row_penalty))
-    constraints = [x[low] >= problem.lower[low], x[high] <= problem.upper[high]]
+        soft = np.isfinite(weight) & (weight > 0)
+        for k in np.flatnonzero(soft & np.isfinite(low)):
+            cost += weight[k] * cp.pos(low[k] - at[k] - by[k] @ free)
+        for k in np.flatnonzero(soft & np.isfinite(high)):
+            cost += weight[k] * cp.pos(at[k] + by[k] @ free - high[k])
+    low, high = np.flatnonzero(np.isfinite(problem.lower[n:])), np.flatnonzero(np.isfinite(problem.upper[n:]))
+    hard = np.flatnonzero(np.isinf(problem.row_penalty[n:]))
+    constraints = [free[low] >= problem.lower[n:][low], free[high] <= problem.upper[n:][high]]
     if len(hard):
-        constraints.append(value[hard] == problem.row_lower[hard])
+        constraints.append(rest[0][hard] @ free + rest[1][hard] == problem.row_lower[n:][hard])
     constraints += [
-        cp.norm(x[pair]) <= radius for pair, radius in zip(problem.discs, problem.disc_radius, strict=True)
+        cp.norm(free[pair - n]) <= radius
+        for pair, radius in zip(problem.discs, problem.disc_radius, strict=True)
     ]
     central = cp.Problem(cp.Minimize(cost), constraints)
     central.solve(solver="CLARABEL")
     assert central.status == "optimal"
-    return float(central.value), np.asarray(x.value)
+    return float(central.value), slope @ np.asarray(free.value) + constant
