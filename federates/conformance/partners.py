@@ -203,8 +203,7 @@ def watcher_name(tested: str) -> str:
 
 def _offered(study: Study) -> list[str]:
     """Owners whose offers the market under test reads."""
-    file = study.config_file("market")
-    return [key.split("/")[0] for key in study.config("market").offers] if file.is_file() else []
+    return [key.split("/")[0] for key in study.config("market").offers]
 
 
 def _reads(name: str, tested: str) -> tuple[str, ...]:

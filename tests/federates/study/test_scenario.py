@@ -48,7 +48,8 @@ def test_a_market_model_that_is_not_there_is_refused(name: str) -> None:
 
 def test_a_model_of_ones_own_needs_no_entry() -> None:
     assert find_model("market.baselines.uniform:UniformMarket", where="here") is UniformMarket
-    assert MarketSection(model="market.baselines.uniform:UniformMarket").settings == MarketSettings()
+    settings = MarketSection(model="market.baselines.uniform:UniformMarket").settings
+    assert settings == MarketSettings(model="market.baselines.uniform:UniformMarket")
 
 
 @given(st.text(max_size=300))
