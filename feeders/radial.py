@@ -148,7 +148,7 @@ class RadialTree:
     Attributes
     ----------
     order : ndarray of int, shape (n_bus,)
-        Buses in `Network.buses`, every parent before its children.
+        Buses in `Network.buses`, every parent before its children; laterals stay together.
     parent : ndarray of int, shape (n_bus,)
         Position in `order` of the parent of each bus of `order`; -1 for the source.
     links : tuple of tuple of int, length n_bus - 1
@@ -185,14 +185,28 @@ def radial_tree(network: Network) -> RadialTree:
     for bus in tree.roots[1:]:
         what = f"the source does not reach bus {network.buses[bus].name}"
         raise InputError(what, where=network.name, expected="one island")
-    position = np.empty_like(tree.order)
-    position[tree.order] = np.arange(len(position))
-    parent = tree.parent[tree.order]
+    order = _depth_first(tree)
+    position = np.empty_like(order)
+    position[order] = np.arange(len(order))
+    parent = tree.parent[order]
     return RadialTree(
-        order=tree.order,
+        order=order,
         parent=np.where(parent < 0, -1, position[parent]),
-        links=tuple(tuple(links[frozenset((bus, int(tree.parent[bus])))]) for bus in tree.order[1:].tolist()),
+        links=tuple(tuple(links[frozenset((bus, int(tree.parent[bus])))]) for bus in order[1:].tolist()),
     )
+
+
+def _depth_first(tree: BusTree) -> IntArray:
+    """Buses of a tree with one root, each lateral to its end before the next."""
+    children: dict[int, list[int]] = {}
+    for bus in tree.order[1:].tolist():
+        children.setdefault(int(tree.parent[bus]), []).append(bus)
+    order, stack = [], [int(tree.order[0])]
+    while stack:
+        here = stack.pop()
+        order.append(here)
+        stack.extend(reversed(children.get(here, [])))
+    return np.array(order, dtype=np.int64)
 
 
 def _not_radial(network: Network, branch: Element, what: str) -> InputError:
