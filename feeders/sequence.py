@@ -164,9 +164,13 @@ def _reduce(y11: complex, y12: complex, y21: complex, y22: complex) -> TwoPort:
     series = complex(np.sqrt(y12 * y21)) / ratio
     if (series * np.conj(y22)).real < 0.0:
         series = -series
-    shunts = [y11 - ratio**2 * series, y22 - series]
-    start, end = (complex(y) if abs(y) > NO_SHUNT * abs(y22) else 0j for y in shunts)
-    return TwoPort(ratio, 1.0 / series, start, end)
+    return _port(ratio, 1.0 / series, y11 - ratio**2 * series, y22 - series)
+
+
+def _port(ratio: float, impedance: complex, shunt_from: complex, shunt_to: complex) -> TwoPort:
+    """State a two-port without shunts that are mere rounding."""
+    start, end = (complex(y) if abs(y * impedance) > NO_SHUNT else 0j for y in (shunt_from, shunt_to))
+    return TwoPort(ratio, complex(impedance), start, end)
 
 
 def _one_by_one(blocks: _Blocks, spread: float) -> TwoPort:
@@ -191,9 +195,9 @@ def _line(blocks: _Blocks, spread: float) -> TwoPort:
     impedance, n = np.linalg.inv(-across), len(blocks.upper)
     mutual = (impedance.sum() - np.trace(impedance)) / (n * (n - 1))
     turn = phasors(blocks.upper)
-    return TwoPort(
+    return _port(
         ratio=1.0,
-        impedance=spread * complex(np.trace(impedance) / n - mutual),
+        impedance=spread * (np.trace(impedance) / n - mutual),
         shunt_from=complex(np.conj(turn) @ (own_from + across) @ turn) / len(PHASES),
         shunt_to=complex(np.conj(turn) @ (own_to + back) @ turn) / len(PHASES),
     )

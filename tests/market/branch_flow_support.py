@@ -106,6 +106,13 @@ def balanced_at(network: Network, tree: ReducedTree, state: AcState) -> Equivale
     return at_state(equivalent(network, tree, state.admittance), network, state)
 
 
+def with_taps(circuit: Sample, tree: ReducedTree, taps: Sequence[int]) -> Equivalent:
+    """The equivalent of a circuit at other taps, its head at nominal voltage."""
+    feeder = circuit.feeder()
+    feeder.set_taps(np.array(taps, dtype=np.int64))
+    return equivalent(circuit.network, tree, solve(feeder).admittance)
+
+
 def is_radial(network: Network) -> bool:
     """Whether a circuit has a balanced equivalent, as far as its shape goes."""
     try:
