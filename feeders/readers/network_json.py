@@ -1,7 +1,8 @@
-"""A `Network` as JSON text and back, exactly."""
+"""A `Network` as JSON text and back, exactly; an infinite rating is null, since JSON has no such number."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, is_dataclass
 from typing import Any, Final, get_args, get_type_hints
 
@@ -12,6 +13,9 @@ from feeders.network import Network
 from feeders.validate import check_network
 
 ADAPTER: Final = TypeAdapter(Network)
+
+RATINGS: Final = re.compile(r'"rating_a"\s*:\s*\[[^\[\]{}"]*\]')
+"""The list of an element's ratings; within a string its quotes would be escaped."""
 
 
 class _Envelope(BaseModel):
@@ -49,11 +53,16 @@ def network_from_json(text: str, *, where: str = "network") -> Network:
         sound.
     """
     try:
-        network = _Envelope.model_validate_json(f'{{"network":{text}}}').network
+        network = _Envelope.model_validate_json(f'{{"network":{_with_infinity(text)}}}').network
     except ValidationError as error:
         raise _readable(error, where) from None
     check_network(network)
     return network
+
+
+def _with_infinity(text: str) -> str:
+    """Write ratings that are null as pydantic reads infinity."""
+    return RATINGS.sub(lambda found: found[0].replace("null", "Infinity"), text)
 
 
 def _readable(error: ValidationError, where: str) -> InputError:
