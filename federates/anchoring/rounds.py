@@ -178,7 +178,7 @@ def anchor(
             state = found if found is not None else state
         rounds.append(tried)
         if rules.controls == "together" and _wanders(rounds, decision):
-            decision = _resume_cheapest(rounds, cost)
+            decision = _resume_cheapest(rounds, cost) or decision
         if decision.action != "clear":
             return Outcome(tuple(rounds), trials, decision)
 
@@ -210,12 +210,17 @@ def _wanders(rounds: Sequence[Round], decision: Decision) -> bool:
     return seen[-1] in seen[:-1] or decision.action == "hold"
 
 
-def _resume_cheapest(rounds: Sequence[Round], cost: Callable[[Clearing, AcState], float]) -> Decision:
-    """Make the trial final whose AC state costs least, and name the controls that would not rest."""
-    tried = _tried(rounds)
-    costs = [cost(r.clearing, r.state) for r in tried if r.clearing is not None and r.state is not None]
-    best = min(range(len(costs)), key=costs.__getitem__)
-    names = ", ".join(dict.fromkeys(name for item in tried for name in item.moved))
+def _resume_cheapest(rounds: Sequence[Round], cost: Callable[[Clearing, AcState], float]) -> Decision | None:
+    """Make the solved trial final whose AC state costs least, and name the controls that would not rest."""
+    costs = {
+        k: cost(item.clearing, item.state)
+        for k, item in enumerate(_tried(rounds))
+        if item.clearing is not None and item.clearing.status == "solved" and item.state is not None
+    }
+    if not costs:
+        return None
+    best = min(costs, key=costs.__getitem__)
+    names = ", ".join(dict.fromkeys(name for item in rounds for name in item.moved))
     reason = f"the market and {names} move each other; trial {best + 1} costs least ({costs[best]:.2f} $/h)"
     return Decision("resume", reason=reason, trial=best)
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from told import DISPATCH, PRICE, final_text
 from toys import ToyEngine
@@ -12,6 +14,7 @@ from federates.feeder import Feeder
 from federates.runtime.clock import market_slot
 from federates.study.study import Study
 from feeders.errors import FederationError, FeederError
+from feeders.network import IntArray
 from feeders.state import AcState
 
 
@@ -68,6 +71,42 @@ def test_controls_act_in_trials_that_say_so(study: Study, scripted: Any) -> None
     }
     play_feeder(study, scripted, script, engine)
     assert engine.controls == [True, True, True]
+
+
+class Stepping(Watching):
+    """One tap that controls move up by one in every solution; remembers where each began."""
+
+    def __init__(self, study: Study) -> None:
+        super().__init__(study)
+        self.tap, self.began = 0, list[int]()
+
+    @property
+    def taps(self) -> IntArray:
+        return np.array([self.tap])
+
+    def set_taps(self, taps: IntArray) -> None:
+        (self.tap,) = taps.tolist()
+
+    def solve(self, demand: Any, injection: Any, *, controls: bool) -> AcState:
+        self.began.append(self.tap)
+        self.tap += controls
+        return super().solve(demand, injection, controls=controls)
+
+
+@pytest.mark.parametrize(("resume", "began"), [(0, 1), (1, 2), (-1, 3)])
+def test_a_resumed_trial_starts_from_the_taps_that_it_had(
+    study: Study, scripted: Any, resume: int, began: int
+) -> None:
+    engine = Stepping(study)
+    final = json.dumps({**json.loads(final_text(2)), "resume": resume})
+    script = {
+        2.0: {**DISPATCH, "market/clearing": trial_text(0, 0, controls=True)},
+        4.0: {**DISPATCH, "market/clearing": trial_text(0, 1, controls=True)},
+        6.0: {**DISPATCH, "market/clearing": final},
+    }
+    link = play_feeder(study, scripted, script, engine)
+    assert engine.began == [0, 1, 2, began]
+    assert link.outputs["feeder/regulator_tap"].tolist() == [began + 1]
 
 
 def test_a_trial_that_does_not_converge_is_told_and_survived(study: Study, scripted: Any) -> None:

@@ -193,3 +193,22 @@ def test_controls_that_never_rest_end_at_the_cheapest_trial_too() -> None:
     heads = iter(range(4))
     outcome = settle(TOGETHER, state(), lambda _: clearing(head=100.0 - next(heads)), physics)
     assert (outcome.trials, outcome.decision.action, outcome.decision.trial) == (4, "resume", 3)
+
+
+def test_a_negotiation_that_missed_its_tolerance_is_not_resumed() -> None:
+    physics = Physics([state(head=80.0, tap=1), state(head=90.0, tap=2), state(head=100.0, tap=1)])
+    answers = iter([clearing(head=80.0, status="not_converged"), clearing(head=90.0), clearing(head=100.0)])
+    outcome = settle(replace(TOGETHER, rounds_max=8), state(tap=2), lambda _: next(answers), physics)
+    assert (outcome.decision.action, outcome.decision.trial) == ("resume", 1)
+
+
+def test_without_any_solved_trial_the_policy_decides() -> None:
+    physics = Physics([state(tap=k + 1) for k in range(4)])
+    outcome = settle(TOGETHER, state(), constant(clearing(status="not_converged")), physics)
+    assert (outcome.decision.action, outcome.accepted) == ("hold", None)
+
+
+def test_together_a_trial_without_a_solution_is_not_resumed() -> None:
+    physics = Physics([state(tap=1), None])
+    outcome = settle(TOGETHER, state(), constant(clearing()), physics)
+    assert (outcome.trials, outcome.decision.action) == (2, "hold")

@@ -22,15 +22,15 @@ from federates.contract.messages import (
     trial_text,
 )
 from feeders.errors import FederationError
-from feeders.network import Resource
+from feeders.network import Resource, wye
 from market.offers import Offer
 
 NETWORK = replace(
     toy_network(),
     resources=(
-        Resource("dg", "generator", "b", (1, 2, 3), 300.0, 300.0, owner="assets"),
-        Resource("flex", "flexible_load", "b", (1,), 40.0, 42.0, load="load_a", owner="assets"),
-        Resource("cell", "storage", "b", (1,), 50.0, 60.0, owner="battery"),
+        Resource("dg", "generator", "b", wye((1, 2, 3)), 300.0, 300.0, owner="assets"),
+        Resource("flex", "flexible_load", "b", wye((1,)), 40.0, 42.0, load="load_a", owner="assets"),
+        Resource("cell", "storage", "b", wye((1,)), 50.0, 60.0, owner="battery"),
     ),
 )
 DEMAND = {"load_a": 100.0, "load_b": 100.0, "load_c": 100.0}
