@@ -41,6 +41,8 @@ FORK = (("src", "a"), ("a", "b"), ("b", "c"), ("a", "d"), ("d", "e"))
 FORK_PARENT = (-1, 0, 1, 2, 1, 4)
 FORK_IMPEDANCE = np.append(0.0, np.full(5, 0.7 * OHM * (1 + 1.7j) / OHM_BASE))
 """Self less mutual impedance of `line`, for the line into each bus [pu]."""
+STIFF = "edit vsource.source x1=1e-5 x0=1e-5"
+"""A source whose voltage does not feel what a market changes."""
 RESOURCES = (
     Resource("gen", "generator", "c", wye(ABC), 300.0, 360.0),
     Resource("pv", "generator", "e", wye(ABC), 150.0, 150.0),
@@ -60,7 +62,7 @@ def fork(
     names = ["src", *(end for _, end in FORK)]
     loads = [load(f"{name}_{p}", name, (p,), model, 60.0, 25.0) for name in names[1:] for p in ABC]
     lines = [line(a, b, ohm=ohm, rating_a=rating_a) for a, b in FORK]
-    return sample("fork", [*lines, *loads, *extra], resources)
+    return sample("fork", [STIFF, *lines, *loads, *extra], resources)
 
 
 def offers(less: float = 0.0) -> tuple[Offer, ...]:
