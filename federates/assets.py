@@ -37,7 +37,8 @@ class Assets(OfferingFederate):
     def offer(self, now: Interval) -> list[Offer]:
         """Offer every resource for the demand of the interval."""
         network = self.study.network
-        return make_offers(self._terms, network, nominal_demand(network, now.demand_ratio, self._load_scale))
+        demand = nominal_demand(network, now.number, now.demand_ratio, self._load_scale)
+        return make_offers(self._terms, network, demand)
 
 
 def make_offers(

@@ -15,7 +15,7 @@ from federates.runtime.link import Link, Value
 from federates.study.study import Study
 from feeders.engine import AcEngine
 from feeders.errors import FederationError, FeederError, InputError
-from feeders.network import ComplexArray
+from feeders.network import ComplexArray, IntArray, Network
 from feeders.readers.network_json import network_to_json
 
 NAME = "feeder"
@@ -57,8 +57,10 @@ class Feeder:
         at = self._clock.at
         link.wait_until(at(interval, FORECAST_SLOT))
         ratio = link.number("wholesale/demand_ratio", since=at(interval, PRICE_SLOT))
-        demand = nominal_demand(self._network, ratio, self._load_scale)
-        self._answer(link, interval, 0, "forecast", apply_dispatch(self._network, demand, last, held=True))
+        demand = nominal_demand(self._network, interval, ratio, self._load_scale)
+        points = apply_dispatch(self._network, demand, last, held=True)
+        self._answer(link, interval, 0, "forecast", points, controls=True)
+        stood: list[IntArray] = []
         for trials in range(self._clock.rounds_max + 1):
             link.wait_until(at(interval, answer_slot(trials)))
             since = at(interval, market_slot(trials))
@@ -70,17 +72,23 @@ class Feeder:
                 )
             dispatch = read_dispatch(link, since=since)
             points = apply_dispatch(self._network, demand, dispatch, held=False)
-            self._answer(link, interval, trials, "final" if award.final else "trial", points)
+            stood.append(self._engine.taps)
+            if award.resume >= 0:
+                self._engine.set_taps(stood[award.resume])
+            stage: Stage = "final" if award.final else "trial"
+            self._answer(link, interval, trials, stage, points, controls=award.controls)
             if award.final:
                 return dispatch
         raise FederationError(
             f"market/clearing, published by 'market', was never final in interval {interval}"
         )
 
-    def _answer(self, link: Link, interval: int, trials: int, stage: Stage, points: SetPoints) -> None:
+    def _answer(
+        self, link: Link, interval: int, trials: int, stage: Stage, points: SetPoints, *, controls: bool
+    ) -> None:
         """Solve and publish; only a trial may fail to converge."""
         before = self._engine.taps
-        state = self._engine.solve(points.demand, points.injection, controls=stage != "trial")
+        state = self._engine.solve(points.demand, points.injection, controls=controls)
         if state.converged:
             for key, value in state_values(state).items():
                 link.publish(key, value)
@@ -96,8 +104,17 @@ class Feeder:
         link.publish("feeder/status", status.text())
 
 
-def open_engine(study: Study) -> AcEngine:
+def open_engine(study: Study, network: Network | None = None, *, held: bool = False) -> AcEngine:
     """Open the study's feeder in the program that it names; either takes half a second to load.
+
+    Parameters
+    ----------
+    study : Study
+        Names the circuit and how it is solved.
+    network : Network, optional
+        Other resources on the same circuit.
+    held : bool, optional
+        Whether controls stand still whatever the scenario says.
 
     Raises
     ------
@@ -106,18 +123,19 @@ def open_engine(study: Study) -> AcEngine:
     """
     settings = study.scenario.feeder
     if settings.engine == "power_grid_model":
-        return _open_power_grid(study)
+        return _open_power_grid(study, network or study.network)
     from feeders.opendss.feeder import OpenDssFeeder
 
     return OpenDssFeeder(
-        study.network,
-        regulators=settings.regulators,
+        study.case,
+        network or study.network,
+        regulators="held" if held else settings.regulators,
         control_mode=settings.control_mode,
         tolerance=settings.tolerance,
     )
 
 
-def _open_power_grid(study: Study) -> AcEngine:
+def _open_power_grid(study: Study, network: Network) -> AcEngine:
     settings = study.scenario.feeder
     if settings.regulators == "automatic":
         raise InputError(
@@ -133,7 +151,7 @@ def _open_power_grid(study: Study) -> AcEngine:
             where=f"{study.scenario_file} feeder.engine",
             expected='pip install "dlmp-cosim[power-grid-model]"',
         ) from None
-    return PowerGridFeeder(study.network, regulators=settings.regulators, tolerance=settings.tolerance)
+    return PowerGridFeeder(network, regulators=settings.regulators, tolerance=settings.tolerance)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from functools import partial
 
 from federates.anchoring.demand import nominal_demand
 from federates.anchoring.hold import hold
-from federates.anchoring.rounds import RoundRules, negotiate
+from federates.anchoring.realised import realised_cost
+from federates.anchoring.rounds import RoundRules, anchor
 from federates.anchoring.soundness import check_clearing
 from federates.contract.exchange import clearing_values, dispatch_values, read_state
 from federates.contract.messages import Case, Stage, clearing_text, read_offers, read_status, trial_text
@@ -47,6 +48,7 @@ class MarketFederate:
             head_kw=section.settle_head_kw,
             anchored=section.anchored,
             policy=section.on_failure,
+            controls=section.controls,
         )
 
     def initial(self) -> Mapping[str, Value]:
@@ -61,13 +63,16 @@ class MarketFederate:
         last: Clearing | None = None
         for interval in range(self._clock.intervals):
             case = self._read_case(link, interval, network)
-            outcome = negotiate(
+            outcome = anchor(
                 self._rules,
                 case.forecast,
                 partial(self._clear, market, network, case),
                 partial(self._try, link, interval),
+                partial(realised_cost, network, self._settings, case.book.accepted, case.price),
+                (*network.tap_ids, *network.capacitor_ids),
             )
-            last = outcome.accepted or hold(network, last, case.forecast, case.book.accepted, case.price)
+            accepted = outcome.accepted.clearing if outcome.accepted else None
+            last = accepted or hold(network, last, case.forecast, case.book.accepted, case.price)
             _publish(link, clearing_values(last), clearing_text(case, outcome, last))
 
     def close(self) -> None:
@@ -85,7 +90,7 @@ class MarketFederate:
             loss=link.number("wholesale/lmp_loss", since=start),
         )
         ratio = link.number("wholesale/demand_ratio", since=start)
-        demand = nominal_demand(network, ratio, self._load_scale)
+        demand = nominal_demand(network, interval, ratio, self._load_scale)
         forecast = self._read_answer(link, interval, 0, "forecast")
         if forecast is None:
             raise FederationError(
@@ -114,7 +119,8 @@ class MarketFederate:
 
     def _try(self, link: Link, interval: int, trials: int, clearing: Clearing) -> AcState | None:
         """Publish a trial and wait for the AC answer; None when the power flow did not converge."""
-        _publish(link, dispatch_values(clearing), trial_text(interval, trials))
+        announcement = trial_text(interval, trials, controls=self._rules.controls == "together")
+        _publish(link, dispatch_values(clearing), announcement)
         link.wait_until(self._clock.at(interval, market_slot(trials + 1)))
         return self._read_answer(link, interval, trials, "trial")
 

@@ -57,8 +57,7 @@ class TypedPort:
 
 
 def _volts(value: Value, network: Network) -> dict[str, Any]:
-    base = {bus.name: 1e3 * bus.kv_base for bus in network.buses}
-    volts = np.asarray(value) * np.array([base[node.rsplit(".", 1)[0]] for node in network.node_ids])
+    volts = np.asarray(value) * network.base_v
     return {"values": volts.tolist(), "ids": list(network.node_ids), "units": "V"}
 
 

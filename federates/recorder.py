@@ -128,7 +128,7 @@ def prediction(values: Mapping[str, Value], record: Mapping[str, Any]) -> Predic
     """Return what the market said the feeder would do, from its own topics."""
     return Prediction(
         voltage_magnitude=np.asarray(values["market/predicted_voltage_magnitude"]),
-        power_from=np.asarray(values["market/predicted_branch_power_real"]),
+        power=np.asarray(values["market/predicted_branch_power_real"]),
         head_kw=float(np.sum(values["market/predicted_head_power_real"])),
         losses_kw=float(np.asarray(values["market/predicted_losses_real"])),
         priced=frozenset((limit["kind"], limit["where"]) for limit in record.get("limits", ())),

@@ -1,71 +1,90 @@
-"""A balanced equivalent of an unbalanced feeder, for market models that see one phase.
+"""A balanced equivalent of an unbalanced radial circuit, for market models that see one phase.
 
-Power is spread evenly over three equal phases. A line keeps its positive-sequence impedance, the
-mean self impedance less the mean mutual one. Spreading a lateral of n phases over three would understate its
-voltage drop and losses, so its impedance is multiplied by 3 / n. What is lost is the imbalance: on buses with
-three phases the result is the mean of the phases, not the worst of them.
+Power is spread evenly over three equal phases, and every link between two buses is what the positive sequence
+sees of it (`feeders.sequence`). What is lost is the imbalance: on buses with three phases the result is the
+mean of the phases, not the worst of them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from feeders.network import TAP_STEP, Branch, ComplexArray, FloatArray, IntArray, Network, node_id
+from feeders.admittance import blocks
+from feeders.network import ComplexArray, Element, FloatArray, IntArray, Network
+from feeders.radial import RadialTree, radial_tree
+from feeders.sequence import TwoPort, phasors, two_port
+from feeders.terminals import load_terminals
+
+NEAR_ZERO: Final = 1e-4
+"""Series impedance below which a transformer is a mere ratio [pu of 1 MVA]."""
 
 
 @dataclass(frozen=True)
 class BalancedFeeder:
-    """A radial feeder in per unit, root first: branch k feeds bus k + 1.
+    """A radial circuit in per unit, source first: link k feeds bus k + 1.
 
-    With P + jQ three-phase power entering a branch in units of `base_kva`, and v the squared voltage [pu],
+    With P + jQ three-phase power entering a link in units of `base_kva`, and v the squared voltage [pu],
     ``v_to = ratio**2 * v_from - 2 (r P + x Q)`` to first order.
 
     Attributes
     ----------
     buses : tuple of str
         Names.
+    position : ndarray of int, shape (n_bus,)
+        Where each bus of the `Network` is in `buses`.
     parent : ndarray of int, shape (n_bus,)
         Parent of each bus; -1 for the source.
-    resistance, reactance : ndarray, shape (n_branch,)
+    links : tuple of tuple of int, length n_bus - 1
+        Branches of the `Network` that each link stands for.
+    resistance, reactance : ndarray, shape (n_link,)
         Series impedance [pu].
-    ratio : ndarray, shape (n_branch,)
-        Voltage ratio: the mean over a regulator's phases at the positions asked for; 1 elsewhere.
-    near_zero : ndarray of bool, shape (n_branch,)
-        Switches and regulators: next to no impedance, to be merged in a market model.
-    rating : ndarray, shape (n_branch,)
-        Apparent power rating of all conductors together at nominal voltage [pu].
+    ratio : ndarray, shape (n_link,)
+        Voltage ratio without load; the mean over the phases of a bank.
+    near_zero : ndarray of bool, shape (n_link,)
+        Switches and mere ratios: next to no impedance, to be merged in a market model.
+    rating : ndarray, shape (n_link,)
+        Apparent power rating of all conductors together at nominal voltage [pu]; infinite for none.
     load_bus : ndarray of int, shape (n_load,)
         Bus of each load, in the order of the `Network`.
-    load_exponent : ndarray of int, shape (n_load,)
-        Voltage exponent of each load.
+    load_factor : ndarray, shape (2, n_load)
+        Served over listed power at 1 pu, real and reactive.
+    load_slope : ndarray, shape (2, n_load)
+        Its derivative by squared voltage [1/pu].
     resource_bus : ndarray of int, shape (n_resource,)
         Bus of each resource.
-    capacitor : ndarray, shape (n_bus,)
-        Reactive power of capacitors at nominal voltage [pu].
+    machine_bus : ndarray of int, shape (n_machine,)
+        Bus of each machine.
+    shunt : ndarray, shape (n_bus,)
+        Complex power drawn at nominal voltage by capacitors, reactors and line charging [pu].
     source_voltage : float
-        Voltage held at the source [pu].
+        Voltage behind the source's impedance [pu].
     base_kva : float
         Three-phase base power [kVA].
     """
 
     buses: tuple[str, ...]
+    position: IntArray
     parent: IntArray
+    links: tuple[tuple[int, ...], ...]
     resistance: FloatArray
     reactance: FloatArray
     ratio: FloatArray
     near_zero: np.ndarray[tuple[int], np.dtype[np.bool_]]
     rating: FloatArray
     load_bus: IntArray
-    load_exponent: IntArray
+    load_factor: FloatArray
+    load_slope: FloatArray
     resource_bus: IntArray
-    capacitor: FloatArray
+    machine_bus: IntArray
+    shunt: ComplexArray
     source_voltage: float
     base_kva: float
 
-    def bus_demand(self, demand: ComplexArray) -> ComplexArray:
-        """Add up loads by bus and voltage exponent.
+    def bus_demand(self, demand: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
+        """Add up loads and shunts by bus, as ``constant + slope * v`` with v the squared voltage.
 
         Parameters
         ----------
@@ -74,18 +93,28 @@ class BalancedFeeder:
 
         Returns
         -------
-        ndarray, shape (3, n_bus)
-            Constant-power, constant-current and constant-impedance demand of every bus [pu].
+        constant, slope : ndarray, shape (n_bus,)
+            Complex power drawn at v = 0, and its rise with v [pu].
         """
-        total = np.zeros((3, len(self.buses)), dtype=np.complex128)
-        np.add.at(total, (self.load_exponent, self.load_bus), demand / self.base_kva)
-        return total
+        constant, slope = np.zeros_like(self.shunt), self.shunt.copy()
+        follow = self.follow(demand) / self.base_kva
+        np.add.at(slope, self.load_bus, follow)
+        np.add.at(constant, self.load_bus, self.served(demand) / self.base_kva - follow)
+        return constant, slope
+
+    def served(self, demand: ComplexArray) -> ComplexArray:
+        """Power that every load draws at 1 pu, shape (n_load,) [kVA]."""
+        return np.asarray(demand.real * self.load_factor[0] + 1j * demand.imag * self.load_factor[1])
+
+    def follow(self, demand: ComplexArray) -> ComplexArray:
+        """Rise of what every load draws with squared voltage, shape (n_load,) [kVA/pu]."""
+        return np.asarray(demand.real * self.load_slope[0] + 1j * demand.imag * self.load_slope[1])
 
 
 def balance(
     network: Network,
     *,
-    taps: IntArray | None = None,
+    admittance: ComplexArray | None = None,
     scale_laterals: bool = True,
     base_kva: float = 1000.0,
 ) -> BalancedFeeder:
@@ -95,10 +124,10 @@ def balance(
     ----------
     network : Network
         A checked network.
-    taps : ndarray of int, shape (n_tap,), optional
-        Regulator positions; those of the network by default.
+    admittance : ndarray, shape (n_admittance,), optional
+        Blocks of the controlled elements, with their taps and switches [S]; those of the network by default.
     scale_laterals : bool
-        Whether the impedance of a branch with n phases is multiplied by 3 / n.
+        Whether the impedance of a link with n phases is multiplied by 3 / n.
     base_kva : float
         Three-phase base power [kVA].
 
@@ -106,48 +135,174 @@ def balance(
     -------
     BalancedFeeder
         The equivalent.
+
+    Raises
+    ------
+    InputError
+        When there is none, with the element and why: a loop, a second source, an element that joins more than
+        two buses, a neutral conductor, a transformer whose phases differ.
     """
-    bus = network.bus_index
-    position = dict(zip(network.tap_ids, network.initial_taps if taps is None else taps, strict=True))
-    kv = [network.buses[bus[branch.from_bus]].kv_base for branch in network.branches]
-    impedance = np.array(
-        [
-            _positive_sequence(branch)
-            * (3.0 / len(branch.phases) if scale_laterals else 1.0)
-            / (3e3 * volts**2)
-            for branch, volts in zip(network.branches, kv, strict=True)
-        ],
-        dtype=np.complex128,
-    )
-    capacitor = np.zeros(len(network.buses))
-    np.add.at(
-        capacitor, [bus[item.bus] for item in network.capacitors], [item.kvar for item in network.capacitors]
-    )
-    conductors = [len(branch.phases) * branch.rating_a for branch in network.branches]
+    tree = radial_tree(network)
+    position = np.empty_like(tree.order)
+    position[tree.order] = np.arange(len(position))
+    where = {bus.name: int(position[k]) for k, bus in enumerate(network.buses)}
+    table = blocks(network, network.initial_admittance if admittance is None else admittance)
+    ports = _ports(network, tree, table, base_kva, scale_laterals)
+    factor, slope = _load_response(network)
+    impedance = np.array([port.impedance for port in ports], dtype=np.complex128)
     return BalancedFeeder(
-        buses=tuple(item.name for item in network.buses),
-        parent=np.array(network.parent, dtype=np.int64),
-        resistance=impedance.real * base_kva,
-        reactance=impedance.imag * base_kva,
-        ratio=np.array([_mean_ratio(branch, position) for branch in network.branches]),
-        near_zero=np.array([branch.kind != "line" for branch in network.branches]),
-        rating=np.array(conductors) * np.array(kv) / base_kva,
-        load_bus=np.array([bus[load.bus] for load in network.loads], dtype=np.int64),
-        load_exponent=np.array([load.exponent for load in network.loads], dtype=np.int64),
-        resource_bus=np.array([bus[resource.bus] for resource in network.resources], dtype=np.int64),
-        capacitor=capacitor / base_kva,
-        source_voltage=network.source_voltage_pu,
+        buses=tuple(network.buses[k].name for k in tree.order.tolist()),
+        position=position,
+        parent=tree.parent,
+        links=tree.links,
+        resistance=impedance.real,
+        reactance=impedance.imag,
+        ratio=np.array([port.ratio for port in ports]),
+        near_zero=_near_zero(network, tree, impedance * 1e3 / base_kva),
+        rating=_ratings(network, tree, base_kva),
+        load_bus=np.array([where[load.bus] for load in network.loads], dtype=np.int64),
+        load_factor=factor,
+        load_slope=slope,
+        resource_bus=np.array([where[item.bus] for item in network.resources], dtype=np.int64),
+        machine_bus=np.array([where[item.bus] for item in network.machines], dtype=np.int64),
+        shunt=_shunts(network, tree, ports, table, where, base_kva),
+        source_voltage=_source_voltage(network),
         base_kva=base_kva,
     )
 
 
-def _positive_sequence(branch: Branch) -> complex:
-    """Return mean self impedance less mean mutual impedance [ohm]."""
-    matrix, n = branch.impedance_ohm, len(branch.phases)
-    mutual = (matrix.sum() - np.trace(matrix)) / (n * (n - 1)) if n > 1 else 0.0
-    return complex(np.trace(matrix) / n - mutual)
+def link_elements(network: Network, link: tuple[int, ...]) -> list[Element]:
+    """Elements that a link stands for."""
+    return [network.branches[k] for k in link]
 
 
-def _mean_ratio(branch: Branch, position: dict[str, int]) -> float:
-    """Return the mean voltage ratio of a branch's phases."""
-    return 1.0 + TAP_STEP * float(np.mean([position.get(node_id(branch.name, p), 0) for p in branch.phases]))
+def conductor_links(feeder: BalancedFeeder, network: Network) -> tuple[IntArray, IntArray]:
+    """Find the link that every conductor belongs to, and which end of it.
+
+    Parameters
+    ----------
+    feeder : BalancedFeeder
+        The equivalent.
+    network : Network
+        What it was made from.
+
+    Returns
+    -------
+    link : ndarray of int, shape (n_conductor,)
+        Link of each of `Network.conductor_ids`.
+    end : ndarray of int, shape (n_conductor,)
+        0 at the sending, 1 at the receiving end.
+    """
+    of_branch = np.zeros(len(network.branches), dtype=np.int64)
+    for k, branches in enumerate(feeder.links):
+        of_branch[list(branches)] = k
+    link: IntArray = of_branch[network.conductor_branch]
+    bus = feeder.position[network.node_bus[network.conductor_node]]
+    return link, (bus == link + 1).astype(np.int64)
+
+
+def link_power(feeder: BalancedFeeder, network: Network, power: ComplexArray) -> ComplexArray:
+    """Power into every link at its sending end, all conductors together, shape (n_link,) [kVA].
+
+    Parameters
+    ----------
+    feeder : BalancedFeeder
+        The equivalent.
+    network : Network
+        What it was made from.
+    power : ndarray, shape (n_conductor,)
+        Power into every branch at every conductor [kVA].
+    """
+    link, end = conductor_links(feeder, network)
+    total = np.zeros(len(feeder.links), dtype=np.complex128)
+    np.add.at(total, link[end == 0], power[end == 0])
+    return total
+
+
+def _ports(
+    network: Network,
+    tree: RadialTree,
+    table: dict[str, ComplexArray],
+    base_kva: float,
+    scale_laterals: bool,
+) -> list[TwoPort]:
+    """Reduce every link."""
+    names = [network.buses[k].name for k in tree.order.tolist()]
+    return [
+        two_port(
+            network,
+            link_elements(network, link),
+            table,
+            (names[tree.parent[k]], names[k]),
+            base_kva=base_kva,
+            scale_laterals=scale_laterals,
+        )
+        for k, link in enumerate(tree.links, 1)
+    ]
+
+
+def _near_zero(
+    network: Network, tree: RadialTree, impedance: ComplexArray
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Tell switches, and transformers with next to no impedance [pu of 1 MVA]."""
+    kinds = [{element.kind for element in link_elements(network, link)} for link in tree.links]
+    switch = np.array([kind == {"switch"} for kind in kinds], dtype=bool)
+    ratio = np.array([kind == {"transformer"} for kind in kinds], dtype=bool)
+    return switch | (ratio & (np.abs(impedance) < NEAR_ZERO))
+
+
+def _ratings(network: Network, tree: RadialTree, base_kva: float) -> FloatArray:
+    """Apparent power rating of every link, at its sending end [pu]."""
+    ratings = []
+    for k, link in enumerate(tree.links, 1):
+        bus = network.buses[tree.order[tree.parent[k]]]
+        ends = [
+            (end, rating)
+            for item in link_elements(network, link)
+            for end, rating in zip(item.terminals, item.rating_a, strict=True)
+            if end.bus == bus.name
+        ]
+        amps = sum(len(end.phases) * rating for end, rating in ends)
+        ratings.append(amps * bus.kv_base / base_kva)
+    return np.array(ratings)
+
+
+def _load_response(network: Network) -> tuple[FloatArray, FloatArray]:
+    """Find served over listed power at 1 pu and its slope in squared voltage, (2, n_load) each."""
+    legs, n = load_terminals(network), len(network.loads)
+    flat = phasors([phase for bus in network.buses for phase in bus.phases])
+    across = np.abs(legs.across(flat))
+
+    def by_load(parts: tuple[FloatArray, FloatArray], scale: FloatArray) -> FloatArray:
+        return np.stack([np.bincount(legs.owner, part * scale * legs.share, n) for part in parts])
+
+    return by_load(legs.factors(across), np.ones_like(across)), by_load(legs.slopes(across), across / 2.0)
+
+
+def _shunts(
+    network: Network,
+    tree: RadialTree,
+    ports: list[TwoPort],
+    table: dict[str, ComplexArray],
+    where: dict[str, int],
+    base_kva: float,
+) -> ComplexArray:
+    """Power that shunts draw at nominal voltage, by bus [pu]."""
+    drawn = np.zeros(len(tree.order), dtype=np.complex128)
+    for k, port in enumerate(ports, 1):
+        drawn[tree.parent[k]] += np.conj(port.shunt_from)
+        drawn[k] += np.conj(port.shunt_to)
+    for element in network.elements:
+        if not element.is_branch:
+            (end,) = element.terminals
+            volts = network.buses[network.bus_index[end.bus]].kv_base * phasors(end.phases)
+            kva = 1e3 * volts @ np.conj(table[element.name] @ volts)
+            drawn[where[end.bus]] += kva / base_kva
+    return drawn
+
+
+def _source_voltage(network: Network) -> float:
+    """Mean voltage behind the impedance of the source [pu]."""
+    source = network.sources[0]
+    base = network.base_v[network.head_node]
+    return float(np.mean(np.abs(source.voltage_v) / base))

@@ -20,10 +20,10 @@ class AcEngine(Protocol):
 
     @property
     def taps(self) -> IntArray:
-        """Position of every regulated conductor, shape (n_tap,)."""
+        """Position of every regulator, shape (n_tap,)."""
 
     def set_taps(self, taps: IntArray) -> None:
-        """Move every regulated conductor to a position, -16 to 16; equal for the phases of one regulator."""
+        """Move every regulator to a position within its range; 0 is the nominal ratio."""
 
     def solve(self, demand: ComplexArray, injection: ComplexArray, *, controls: bool) -> AcState:
         """Solve the AC power flow for demands at nominal voltage and injections [kVA]."""

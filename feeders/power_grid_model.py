@@ -1,10 +1,8 @@
-"""power-grid-model as the AC engine of a `Network`: a second opinion that shares no code with OpenDSS.
+"""power-grid-model as the AC engine of a circuit of lines: a second opinion, without OpenDSS.
 
-Regulators are exact although the program has no per-phase tap: with ``t`` the product of the ratios between
-the source and a node, the substitution ``V = t * V'`` leaves powers alone and turns every regulator into a
-plain connection, if line impedances are divided, and shunts multiplied, by the ``t`` of both phases involved.
-Loads between phases, and loads below their lowest voltage, are constant power inside an outer fixed point:
-the program has loads to neutral only. Phases that a lateral does not have are carried along without load.
+The program has no tap per phase, so it is given the circuit without its ratios (see `ratio_lines`). Its loads
+are to neutral only: what lies between phases, and loads outside the range of their model, are constant power
+inside an outer fixed point.
 """
 
 from __future__ import annotations
@@ -24,34 +22,42 @@ from power_grid_model import (
 )
 from power_grid_model.errors import IterationDiverge, SparseMatrixError
 
-from feeders.network import TAP_STEP, Branch, ComplexArray, FloatArray, IntArray, Network, node_id
+from feeders.network import ComplexArray, FloatArray, IntArray, Network
+from feeders.ratio_lines import BoolArray, LineCircuit, balanced, check_lines, line_circuit, tapped
 from feeders.setpoints import check_option, check_setpoints, check_taps, failed_state
 from feeders.state import AcState
-from feeders.terminals import injection_terminals, load_terminals
+from feeders.terminals import LoadTerminals, injection_terminals, load_terminals
 from feeders.validate import check_network
 
 FREQUENCY_HZ: Final = 60.0
-SOURCE_VA: Final = 1e15
-"""Short-circuit power behind the source voltage [VA]: ideal."""
+"""Frequency at which charging is told as a capacitance; it cancels out [Hz]."""
 
-PHANTOM_OHM: Final = 1.0
-"""Series resistance of a phase that a lateral does not have; no current flows through it."""
+SOURCE_VA: Final = 1e15
+"""Short-circuit power of the source before its own impedance [VA]: ideal."""
 
 MAX_ROUNDS: Final = 60
-"""Rounds of the fixed point for loads between phases."""
+"""Rounds of the fixed point for what lies between phases."""
 
 MAX_ITERATIONS: Final = 100
 LOAD_TYPES: Final = (LoadGenType.const_power, LoadGenType.const_current, LoadGenType.const_impedance)
 """Load type of each voltage exponent."""
 
+EXPONENT: Final = {1: 0, 5: 1, 2: 2}
+"""Voltage exponent of the load models that the program has itself."""
+
+NO_EXPONENT: Final = -1
+
+_Output = dict[ComponentType, Any]
+
 
 class PowerGridFeeder:
-    """One feeder in power-grid-model; regulators stay where they are put.
+    """One circuit of lines in power-grid-model; regulators and capacitors stay where they are put.
 
     Parameters
     ----------
     network : Network
-        The feeder.
+        The circuit: one source of three balanced phases, lines, switches and transformers that are plain
+        ratios between windings connected alike, no neutral conductors, no machines of its own.
     regulators : {"held", "neutral"}
         Start at the positions of the network, or at 0.
     tolerance : float
@@ -60,7 +66,7 @@ class PowerGridFeeder:
     Raises
     ------
     InputError
-        When the network is not a sound radial feeder.
+        When the network is not sound, or no such circuit; names the element.
     FeederError
         When an option is not valid.
     """
@@ -74,36 +80,42 @@ class PowerGridFeeder:
     ) -> None:
         check_network(network)
         check_option("regulators", regulators, ("held", "neutral"))
+        check_lines(network)
         self.network = network
         self._tolerance = tolerance
         self._loads = load_terminals(network)
         self._injections = injection_terminals(network)
-        self._layout = _layout(network)
+        self._layout = _layout(network, self._loads)
         self.set_taps(network.initial_taps * (regulators != "neutral"))
 
     @property
     def taps(self) -> IntArray:
-        """Position of every regulated conductor, shape (n_tap,)."""
+        """Position of every regulator, shape (n_tap,)."""
         return self._taps.copy()
 
     def set_taps(self, taps: IntArray) -> None:
-        """Move every regulated conductor to a position.
+        """Move every regulator to a position.
 
         Parameters
         ----------
         taps : ndarray of int, shape (n_tap,)
-            Positions, -16 to 16; equal for the phases of one regulator.
+            Positions; 0 is the nominal ratio.
 
         Raises
         ------
         FeederError
-            When the length, a position or a ganged group is wrong.
+            When the length is wrong, or a position is out of its regulator's range.
+        InputError
+            When the positions close a loop of unequal ratios.
         """
-        self._taps: IntArray = np.array(check_taps(self.network, taps), dtype=np.int64)
-        self._ratio = _ratios(self.network, self._taps)
-        self._model = PowerGridModel(
-            _input(self.network, self._ratio, self._layout), system_frequency=FREQUENCY_HZ
-        )
+        positions = np.array(check_taps(self.network, taps), dtype=np.int64)
+        admittance = tapped(self.network, positions)
+        lines = line_circuit(self.network, admittance)
+        self._taps: IntArray = positions
+        self._admittance, self._lines = admittance, lines
+        at = self._layout
+        self._ratio = (lines.ratio * at.base_v / at.bus_v[:, None]).reshape(-1)[at.slot]
+        self._model = PowerGridModel(_tables(self.network, lines, at), system_frequency=FREQUENCY_HZ)
 
     def solve(self, demand: ComplexArray, injection: ComplexArray, *, controls: bool) -> AcState:  # noqa: ARG002
         """Solve the AC power flow.
@@ -113,9 +125,9 @@ class PowerGridFeeder:
         demand : ndarray, shape (n_load,)
             Demand of every load at nominal voltage, after curtailment [kVA].
         injection : ndarray, shape (n_resource,)
-            Power injected by generators and storage, equal on their phases [kVA]; 0 for flexible loads.
+            Power injected by generators and storage, equal on their legs [kVA]; 0 for flexible loads.
         controls : bool
-            No effect: regulators do not move.
+            No effect: nothing moves.
 
         Returns
         -------
@@ -128,29 +140,29 @@ class PowerGridFeeder:
             When a set-point has the wrong length or is not finite.
         """
         demand, injection = check_setpoints(self.network, demand, injection)
-        voltage = self._flat()
+        at = self._layout
+        turn = np.exp(-2j * np.pi / 3.0 * (np.arange(3 * len(self.network.buses)) % 3))
+        inner = self._source_pu() * turn
         for rounds in range(1, MAX_ROUNDS + 1):
-            output = self._attempt(demand, injection, voltage)
+            output = self._attempt(demand, injection, inner)
             if output is None:
                 return failed_state(self.network, demand, injection, self.taps, rounds)
-            last, voltage = voltage, self._voltage(output)
-            if np.abs(voltage - last).max() < self._tolerance:
-                return self._state(output, demand, injection, rounds)
+            last, inner = inner, _phasors(output, len(self.network.buses))
+            if np.abs((inner - last)[at.slot] * self._ratio).max() < self._tolerance:
+                return self._state(output, inner, demand, injection, rounds)
         return failed_state(self.network, demand, injection, self.taps, MAX_ROUNDS)
 
-    def _flat(self) -> ComplexArray:
-        """Return the voltages without any load, shape (n_node,) [pu]."""
-        turn = np.exp(-2j * np.pi / 3.0 * (self._layout.slot % 3))
-        return np.asarray(self.network.source_voltage_pu * turn * self._ratio[self._layout.slot])
+    def _source_pu(self) -> complex:
+        """Voltage of the source's first phase [pu]."""
+        return complex(self.network.sources[0].voltage_v[0]) / self._layout.base_v
 
-    def _attempt(
-        self, demand: ComplexArray, injection: ComplexArray, voltage: ComplexArray
-    ) -> dict[ComponentType, Any] | None:
-        """Solve with the loads between phases as constant power at `voltage`; None without convergence."""
-        power = self._specified(demand, injection, voltage)
-        update = initialize_array(DatasetType.update, ComponentType.asym_load, len(self._layout.pairs))
+    def _attempt(self, demand: ComplexArray, injection: ComplexArray, inner: ComplexArray) -> _Output | None:
+        """Solve with what lies between phases as constant power at `inner`; None without convergence."""
+        power = self._specified(demand, injection, inner)
+        pairs = self._layout.pairs
+        update = initialize_array(DatasetType.update, ComponentType.asym_load, len(pairs))
         update["id"] = _first_load(self.network) + np.arange(len(update))
-        chosen = np.array([power[exponent, bus] for exponent, bus in self._layout.pairs]) * 1e3
+        chosen = power[pairs[:, 0], pairs[:, 1]] * 1e3
         update["p_specified"], update["q_specified"] = chosen.real, chosen.imag
         try:
             self._model.update(update_data={ComponentType.asym_load: update})
@@ -166,68 +178,78 @@ class PowerGridFeeder:
         except (IterationDiverge, SparseMatrixError):
             return None
 
-    def _specified(
-        self, demand: ComplexArray, injection: ComplexArray, voltage: ComplexArray
-    ) -> ComplexArray:
-        """Return power by exponent, bus and phase in the substituted network, shape (3, n_bus, 3) [kVA]."""
+    def _specified(self, demand: ComplexArray, injection: ComplexArray, inner: ComplexArray) -> ComplexArray:
+        """Return power by exponent, bus and phase at the source's voltage, shape (3, n_bus, 3) [kVA]."""
         at, ends = self._layout, self._loads
-        ratio, magnitude = self._ratio[at.slot], np.abs(ends.across(voltage))
-        power = np.zeros((3, len(voltage) + 1), dtype=np.complex128)
-        native = (ends.other == len(voltage)) & ((magnitude >= ends.vmin_pu) | (ends.exponent == 2.0))
-        exponent = ends.exponent[native]
-        substituted = demand[native] * ratio[ends.node[native]] ** exponent
-        np.add.at(power, (exponent.astype(np.int64), ends.node[native]), substituted)
+        voltage = inner[at.slot] * self._ratio
         grounded = np.append(voltage, 0.0)
-        first, other = ends.node[~native], ends.other[~native]
-        current = ends.served(demand, voltage)[~native] / (grounded[first] - grounded[other])
-        np.add.at(power[0], first, current * grounded[first])
-        np.add.at(power[0], other, -current * grounded[other])
-        np.add.at(power[0], self._injections.node, -self._injections.power(injection))
-        np.add.at(power[2], at.capacitor_node, -1j * at.capacitor_kvar * ratio[at.capacitor_node] ** 2)
-        padded = np.zeros((3, 3 * len(self.network.buses)), dtype=np.complex128)
+        power = np.zeros((3, len(grounded)), dtype=np.complex128)
+        magnitude = np.abs(ends.across(voltage))
+        inside = (magnitude > ends.vmin_pu) & (magnitude <= ends.vmax_pu)
+        native = (at.exponent == EXPONENT[2]) | ((at.exponent != NO_EXPONENT) & inside)
+        nominal = ends.power(demand)
+        exponent, node = at.exponent[native], ends.node[native]
+        outer = (self._ratio[node] * ends.scale[native]) ** exponent
+        np.add.at(power, (exponent, node), nominal[native] * outer)
+        real, reactive = ends.factors(magnitude)
+        served = (nominal.real * real + 1j * nominal.imag * reactive)[~native]
+        _draw(power[0], grounded, ends.node[~native], ends.other[~native], served)
+        given = self._injections
+        _draw(power[0], grounded, given.node, given.other, -given.power(injection))
+        padded = np.zeros((3, len(inner)), dtype=np.complex128)
         padded[:, at.slot] = power[:, :-1]
-        return padded.reshape(3, -1, 3)
+        shaped: ComplexArray = padded.reshape(3, -1, 3)
+        if at.shunted.size:
+            self._draw_shunts(shaped, inner.reshape(-1, 3))
+        return shaped
 
-    def _voltage(self, output: dict[ComponentType, Any]) -> ComplexArray:
-        """Return the voltage of every node, shape (n_node,) [pu]."""
-        node = output[ComponentType.node]
-        substituted = (node["u_pu"] * np.exp(1j * node["u_angle"])).reshape(-1)
-        return np.asarray((substituted * self._ratio)[self._layout.slot])
+    def _draw_shunts(self, power: ComplexArray, inner: ComplexArray) -> None:
+        """Add what shunts draw beyond their balanced part: an impedance, and what lies between phases."""
+        at = self._layout
+        rest = self._lines.drawn_s[at.shunted] - balanced(self._lines.drawn_s, at.whole)[at.shunted]
+        own = np.einsum("bii->bi", rest)
+        between = rest - own[:, :, None] * np.eye(3)
+        here, kva = inner[at.shunted], at.base_v**2 / 1e3
+        power[2, at.shunted] += kva * own.conj()
+        power[0, at.shunted] += kva * here * np.einsum("bij,bj->bi", between, here).conj()
 
     def _state(
-        self, output: dict[ComponentType, Any], demand: ComplexArray, injection: ComplexArray, rounds: int
+        self, output: _Output, inner: ComplexArray, demand: ComplexArray, injection: ComplexArray, rounds: int
     ) -> AcState:
         """Read the solution in the order of the network."""
-        voltage = self._voltage(output)
-        power_from, power_to = (
-            self._conductors(output, "p_from", "q_from"),
-            -self._conductors(output, "p_to", "q_to"),
-        )
-        at = self._layout
-        # The substitution divides currents by the ratio of the side on which they are measured.
-        amp_from = self._conductors(output, "i_from").real * 1e3 / self._ratio[at.slot][at.node_from]
-        amp_to = self._conductors(output, "i_to").real * 1e3 / self._ratio[at.slot][at.node_to]
-        source = output[ComponentType.source]
+        at, network, lines = self._layout, self.network, self._lines
+        voltage = inner[at.slot] * self._ratio
+        here = inner.reshape(-1, 3)
+        entering, head = self._line_power(output)
+        ends, kva = here[at.ends], at.base_v**2 / 1e3
+        entering += kva * ends * np.einsum("keij,kej->kei", lines.rest_s, ends).conj()
+        power = entering.reshape(-1)[at.conductor]
+        volt = np.abs(voltage * network.base_v)[network.conductor_node]
+        shunts = kva * here * np.einsum("bij,bj->bi", lines.shunt_s, here).conj()
         return AcState(
             voltage=voltage,
-            power_from=power_from,
-            power_to=power_to,
-            current=np.maximum(amp_from, amp_to),
+            power=power,
+            current=1e3 * np.abs(power) / volt,
             load=self._loads.served(demand, voltage),
             demand=demand,
             injection=injection,
+            machine=np.zeros(0, dtype=np.complex128),
             tap=self.taps,
-            head=(source["p"] + 1j * source["q"])[0] / 1e3,
-            losses=complex(power_from.sum() - power_to.sum()),
+            capacitor=np.array([bank.closed for bank in network.capacitor_banks], dtype=np.int64),
+            admittance=self._admittance,
+            head=head,
+            losses=complex(power.sum() + shunts.sum()),
             iterations=rounds,
         )
 
-    def _conductors(self, output: dict[ComponentType, Any], real: str, imag: str = "") -> ComplexArray:
-        """Return one branch quantity by conductor, in thousands of its unit."""
-        table = np.zeros((len(self.network.branches), 3), dtype=np.complex128)
-        for component, rows in self._layout.rows.items():
-            table[rows] = output[component][real] + (1j * output[component][imag] if imag else 0.0)
-        return np.asarray(table.reshape(-1)[self._layout.conductor] / 1e3)
+    def _line_power(self, output: _Output) -> tuple[ComplexArray, ComplexArray]:
+        """Power into the lines of every branch, shape (n_branch, 2, 3), and out of the source's [kVA]."""
+        line, n = output[ComponentType.asym_line], len(self.network.branches)
+        sides = [line[f"p_{end}"] + 1j * line[f"q_{end}"] for end in ("from", "to")]
+        power = np.stack(sides, axis=1).astype(np.complex128) / 1e3
+        entering = power[:n].copy()
+        entering[list(self._lines.twins)] += power[n + 1 :]
+        return entering, -power[n, 1]
 
 
 @dataclass(frozen=True)
@@ -236,109 +258,131 @@ class _Layout:
 
     Attributes
     ----------
+    base_v : float
+        Base voltage of the whole circuit in the program, to neutral [V].
+    bus_v : ndarray, shape (n_bus,)
+        Base voltage of every bus in the network [V].
     slot : ndarray of int, shape (n_node,)
         Position of each node among three phases of every bus.
-    conductor : ndarray of int, shape (n_branch_phase,)
-        Position of each conductor among three phases of every branch.
-    node_from, node_to : ndarray of int, shape (n_branch_phase,)
-        Nodes at both ends of each conductor.
-    rows : dict
-        Branches, by the kind of component that stands for them.
+    conductor : ndarray of int, shape (n_conductor,)
+        Position of each conductor among three phases at two ends of every branch.
+    ends : ndarray of int, shape (n_branch, 2)
+        Buses at both ends of every branch.
+    exponent : ndarray of int, shape (n_leg,)
+        Voltage exponent of each leg of a load that the program can have; `NO_EXPONENT` otherwise.
     pairs : ndarray of int, shape (n_pair, 2)
         Exponent and bus of every load component.
-    capacitor_node : ndarray of int
-        Node of each capacitor.
-    capacitor_kvar : ndarray
-        Its size at nominal voltage [kvar].
+    shunted : ndarray of int
+        Buses with shunts.
+    whole : ndarray of bool, shape (n_bus,)
+        Buses with three phases.
     """
 
+    base_v: float
+    bus_v: FloatArray
     slot: IntArray
     conductor: IntArray
-    node_from: IntArray
-    node_to: IntArray
-    rows: dict[ComponentType, list[int]]
+    ends: IntArray
+    exponent: IntArray
     pairs: IntArray
-    capacitor_node: IntArray
-    capacitor_kvar: FloatArray
+    shunted: IntArray
+    whole: BoolArray
 
 
-def _layout(network: Network) -> _Layout:
+def _layout(network: Network, loads: LoadTerminals) -> _Layout:
     """Find where everything goes."""
-    node, bus = network.node_index, network.bus_index
-    conductors = [(k, branch, phase) for k, branch in enumerate(network.branches) for phase in branch.phases]
-    pairs: set[tuple[int, int]] = {(load.exponent, bus[load.bus]) for load in network.loads}
-    pairs |= {
-        (0, bus[name]) for name in (*(x.bus for x in network.loads), *(x.bus for x in network.resources))
-    }
-    pairs |= {(2, bus[capacitor.bus]) for capacitor in network.capacitors}
-    regulated = [k for k, branch in enumerate(network.branches) if branch.kind == "regulator"]
-    others = [k for k in range(len(network.branches)) if k not in regulated]
-    rows = {ComponentType.asym_line: others, ComponentType.link: regulated}
+    bus = network.bus_index
+    exponent = np.array([EXPONENT.get(network.loads[k].model, NO_EXPONENT) for k in loads.owner])
+    exponent = np.where(loads.other == len(network.node_ids), exponent, NO_EXPONENT).astype(np.int64)
+    shunted = {bus[end.bus] for element in network.elements for end in element.terminals}
+    pairs = {(int(e), int(network.node_bus[k])) for e, k in zip(exponent, loads.node, strict=True) if e > 0}
+    pairs |= {(0, bus[load.bus]) for load in network.loads}
+    pairs |= {(0, bus[resource.bus]) for resource in network.resources}
+    pairs |= {(e, k) for k in shunted for e in (0, 2)}
     return _Layout(
+        base_v=1e3 * network.buses[bus[network.sources[0].terminal.bus]].kv_base,
+        bus_v=np.array([1e3 * item.kv_base for item in network.buses]),
         slot=np.array([3 * k + phase - 1 for k, item in enumerate(network.buses) for phase in item.phases]),
-        conductor=np.array([3 * k + phase - 1 for k, _, phase in conductors]),
-        node_from=np.array([node[node_id(branch.from_bus, phase)] for _, branch, phase in conductors]),
-        node_to=np.array([node[node_id(branch.to_bus, phase)] for _, branch, phase in conductors]),
-        rows={component: found for component, found in rows.items() if found},
+        conductor=np.array(
+            [
+                6 * k + 3 * end + phase - 1
+                for k, branch in enumerate(network.branches)
+                for end, terminal in enumerate(branch.terminals)
+                for phase in terminal.phases
+            ],
+            dtype=np.int64,
+        ),
+        ends=np.array(
+            [[bus[end.bus] for end in branch.terminals] for branch in network.branches], dtype=np.int64
+        ).reshape(-1, 2),
+        exponent=exponent,
         pairs=np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2),
-        capacitor_node=np.array([node[node_id(x.bus, x.phase)] for x in network.capacitors], dtype=np.int64),
-        capacitor_kvar=np.array([x.kvar for x in network.capacitors], dtype=np.float64),
+        shunted=np.array(sorted(shunted), dtype=np.int64),
+        whole=np.array([len(item.phases) == 3 for item in network.buses]),
     )
 
 
-def _ratios(network: Network, taps: IntArray) -> FloatArray:
-    """Return the product of the ratios from the source to every phase of every bus, shape (3 n_bus,)."""
-    step = dict(zip(network.tap_ids, (1.0 + TAP_STEP * taps).tolist(), strict=True))
-    ratio = np.ones((len(network.buses), 3))
-    for k, branch in enumerate(network.branches):
-        for phase in branch.phases:
-            upstream = ratio[network.bus_index[branch.from_bus], phase - 1]
-            ratio[k + 1, phase - 1] = upstream * step.get(node_id(branch.name, phase), 1.0)
-    return ratio.reshape(-1)
+def _draw(
+    power: ComplexArray, voltage: ComplexArray, node: IntArray, other: IntArray, drawn: ComplexArray
+) -> None:
+    """Add the power that legs draw to that of the nodes they lie between; the last entry is ground."""
+    current = drawn / (voltage[node] - voltage[other])
+    np.add.at(power, node, current * voltage[node])
+    np.add.at(power, other, -current * voltage[other])
 
 
-def _input(network: Network, ratio: FloatArray, at: _Layout) -> dict[ComponentType, Any]:
-    """Write the substituted network as the program's tables."""
+def _phasors(output: _Output, n_bus: int) -> ComplexArray:
+    """Voltage of three phases of every bus in the program, shape (3 n_bus,) [pu]."""
+    node = output[ComponentType.node][:n_bus]
+    return np.asarray((node["u_pu"] * np.exp(1j * node["u_angle"])).reshape(-1))
+
+
+def _first_load(network: Network) -> int:
+    """Return the id of the first load: after the buses, that of the source, the source and the shunts."""
+    return 2 * len(network.buses) + 2
+
+
+def _tables(network: Network, lines: LineCircuit, at: _Layout) -> _Output:
+    """Write the circuit as the program's tables; the source stands behind its impedance, a line."""
     n_bus, n_branch = len(network.buses), len(network.branches)
-    node = initialize_array(DatasetType.input, ComponentType.node, n_bus)
-    node["id"] = np.arange(n_bus)
-    node["u_rated"] = [math.sqrt(3.0) * 1e3 * bus.kv_base for bus in network.buses]
+    volts = network.sources[0].voltage_v[0]
+    node = initialize_array(DatasetType.input, ComponentType.node, n_bus + 1)
+    node["id"], node["u_rated"] = np.arange(n_bus + 1), math.sqrt(3.0) * at.base_v
     source = initialize_array(DatasetType.input, ComponentType.source, 1)
-    source["id"], source["node"], source["status"] = n_bus + n_branch, 0, 1
-    source["u_ref"], source["sk"] = network.source_voltage_pu, SOURCE_VA
+    source["id"], source["node"], source["status"] = n_bus + 1, n_bus, 1
+    source["u_ref"], source["u_ref_angle"], source["sk"] = abs(volts) / at.base_v, np.angle(volts), SOURCE_VA
     load = initialize_array(DatasetType.input, ComponentType.asym_load, len(at.pairs))
     load["id"] = _first_load(network) + np.arange(len(at.pairs))
     load["node"], load["status"] = at.pairs[:, 1], 1
     load["type"] = [LOAD_TYPES[exponent] for exponent in at.pairs[:, 0]]
     load["p_specified"] = load["q_specified"] = 0.0
-    tables = {ComponentType.node: node, ComponentType.source: source, ComponentType.asym_load: load}
-    for component, rows in at.rows.items():
-        table = initialize_array(DatasetType.input, component, len(rows))
-        table["id"] = n_bus + np.array(rows, dtype=np.int64)
-        table["from_node"] = [network.bus_index[network.branches[k].from_bus] for k in rows]
-        table["to_node"] = [k + 1 for k in rows]
-        table["from_status"] = table["to_status"] = 1
-        tables[component] = table
-    for k, row in enumerate(at.rows.get(ComponentType.asym_line, [])):
-        bus = network.bus_index[network.branches[row].from_bus]
-        _fill_line(tables[ComponentType.asym_line], k, network.branches[row], ratio[3 * bus : 3 * bus + 3])
-    return tables
-
-
-def _first_load(network: Network) -> int:
-    """Return the id of the first load component: after nodes, branches and the source."""
-    return len(network.buses) + len(network.branches) + 1
-
-
-def _fill_line(table: Any, k: int, branch: Branch, ratio: FloatArray) -> None:
-    """Write a line's matrices in the substituted network, with phantoms for the phases that it lacks."""
-    pick = np.ix_(np.array(branch.phases) - 1, np.array(branch.phases) - 1)
-    pair = np.outer(ratio, ratio)[pick]
-    resistance, reactance, capacitance = PHANTOM_OHM * np.eye(3), np.zeros((3, 3)), np.zeros((3, 3))
-    resistance[pick] = np.array(branch.resistance_ohm) / pair
-    reactance[pick] = np.array(branch.reactance_ohm) / pair
-    capacitance[pick] = np.array(branch.susceptance_us) * pair * 1e-6 / (2.0 * math.pi * FREQUENCY_HZ)
-    for letter, matrix in (("r", resistance), ("x", reactance), ("c", capacitance)):
+    n_line = n_branch + 1 + len(lines.twins)
+    line = initialize_array(DatasetType.input, ComponentType.asym_line, n_line)
+    line["id"] = _first_load(network) + len(load) + np.arange(n_line)
+    head = network.bus_index[network.sources[0].terminal.bus]
+    line["from_node"], line["to_node"] = np.vstack([at.ends, [n_bus, head], at.ends[list(lines.twins)]]).T
+    line["from_status"] = line["to_status"] = 1
+    series = np.concatenate([lines.series_ohm, lines.twin_ohm])
+    farad = np.zeros((n_line, 3, 3))
+    farad[: n_branch + 1] = lines.charging_s / (2.0 * math.pi * FREQUENCY_HZ)
+    for letter, matrix in (("r", series.real), ("x", series.imag), ("c", farad)):
         for i, row in enumerate("abc"):
             for j, column in enumerate("abc"[: i + 1]):
-                table[f"{letter}_{row}{column}"][k] = matrix[i, j]
+                line[f"{letter}_{row}{column}"] = matrix[:, i, j]
+    tables = {ComponentType.node: node, ComponentType.source: source, ComponentType.asym_line: line}
+    tables |= {ComponentType.asym_load: load, ComponentType.shunt: _shunts(lines, at)}
+    return {component: table for component, table in tables.items() if len(table)}
+
+
+def _shunts(lines: LineCircuit, at: _Layout) -> Any:
+    """Write the balanced part of shunts."""
+    alike = balanced(lines.drawn_s, at.whole)
+    buses = np.flatnonzero(np.abs(alike).max(axis=(1, 2)) > 0.0)
+    shunt = initialize_array(DatasetType.input, ComponentType.shunt, len(buses))
+    shunt["id"] = len(lines.ratio) + 2 + buses
+    shunt["node"], shunt["status"] = buses, 1
+    own, mutual = alike[buses, 0, 0], alike[buses, 0, 1]
+    positive, zero = own - mutual, own + 2.0 * mutual
+    shunt["g1"], shunt["b1"] = positive.real, positive.imag
+    shunt["g0"], shunt["b0"] = zero.real, zero.imag
+    return shunt

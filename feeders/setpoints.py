@@ -64,33 +64,30 @@ def check_option(name: str, value: str, valid: tuple[str, ...]) -> None:
 
 
 def check_taps(network: Network, taps: IntArray) -> list[int]:
-    """Return regulator positions as a list after checking length, range and ganging.
+    """Return regulator positions as a list after checking length and range.
 
     Parameters
     ----------
     network : Network
-        Says which conductors are regulated, and which move together.
+        Says which regulators there are, and their ranges.
     taps : ndarray of int, shape (n_tap,)
         Positions.
 
     Raises
     ------
     FeederError
-        When the length is wrong, a position is not a whole number from -16 to 16, or the phases of one
-        regulator differ.
+        When the length is wrong, or a position is not a whole number within its regulator's range.
     """
     array = np.asarray(taps)
     if array.shape != (len(network.tap_ids),):
         raise FeederError(f"taps have shape {array.shape}; expected {len(network.tap_ids)} positions")
-    for name, tap in zip(network.tap_ids, array.tolist(), strict=True):
-        if tap not in range(-16, 17):
-            raise FeederError(f"tap of {name} is {tap}; expected a whole number from -16 to 16")
-    positions = [int(tap) for tap in array]
-    left = iter(positions)
-    for regulator in network.regulators:
-        if len({next(left) for _ in regulator.phases}) > 1:
-            raise FeederError(f"taps of {regulator.name} differ; its phases move together")
-    return positions
+    for regulator, tap in zip(network.regulators, array.tolist(), strict=True):
+        if tap not in range(regulator.tap_min, regulator.tap_max + 1):
+            raise FeederError(
+                f"tap of {regulator.name} is {tap}; expected a whole number from {regulator.tap_min} to "
+                f"{regulator.tap_max}"
+            )
+    return [int(tap) for tap in array]
 
 
 def failed_state(
@@ -113,16 +110,18 @@ def failed_state(
     def nothing(size: int) -> ComplexArray:
         return np.full(size, complex(np.nan, np.nan))
 
-    ends = len(network.branch_ids)
+    ends = len(network.conductor_ids)
     return AcState(
         voltage=nothing(len(network.node_ids)),
-        power_from=nothing(ends),
-        power_to=nothing(ends),
+        power=nothing(ends),
         current=np.full(ends, np.nan),
         load=nothing(len(network.loads)),
         demand=demand,
         injection=injection,
+        machine=nothing(len(network.machines)),
         tap=tap,
+        capacitor=np.array([bank.closed for bank in network.capacitor_banks], dtype=np.int64),
+        admittance=nothing(len(network.admittance_ids)),
         head=nothing(len(network.head_ids)),
         losses=complex(np.nan, np.nan),
         converged=False,

@@ -1,146 +1,275 @@
-"""Where loads and injections meet the network, and what loads draw at voltages other than nominal."""
+"""Where loads, resources and machines meet the network, leg by leg, and what loads draw at any voltage.
+
+A leg lies between two nodes of a bus; what it belongs to shares its power equally over its legs. The voltage
+dependence is OpenDSS' own, in all of its ranges: nominal impedance below `vlow_pu`, a current that rises in a
+straight line up to `vmin_pu`, the load's model up to `vmax_pu`, an impedance above.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from feeders.network import ComplexArray, FloatArray, IntArray, Network, node_id
-
-LOW_SHARE: Final = 0.7
-"""Share of `Network.load_vmin_pu` below which a load is its nominal impedance."""
+from feeders.network import ComplexArray, FloatArray, IntArray, Legs, Load, Network, node_id
 
 INJECTED_KINDS: Final = ("generator", "storage")
 """Kinds of resource that inject power; a flexible load acts through its load's demand."""
 
+CUTOFF_STEEPNESS: Final = 500.0
+"""How sharply a load of model 8 drops out around its cut-off voltage [1/pu]."""
 
-def voltage_factor(voltage: FloatArray, exponent: FloatArray, vmin_pu: float) -> FloatArray:
-    """Return served power over nominal power.
+REAL, REACTIVE = 0, 1
 
-    Above `vmin_pu` it is voltage to the exponent. Below ``LOW_SHARE * vmin_pu`` every load is its nominal
-    impedance; in between the current is interpolated, so that the factor has no jump.
 
-    Parameters
-    ----------
-    voltage : ndarray, shape (n,)
-        Magnitude across the load [pu of its own nominal voltage].
-    exponent : ndarray, shape (n,)
-        0 constant power, 1 constant current, 2 constant impedance.
-    vmin_pu : float
-        Lowest voltage at which the exponent holds [pu].
+class _Connected(Protocol):
+    @property
+    def bus(self) -> str: ...
 
-    Returns
-    -------
-    ndarray, shape (n,)
-        Factor on the nominal power.
-    """
-    factor = voltage**exponent
-    if voltage.size and voltage.min() < vmin_pu:
-        low = LOW_SHARE * vmin_pu
-        rise = (voltage - low) / (vmin_pu - low)
-        current = low + rise * (vmin_pu ** (exponent - 1.0) - low)
-        bent = np.where(voltage <= low, voltage**2, voltage * current)
-        factor = np.where((voltage < vmin_pu) & (exponent < 2.0), bent, factor)
-    return factor
+    @property
+    def legs(self) -> Legs: ...
 
 
 @dataclass(frozen=True)
-class LoadTerminals:
-    """Where every load of a network sits and how it follows voltage; all arrays have shape (n_load,).
+class Terminals:
+    """The legs of loads, resources or machines, in their order; all arrays have shape (n_leg,).
 
     Attributes
     ----------
-    node : ndarray of int
-        Node of its first phase.
-    other : ndarray of int
-        Node of its second phase, for a load between phases; else the number of nodes, for neutral.
-    scale : ndarray
-        Nominal voltage across the load [pu of line to neutral]: 1, or sqrt(3) between phases.
-    exponent : ndarray
-        Voltage exponent.
-    vmin_pu : float
-        Lowest voltage at which the exponents hold [pu].
+    owner : ndarray of int
+        Position of the load, resource or machine that the leg belongs to.
+    node, other : ndarray of int
+        Nodes that it lies between; `other` is the number of nodes where that is ground.
+    share : ndarray
+        Its share of the owner's power.
     """
 
+    owner: IntArray
     node: IntArray
     other: IntArray
+    share: FloatArray
+
+    def power(self, values: ComplexArray) -> ComplexArray:
+        """Return the power of every leg, shape (n_leg,), given that of every owner [kVA]."""
+        return np.asarray(values[self.owner] * self.share)
+
+
+@dataclass(frozen=True)
+class LoadTerminals(Terminals):
+    """The legs of all loads and how they follow voltage.
+
+    The first axis of `constant_z`, `constant_i`, `rest` and `exponent` tells real from reactive power: above
+    `vmin_pu` the factor on nominal power is ``z m**2 + i m + rest m**exponent`` at a voltage of m.
+
+    Attributes
+    ----------
+    n_owner : int
+        Number of loads.
+    nominal_v : ndarray, shape (n_leg,)
+        Nominal voltage across the leg [V].
+    scale : ndarray, shape (n_leg,)
+        Base voltage of its bus over `nominal_v`.
+    constant_z, constant_i, rest, exponent : ndarray, shape (2, n_leg)
+        Share of constant impedance, share of constant current, what is left, and the exponent of that.
+    vmin_pu, vlow_pu, vmax_pu : ndarray, shape (n_leg,)
+        Ends of the ranges [pu of `nominal_v`].
+    cutoff_pu : ndarray, shape (n_leg,)
+        Voltage around which the load drops out [pu]; 0 for none.
+    """
+
+    n_owner: int
+    nominal_v: FloatArray
     scale: FloatArray
+    constant_z: FloatArray
+    constant_i: FloatArray
+    rest: FloatArray
     exponent: FloatArray
-    vmin_pu: float
+    vmin_pu: FloatArray
+    vlow_pu: FloatArray
+    vmax_pu: FloatArray
+    cutoff_pu: FloatArray
 
     def across(self, voltage: ComplexArray) -> ComplexArray:
-        """Return the voltage across every load [pu of its nominal voltage], given that of every node [pu]."""
+        """Return the voltage across every leg, shape (n_leg,) [pu of its own nominal voltage].
+
+        Parameters
+        ----------
+        voltage : ndarray, shape (n_node,)
+            Voltage of every node to ground [pu of `Network.base_v`].
+        """
         grounded = np.append(voltage, 0.0)
-        return np.asarray((grounded[self.node] - grounded[self.other]) / self.scale)
+        return np.asarray((grounded[self.node] - grounded[self.other]) * self.scale)
+
+    def factors(self, magnitude: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return served over nominal power, real and reactive, each of shape (n_leg,).
+
+        Parameters
+        ----------
+        magnitude : ndarray, shape (n_leg,)
+            Voltage magnitude across every leg [pu of its nominal voltage].
+        """
+        return self._factor(magnitude, REAL), self._factor(magnitude, REACTIVE)
+
+    def slopes(self, magnitude: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the derivatives of both `factors` by voltage magnitude, each of shape (n_leg,) [1/pu].
+
+        Parameters
+        ----------
+        magnitude : ndarray, shape (n_leg,)
+            Voltage magnitude across every leg [pu of its nominal voltage].
+        """
+        return self._slope(magnitude, REAL), self._slope(magnitude, REACTIVE)
 
     def served(self, demand: ComplexArray, voltage: ComplexArray) -> ComplexArray:
-        """Return the power drawn by every load.
+        """Return the power drawn by every load, all of its legs together, shape (n_load,) [kVA].
 
         Parameters
         ----------
         demand : ndarray, shape (n_load,)
             Power at nominal voltage [kVA].
         voltage : ndarray, shape (n_node,)
-            Voltage of every node [pu].
-
-        Returns
-        -------
-        ndarray, shape (n_load,)
-            Power served [kVA].
+            Voltage of every node to ground [pu of `Network.base_v`].
         """
-        return demand * voltage_factor(np.abs(self.across(voltage)), self.exponent, self.vmin_pu)
+        real, reactive = self.factors(np.abs(self.across(voltage)))
+        nominal = self.power(demand)
+        kw = np.bincount(self.owner, weights=nominal.real * real, minlength=self.n_owner)
+        kvar = np.bincount(self.owner, weights=nominal.imag * reactive, minlength=self.n_owner)
+        return np.asarray(kw + 1j * kvar)
+
+    def _factor(self, m: FloatArray, part: int) -> FloatArray:
+        drop, _ = self._drop_out(m)
+        return np.where(m <= self.vlow_pu, m**2, drop * self._modelled(m, part))
+
+    def _slope(self, m: FloatArray, part: int) -> FloatArray:
+        drop, steep = self._drop_out(m)
+        slope = drop * self._modelled_slope(m, part) + steep * self._modelled(m, part)
+        return np.where(m <= self.vlow_pu, 2.0 * m, slope)
+
+    def _modelled(self, m: FloatArray, part: int) -> FloatArray:
+        """Factor above `vlow_pu`, without the cut-off."""
+        z, i, rest, exponent = self._model(part)
+        above = self._above()
+        rise_i, rise_rest = self._rises()
+        low, bent = self.vlow_pu, m - self.vlow_pu
+        interpolated = z * m**2 + i * m * (low + rise_i * bent) + rest * m * (low + rise_rest * bent)
+        modelled = z * m**2 + i * m + rest * self._inside(m) ** exponent
+        impedance = (z + i / above + rest / above**2) * m**2
+        return self._by_range(m, interpolated, impedance, modelled)
+
+    def _modelled_slope(self, m: FloatArray, part: int) -> FloatArray:
+        """Return the derivative of `_modelled` [1/pu]."""
+        z, i, rest, exponent = self._model(part)
+        above = self._above()
+        rise_i, rise_rest = self._rises()
+        low, bent = self.vlow_pu, 2.0 * m - self.vlow_pu
+        interpolated = 2.0 * z * m + i * (low + rise_i * bent) + rest * (low + rise_rest * bent)
+        modelled = 2.0 * z * m + i + rest * exponent * self._inside(m) ** (exponent - 1.0)
+        impedance = 2.0 * (z + i / above + rest / above**2) * m
+        return self._by_range(m, interpolated, impedance, modelled)
+
+    def _model(self, part: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        return self.constant_z[part], self.constant_i[part], self.rest[part], self.exponent[part]
+
+    def _above(self) -> FloatArray:
+        """Voltage that fixes the impedance above `vmax_pu`: nominal where that is 0, as in OpenDSS."""
+        return np.where(self.vmax_pu == 0.0, 1.0, self.vmax_pu)
+
+    def _inside(self, m: FloatArray) -> FloatArray:
+        """Magnitudes with a harmless 1 wherever the exponent does not hold."""
+        return np.where((m > self.vlow_pu) & (m > self.vmin_pu), m, 1.0)
+
+    def _rises(self) -> tuple[FloatArray, FloatArray]:
+        """How current rises from `vlow_pu` to `vmin_pu`, for constant current and for the rest [1/pu]."""
+        width = self.vmin_pu - self.vlow_pu
+        width = np.where(width > 0.0, width, np.inf)
+        at_vmin = 1.0 / np.where(self.vmin_pu > 0.0, self.vmin_pu, 1.0)
+        return (1.0 - self.vlow_pu) / width, (at_vmin - self.vlow_pu) / width
+
+    def _by_range(
+        self, m: FloatArray, interpolated: FloatArray, impedance: FloatArray, modelled: FloatArray
+    ) -> FloatArray:
+        return np.where(m <= self.vmin_pu, interpolated, np.where(m > self.vmax_pu, impedance, modelled))
+
+    def _drop_out(self, m: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Factor of the cut-off around `cutoff_pu`, and its derivative [1/pu]."""
+        if not self.cutoff_pu.any():
+            return np.ones_like(m), np.zeros_like(m)
+        has = self.cutoff_pu > 0.0
+        bend = np.tanh(CUTOFF_STEEPNESS * (m - self.cutoff_pu))
+        steep = 0.5 * CUTOFF_STEEPNESS * (1.0 - bend**2)
+        return np.where(has, 0.5 * (1.0 + bend), 1.0), np.where(has, steep, 0.0)
 
 
 def load_terminals(network: Network) -> LoadTerminals:
-    """Find the nodes of every load of a checked network."""
-    node, neutral = network.node_index, len(network.node_ids)
-    delta = [len(load.phases) == 2 for load in network.loads]
-    ends = [[node[node_id(load.bus, phase)] for phase in load.phases] for load in network.loads]
+    """Lay out the legs of every load of a checked network."""
+    legs = _legs(network, network.loads)
+    loads = [network.loads[k] for k in legs.owner]
+    coefficients = np.array([_coefficients(load) for load in loads], dtype=np.float64).reshape(-1, 4, 2)
+    z, i, rest, exponent = coefficients.transpose(1, 2, 0)
+    nominal = _column([1e3 * load.kv_base for load in loads])
     return LoadTerminals(
-        node=np.array([end[0] for end in ends], dtype=np.int64),
-        other=np.array([end[1] if len(end) == 2 else neutral for end in ends], dtype=np.int64),
-        scale=np.where(delta, np.sqrt(3.0), 1.0),
-        exponent=np.array([load.exponent for load in network.loads], dtype=np.float64),
-        vmin_pu=network.load_vmin_pu,
+        owner=legs.owner,
+        node=legs.node,
+        other=legs.other,
+        share=legs.share,
+        n_owner=len(network.loads),
+        nominal_v=nominal,
+        scale=network.base_v[legs.node] / nominal,
+        constant_z=z,
+        constant_i=i,
+        rest=rest,
+        exponent=exponent,
+        vmin_pu=_column([load.vmin_pu for load in loads]),
+        vlow_pu=_column([load.vlow_pu for load in loads]),
+        vmax_pu=_column([load.vmax_pu for load in loads]),
+        cutoff_pu=_column([load.zipv[6] if load.model == 8 else 0.0 for load in loads]),
     )
 
 
-@dataclass(frozen=True)
-class InjectionTerminals:
-    """Where injections go: one entry per phase of every resource that injects; shape (n_terminal,).
-
-    Attributes
-    ----------
-    resource : ndarray of int
-        Position of the resource.
-    node : ndarray of int
-        Node that it feeds.
-    share : ndarray
-        Share of the resource's power.
-    """
-
-    resource: IntArray
-    node: IntArray
-    share: FloatArray
-
-    def power(self, injection: ComplexArray) -> ComplexArray:
-        """Return the power of every terminal, given that of every resource [kVA]."""
-        return injection[self.resource] * self.share
+def injection_terminals(network: Network) -> Terminals:
+    """Lay out the legs of every resource that injects power; flexible loads have none."""
+    return _legs(network, network.resources, [r.kind in INJECTED_KINDS for r in network.resources])
 
 
-def injection_terminals(network: Network) -> InjectionTerminals:
-    """Find the nodes that the resources of a checked network feed, in resource order."""
-    sites = [
-        (k, network.node_index[node_id(resource.bus, phase)], 1.0 / len(resource.phases))
-        for k, resource in enumerate(network.resources)
-        if resource.kind in INJECTED_KINDS
-        for phase in resource.phases
+def machine_terminals(network: Network) -> Terminals:
+    """Lay out the legs of every machine."""
+    return _legs(network, network.machines)
+
+
+def _column(values: Sequence[float]) -> npt.NDArray[np.float64]:
+    return np.array(values, dtype=np.float64)
+
+
+def _legs(network: Network, owners: Sequence[_Connected], wanted: Sequence[bool] | None = None) -> Terminals:
+    """Legs of those owners that are wanted; of all without a word on it."""
+    index, ground = network.node_index, len(network.node_ids)
+    rows = [
+        (k, *(index[node_id(owner.bus, end)] if end else ground for end in leg), 1.0 / len(owner.legs))
+        for k, owner in enumerate(owners)
+        if wanted is None or wanted[k]
+        for leg in owner.legs
     ]
-    columns = list(zip(*sites, strict=True)) or [(), (), ()]
-    return InjectionTerminals(
-        resource=np.array(columns[0], dtype=np.int64),
-        node=np.array(columns[1], dtype=np.int64),
-        share=np.array(columns[2], dtype=np.float64),
+    owner, node, other, share = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return Terminals(
+        owner=np.array(owner, dtype=np.int64),
+        node=np.array(node, dtype=np.int64),
+        other=np.array(other, dtype=np.int64),
+        share=np.array(share, dtype=np.float64),
     )
+
+
+def _coefficients(load: Load) -> tuple[tuple[float, float], ...]:
+    """Constant impedance, constant current, rest and its exponent; each of real and of reactive power."""
+    none, full = (0.0, 0.0), (1.0, 1.0)
+    if load.model == 8:
+        z_real, i_real, p_real, z_reactive, i_reactive, p_reactive, _ = load.zipv
+        return (z_real, z_reactive), (i_real, i_reactive), (p_real, p_reactive), none
+    if load.model == 2:
+        return full, none, none, none
+    if load.model == 5:
+        return none, full, none, none
+    exponents = {1: (0.0, 0.0), 3: (0.0, 2.0), 4: load.cvr}[load.model]
+    return none, none, full, exponents

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from feeders.network import ComplexArray, FloatArray, Network
+from feeders.network import ComplexArray, FloatArray, Network, node_id
 from feeders.state import AcState
 
 Kind = Literal["voltage_low", "voltage_high", "rating"]
@@ -28,7 +28,7 @@ class Limits:
     voltage_min_pu, voltage_max_pu : float
         Voltage band [pu].
     rating_scale : float
-        Factor on every line rating.
+        Factor on every rating.
     voltage_tolerance_pu : float
         A voltage outside the band by less is no violation [pu].
     rating_tolerance : float
@@ -50,10 +50,10 @@ class Prediction:
     ----------
     voltage_magnitude : ndarray, shape (n_node,)
         Voltages [pu].
-    power_from : ndarray, shape (n_branch_phase,)
-        Real power entering each branch [kW].
+    power : ndarray, shape (n_conductor,)
+        Real power entering every branch at every conductor of its terminals [kW].
     head_kw : float
-        Real power drawn from the source, all phases [kW].
+        Real power that the sources give, all phases [kW].
     losses_kw : float
         Real losses [kW].
     priced : collection of (kind, where)
@@ -61,7 +61,7 @@ class Prediction:
     """
 
     voltage_magnitude: FloatArray
-    power_from: FloatArray
+    power: FloatArray
     head_kw: float
     losses_kw: float
     priced: Collection[tuple[str, str]] = ()
@@ -76,7 +76,7 @@ class Violation:
     kind : {"voltage_low", "voltage_high", "rating"}
         Which limit.
     where : str
-        ``bus.phase`` or ``branch.phase``.
+        Name of a `VoltagePoint`, or conductor of `Network.conductor_ids`.
     value, limit : float
         AC value and limit [pu or A].
     priced : bool
@@ -111,7 +111,7 @@ class Verdict:
     head_error_kw, losses_error_kw : float
         Predicted less AC head power and losses [kW].
     balance_error_kw : float
-        Head power less served load, losses and generation [kW].
+        Head power and everything injected less served load and losses [kW].
     violations : tuple of Violation
         Every limit broken, worst first.
     """
@@ -151,7 +151,7 @@ def judge(network: Network, limits: Limits, prediction: Prediction | None, state
     if prediction is not None:
         errors = (
             float(np.max(np.abs(prediction.voltage_magnitude - np.abs(state.voltage)))),
-            float(np.max(np.abs(prediction.power_from - state.power_from.real))),
+            float(np.max(np.abs(prediction.power - state.power.real), initial=0.0)),
             prediction.head_kw - float(state.head.real.sum()),
             prediction.losses_kw - state.losses.real,
         )
@@ -161,14 +161,17 @@ def judge(network: Network, limits: Limits, prediction: Prediction | None, state
 
 def _is_whole(state: AcState) -> bool:
     """Whether a state that calls itself converged has a number everywhere: comparisons pass over NaN."""
-    parts = (state.voltage, state.power_from, state.current, state.head, state.load, np.array(state.losses))
+    parts = (
+        *(state.voltage, state.power, state.current, state.head),
+        *(state.load, state.machine, np.array(state.losses)),
+    )
     return all(bool(np.isfinite(part).all()) for part in parts)
 
 
 def balance_error(state: AcState) -> float:
     """Real power that enters the feeder and is neither served nor lost [kW]; 0 up to solver tolerance."""
-    served = float(state.load.real.sum()) - float(state.injection.real.sum())
-    return float(state.head.real.sum()) - served - state.losses.real
+    given = state.head.real.sum() + state.machine.real.sum() + state.injection.real.sum()
+    return float(given - state.load.real.sum() - state.losses.real)
 
 
 def find_violations(
@@ -182,21 +185,39 @@ def find_violations(
 def _voltages(
     network: Network, limits: Limits, voltage: ComplexArray, priced: Collection[tuple[str, str]]
 ) -> Iterable[Violation]:
-    magnitude, slack = np.abs(voltage), limits.voltage_tolerance_pu
+    magnitude, slack = point_voltage(network, voltage), limits.voltage_tolerance_pu
     low, high = limits.voltage_min_pu, limits.voltage_max_pu
-    for n in np.flatnonzero((magnitude < low - slack) | (magnitude > high + slack)):
-        kind: Kind = "voltage_low" if magnitude[n] < low else "voltage_high"
-        where = network.node_ids[n]
+    for k in np.flatnonzero((magnitude < low - slack) | (magnitude > high + slack)):
+        kind: Kind = "voltage_low" if magnitude[k] < low else "voltage_high"
+        where = network.point_ids[k]
         limit = low if kind == "voltage_low" else high
-        yield Violation(kind, where, float(magnitude[n]), limit, (kind, where) in priced)
+        yield Violation(kind, where, float(magnitude[k]), limit, (kind, where) in priced)
+
+
+def point_voltage(network: Network, voltage: ComplexArray) -> FloatArray:
+    """Magnitude of every voltage that limits hold for, shape (n_point,) [pu of its nominal voltage].
+
+    Parameters
+    ----------
+    network : Network
+        The circuit.
+    voltage : ndarray, shape (n_node,)
+        Voltage of every node to ground [pu of `Network.base_v`].
+    """
+    index, points, grounded = network.node_index, network.voltage_points, np.append(voltage, 0.0)
+    first = np.array([index[node_id(point.bus, point.phase)] for point in points], dtype=np.int64)
+    second = [index[node_id(point.bus, point.other)] if point.other else -1 for point in points]
+    nominal = np.array([1e3 * point.kv_base for point in points])
+    across = np.abs(grounded[first] - grounded[second])
+    return np.asarray(across * (network.base_v[first] / nominal))
 
 
 def _currents(
     network: Network, limits: Limits, state: AcState, priced: Collection[tuple[str, str]]
 ) -> Iterable[Violation]:
-    rating = limits.rating_scale * np.array([b.rating_a for b in network.branches for _ in b.phases])
+    rating = limits.rating_scale * network.conductor_rating
     for c in np.flatnonzero(state.current > rating * (1 + limits.rating_tolerance)):
-        where = network.branch_ids[c]
+        where = network.conductor_ids[c]
         yield Violation(
             "rating", where, float(state.current[c]), float(rating[c]), ("rating", where) in priced
         )

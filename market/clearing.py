@@ -50,7 +50,7 @@ class SoftLimit:
     kind : {"voltage_low", "voltage_high", "rating"}
         Which limit.
     where : str
-        ``bus.phase`` or ``branch.phase``.
+        Name of a `VoltagePoint`, or conductor of `Network.conductor_ids`.
     value, limit : float
         Predicted value and limit [pu, A].
     price : float
@@ -76,12 +76,12 @@ class Clearing:
     dispatch : ndarray, shape (n_resource,)
         Complex power awarded, positive towards the grid [kVA]; for flexible loads demand not consumed at
         nominal voltage.
-    voltage_magnitude : ndarray, shape (n_node,)
-        Predicted voltage [pu].
-    power_from : ndarray, shape (n_branch_phase,)
-        Predicted complex power entering each branch [kVA].
-    head : ndarray, shape (n_head_phase,)
-        Predicted complex power drawn from the source [kVA].
+    voltage : ndarray, shape (n_node,)
+        Predicted complex voltage [pu of each node's base].
+    power : ndarray, shape (n_conductor,)
+        Predicted complex power entering every branch at every conductor of its terminals [kVA].
+    head : ndarray, shape (n_head,)
+        Predicted complex power that the sources give [kVA].
     losses_kw : float
         Predicted real losses [kW].
     prices : Prices
@@ -105,8 +105,8 @@ class Clearing:
     """
 
     dispatch: ComplexArray
-    voltage_magnitude: FloatArray
-    power_from: ComplexArray
+    voltage: ComplexArray
+    power: ComplexArray
     head: ComplexArray
     losses_kw: float
     prices: Prices
@@ -122,6 +122,11 @@ class Clearing:
     gap: float = 0.0
     exactness_gap: float = 0.0
 
+    @property
+    def voltage_magnitude(self) -> FloatArray:
+        """Predicted voltage, shape (n_node,) [pu]."""
+        return np.abs(self.voltage)
+
 
 def check_case(state: AcState, demand: ComplexArray, price: WholesalePrice) -> None:
     """Check what a clearing starts from: numbers that are not there would spread without a trace.
@@ -135,7 +140,7 @@ def check_case(state: AcState, demand: ComplexArray, price: WholesalePrice) -> N
         raise ClearingError("the power flow that the clearing starts from did not converge")
     parts = {
         "a voltage of the AC state": state.voltage,
-        "a branch power of the AC state": state.power_from,
+        "a branch power of the AC state": state.power,
         "a demand": demand,
         "the price at the head": np.array([price.lmp, price.reactive]),
     }

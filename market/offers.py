@@ -11,6 +11,7 @@ import numpy as np
 
 from feeders.errors import nearest_name
 from feeders.network import FloatArray, Network, Resource
+from market.resources import curtails
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ def _numbers(offer: Offer) -> tuple[float, ...]:
 
 def _beyond_resource(offer: Offer, resource: Resource) -> str:
     """Why a resource cannot do what it offers; empty when it can."""
-    if resource.kind == "flexible_load":
+    if curtails(resource):
         more = -offer.p_min_kw
         return f"a flexible load cannot be asked to consume {more:g} kW more" if more > 1e-9 else ""
     most = max(abs(offer.p_min_kw), abs(offer.p_max_kw))
@@ -208,7 +209,7 @@ def _beyond_resource(offer: Offer, resource: Resource) -> str:
 
 def _rated(offer: Offer, resource: Resource) -> Offer:
     """Hold an offer that states no apparent power limit to the rating of its resource."""
-    if resource.kind == "flexible_load" or offer.reactive_ratio is not None or math.isfinite(offer.s_max_kva):
+    if curtails(resource) or offer.reactive_ratio is not None or math.isfinite(offer.s_max_kva):
         return offer
     return replace(offer, s_max_kva=resource.kva_max)
 

@@ -5,30 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Model = Literal["three_phase", "branch_flow"]
 Method = Literal["pac", "nst-pac", "pac-accelerated", "central"]
 
 
 @dataclass(frozen=True)
 class MarketSettings:
-    """Settings of one market; every field has a default that works for a 4.16 kV feeder.
+    """Settings of one market; every field has a default that works for a distribution feeder.
 
     Attributes
     ----------
-    model : {"three_phase", "branch_flow"}
-        Unbalanced model anchored at the AC state, or balanced second-order cone branch flow.
+    model : str
+        Name of a market model: one of `market.models.MODELS`, or ``package.module:Class``.
     method : {"pac-accelerated", "pac", "nst-pac", "central"}
         Negotiation between buses, or the central reference solution.
     voltage_min_pu, voltage_max_pu : float
-        Soft voltage limits [pu].
+        Soft limits of every `VoltagePoint` [pu].
     voltage_margin_pu : float
         How far inside the limits the market stays [pu]: room for regulators that move after it.
     voltage_penalty : float
-        Price of exceeding a voltage limit [$/h per pu and node].
+        Price of exceeding a voltage limit [$/h per pu and voltage].
     rating_penalty : float
-        Price of exceeding a line rating [$/h per 100 % of the rating and conductor].
+        Price of exceeding a rating [$/h per 100 % of the rating and conductor].
     rating_scale : float
-        Factor on every line rating.
+        Factor on every rating.
     loss_weight : float
         Extra weight of losses in the objective, as a multiple of the LMP; 0 gives marginal costs.
     agents : int
@@ -40,7 +39,7 @@ class MarketSettings:
         Negotiation rounds after which a clearing counts as not converged.
     """
 
-    model: Model = "three_phase"
+    model: str = "nodal"
     method: Method = "pac-accelerated"
     voltage_min_pu: float = 0.95
     voltage_max_pu: float = 1.05

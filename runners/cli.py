@@ -8,6 +8,11 @@ import click
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("runners.run.commands:check_command", "Say what is wrong with a study before anything starts."),
+    "import": (
+        "runners.write.import_circuit:import_command",
+        "Write a study around an OpenDSS circuit of your own.",
+    ),
+    "wiring": ("runners.write.wiring:wiring_command", "Write out the HELICS files of a study."),
     "run": ("runners.run.commands:run_command", "Run a study under supervision."),
     "summary": ("runners.judge.summary:summary_command", "Say what came out of a run, in a few lines."),
     "verdict": (

@@ -32,9 +32,31 @@ class SetPoints:
     clipped: tuple[str, ...] = ()
 
 
-def nominal_demand(network: Network, ratio: float, load_scale: float) -> ComplexArray:
-    """Demand of every load at nominal voltage before curtailment, shape (n_load,) [kVA]."""
-    return network.listed_demand * (ratio * load_scale)
+def nominal_demand(network: Network, interval: int, ratio: float, load_scale: float) -> ComplexArray:
+    """Demand of every load at nominal voltage before curtailment.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+    interval : int
+        Which interval, for loads with a profile of their own.
+    ratio : float
+        Demand over listed demand of all other loads.
+    load_scale : float
+        Factor on every load.
+
+    Returns
+    -------
+    ndarray, shape (n_load,)
+        Demand [kVA].
+    """
+    listed = network.listed_demand
+    profiles = {item.name: complex(item.real[interval], item.reactive[interval]) for item in network.profiles}
+    if not profiles:
+        return listed * (ratio * load_scale)
+    own = np.array([profiles.get(load.profile, complex(ratio, ratio)) for load in network.loads])
+    return np.asarray((listed.real * own.real + 1j * listed.imag * own.imag) * load_scale)
 
 
 def apply_dispatch(

@@ -43,8 +43,8 @@ def hold(
         cost += (offer.cost_linear * real + offer.cost_quadratic * real**2 / 2) / 1e3
     return Clearing(
         dispatch=dispatch,
-        voltage_magnitude=np.abs(state.voltage),
-        power_from=state.power_from,
+        voltage=state.voltage,
+        power=state.power,
         head=state.head,
         losses_kw=float(state.losses.real),
         prices=last.prices if last is not None else uniform_prices(len(network.node_ids), price),

@@ -1,13 +1,18 @@
 """When a market interval is settled: the loop between market and physics as decisions, without either.
 
-A clearing is first tried: the feeder answers it with controls frozen. Prediction and answer agree: it becomes
-final. They do not: the market clears again, anchored at the answer. When the rounds run out, or a clearing
-cannot be used, the scenario's policy decides, and the record says so.
+A clearing is first tried on the physics. Prediction and answer agree: it becomes final. They do not: the
+market clears again, anchored at the answer. When the rounds run out, or a clearing cannot be used, the
+scenario's policy decides, and the record says so.
+
+Controls (regulators, switched capacitors) either act after the final dispatch only, and trials are answered
+with controls frozen; or they are settled together with the market: trials are answered with controls acting,
+and prediction and answer agree only where no control moves. A dispatch that moves a control which moves the
+dispatch back is a cycle: it is named, and ended at the trial whose AC state costs least.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,8 +23,11 @@ from feeders.state import AcState
 from market.clearing import Clearing
 
 Policy = Literal["hold_last", "dispatch_anyway", "fail"]
-Action = Literal["try", "clear", "accept", "hold"]
-"""Try the clearing on the physics; clear again; make it final; make the last final dispatch final again."""
+Action = Literal["try", "clear", "accept", "resume", "hold"]
+"""Try the clearing on the physics; clear again; make it final; make an earlier trial final; or repeat the
+last final dispatch."""
+Controls = Literal["after", "together"]
+"""Controls act after the final dispatch, or within every trial."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,8 @@ class RoundRules:
         Whether the market clears again at the answer; otherwise the first clearing is final.
     policy : {"hold_last", "dispatch_anyway", "fail"}
         What happens when nothing settles.
+    controls : {"after", "together"}
+        When regulators and switched capacitors act.
     """
 
     rounds_max: int
@@ -43,6 +53,7 @@ class RoundRules:
     head_kw: float = 0.1
     anchored: bool = True
     policy: Policy = "hold_last"
+    controls: Controls = "after"
 
 
 @dataclass(frozen=True)
@@ -59,25 +70,42 @@ class Decision:
 
     Attributes
     ----------
-    action : {"try", "clear", "accept", "hold"}
+    action : {"try", "clear", "accept", "resume", "hold"}
         See `Action`.
     settled : bool
         Whether prediction and answer agreed.
     reason : str
-        Why a policy applied; empty when none did.
+        Why a policy applied, or which controls cycle; empty when neither.
+    trial : int
+        The earlier trial to resume, 0 the first; -1 otherwise.
     """
 
     action: Action
     settled: bool = False
     reason: str = ""
+    trial: int = -1
 
 
 @dataclass(frozen=True)
 class Round:
-    """One clearing and how far the AC answer was from it; None where there was neither."""
+    """One clearing and its AC answer; None where there was neither.
+
+    Attributes
+    ----------
+    clearing : Clearing or None
+        What was cleared.
+    difference : Mismatch or None
+        How far the answer was from it.
+    state : AcState or None
+        The answer.
+    moved : tuple of str
+        Controls that moved in the answer.
+    """
 
     clearing: Clearing | None
     difference: Mismatch | None
+    state: AcState | None = None
+    moved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,16 +127,20 @@ class Outcome:
     decision: Decision
 
     @property
-    def accepted(self) -> Clearing | None:
-        """The clearing to be dispatched; None to hold the last final one."""
-        return self.rounds[-1].clearing if self.decision.action == "accept" else None
+    def accepted(self) -> Round | None:
+        """The round whose clearing is dispatched; None to hold the last final one."""
+        if self.decision.action == "resume":
+            return _tried(self.rounds)[self.decision.trial]
+        return self.rounds[-1] if self.decision.action == "accept" else None
 
 
-def negotiate(
+def anchor(
     rules: RoundRules,
     forecast: AcState,
     clear: Callable[[AcState], Clearing],
     answer: Callable[[int, Clearing], AcState | None],
+    cost: Callable[[Clearing, AcState], float],
+    controls: Sequence[str] = (),
 ) -> Outcome:
     """Play the rounds of one interval.
 
@@ -123,6 +155,10 @@ def negotiate(
     answer : callable
         Gives the AC answer to a trial, from the number of earlier trials and the clearing; None when the
         power flow did not converge.
+    cost : callable
+        Cost of a clearing's dispatch in an AC state, penalties of broken limits with it [$/h].
+    controls : sequence of str
+        Names of all regulators, then of all switched capacitors.
 
     Raises
     ------
@@ -133,16 +169,60 @@ def negotiate(
     state, trials = forecast, 0
     while True:
         clearing, decision = _clear(rules, clear, state)
-        difference = None
+        tried = Round(clearing, None)
         if clearing is not None and decision.action == "try":
             found = answer(trials, clearing)
             trials += 1
-            difference = mismatch(clearing, found) if found is not None else None
-            decision = after_answer(rules, trials, clearing, difference=difference)
+            tried = _compare(clearing, state, found, controls)
+            decision = after_answer(rules, trials, clearing, difference=tried.difference, moved=tried.moved)
             state = found if found is not None else state
-        rounds.append(Round(clearing, difference))
+        rounds.append(tried)
+        if rules.controls == "together" and _wanders(rounds, decision):
+            decision = _resume_cheapest(rounds, cost) or decision
         if decision.action != "clear":
             return Outcome(tuple(rounds), trials, decision)
+
+
+def _compare(clearing: Clearing, before: AcState, found: AcState | None, controls: Sequence[str]) -> Round:
+    """Hold a clearing against its answer, and the answer's controls against those before."""
+    if found is None:
+        return Round(clearing, None)
+    old, new = _positions(before), _positions(found)
+    moved = tuple(name for name, a, b in zip(controls, old, new, strict=True) if a != b)
+    return Round(clearing, mismatch(clearing, found), found, moved)
+
+
+def _positions(state: AcState) -> tuple[int, ...]:
+    """Where every regulator and switched capacitor stands."""
+    return (*state.tap.tolist(), *state.capacitor.tolist())
+
+
+def _tried(rounds: Sequence[Round]) -> list[Round]:
+    """Keep the rounds whose clearing the feeder answered: one for each trial, in order."""
+    return [item for item in rounds if item.state is not None]
+
+
+def _wanders(rounds: Sequence[Round], decision: Decision) -> bool:
+    """Whether controls came back to where they stood an earlier round, or never came to rest."""
+    seen = [_positions(item.state) for item in rounds if item.state is not None]
+    if not rounds[-1].moved or decision.action == "accept":
+        return False
+    return seen[-1] in seen[:-1] or decision.action == "hold"
+
+
+def _resume_cheapest(rounds: Sequence[Round], cost: Callable[[Clearing, AcState], float]) -> Decision | None:
+    """Make the solved trial final whose AC state costs least, and name the controls that would not rest."""
+    costs = {
+        k: cost(item.clearing, item.state)
+        for k, item in enumerate(_tried(rounds))
+        if item.clearing is not None and item.clearing.status == "solved" and item.state is not None
+    }
+    if not costs:
+        return None
+    best = min(costs, key=costs.__getitem__)
+    names = ", ".join(dict.fromkeys(name for item in rounds for name in item.moved))
+    reason = f"the market and {names} move each other; trial {best + 1} costs least ({costs[best]:.2f} $/h)"
+    return Decision("resume", reason=reason, trial=best)
 
 
 def _clear(
@@ -157,7 +237,7 @@ def _clear(
 
 def mismatch(clearing: Clearing, state: AcState) -> Mismatch:
     """Compare what a clearing predicted with what the AC physics answered."""
-    voltage = np.abs(np.abs(state.voltage) - clearing.voltage_magnitude)
+    voltage = np.abs(np.abs(state.voltage) - np.abs(clearing.voltage))
     head = float(clearing.head.real.sum() - state.head.real.sum())
     return Mismatch(float(voltage.max()), head)
 
@@ -176,7 +256,12 @@ def after_clearing(rules: RoundRules, clearing: Clearing) -> Decision:
 
 
 def after_answer(
-    rules: RoundRules, trials: int, clearing: Clearing, *, difference: Mismatch | None
+    rules: RoundRules,
+    trials: int,
+    clearing: Clearing,
+    *,
+    difference: Mismatch | None,
+    moved: Sequence[str] = (),
 ) -> Decision:
     """Decide what to do when the feeder has answered a trial.
 
@@ -190,6 +275,8 @@ def after_answer(
         The one that was tried.
     difference : Mismatch or None
         How far prediction and answer are apart; None when the power flow did not converge.
+    moved : sequence of str
+        Controls that moved in the answer.
 
     Raises
     ------
@@ -199,6 +286,7 @@ def after_answer(
     if difference is None:
         return give_up(rules, "the power flow of the trial did not converge", usable=False)
     agreed = difference.voltage_pu <= rules.voltage_pu and abs(difference.head_kw) <= rules.head_kw
+    agreed = agreed and not moved
     solved = clearing.status == "solved"
     if solved and (agreed or not rules.anchored):
         return Decision("accept", settled=agreed)

@@ -30,8 +30,8 @@ def check_clearing(network: Network, demand: ComplexArray, clearing: Clearing) -
     nodes = network.node_ids
     for name, value, ids in (
         ("dispatch", clearing.dispatch, network.resource_ids),
-        ("voltage_magnitude", clearing.voltage_magnitude, nodes),
-        ("power_from", clearing.power_from, network.branch_ids),
+        ("voltage", clearing.voltage, nodes),
+        ("power", clearing.power, network.conductor_ids),
         ("head", clearing.head, network.head_ids),
         ("prices.real", clearing.prices.real, nodes),
         ("prices.reactive", clearing.prices.reactive, nodes),

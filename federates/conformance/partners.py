@@ -146,17 +146,19 @@ class ToyRecorder(ToyPartner):
 def nominal_state(network: Network) -> AcState:
     """Return a state at 1 pu without flows: plausible in every number, and no solution."""
     angles = np.exp(-2j * np.pi / 3 * (np.array([int(n.rsplit(".", 1)[1]) for n in network.node_ids]) - 1))
-    branches = np.zeros(len(network.branch_ids), dtype=np.complex128)
+    branches = np.zeros(len(network.conductor_ids), dtype=np.complex128)
     demand = network.listed_demand * RATIO
     return AcState(
         voltage=angles,
-        power_from=branches,
-        power_to=branches,
+        power=branches,
         current=np.zeros(len(branches)),
         load=demand,
         demand=demand,
         injection=np.zeros(len(network.resources), dtype=np.complex128),
+        machine=np.zeros(len(network.machines), dtype=np.complex128),
         tap=network.initial_taps,
+        capacitor=np.array([bank.closed for bank in network.capacitor_banks], dtype=np.int64),
+        admittance=network.initial_admittance,
         head=np.full(len(network.head_ids), demand.sum() / len(network.head_ids)),
         losses=0j,
     )
@@ -201,8 +203,7 @@ def watcher_name(tested: str) -> str:
 
 def _offered(study: Study) -> list[str]:
     """Owners whose offers the market under test reads."""
-    file = study.config_file("market")
-    return [key.split("/")[0] for key in study.config("market").offers] if file.is_file() else []
+    return [key.split("/")[0] for key in study.config("market").offers]
 
 
 def _reads(name: str, tested: str) -> tuple[str, ...]:

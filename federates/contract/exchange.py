@@ -18,19 +18,22 @@ STATE_TOPICS = tuple(topic for topic in published_by("feeder") if topic.type != 
 
 def state_values(state: AcState) -> dict[str, Value]:
     """Topics that carry a converged AC state, in their own units."""
-    ends = np.concatenate([state.power_from, state.power_to])
     return {
         "feeder/voltage_magnitude": np.abs(state.voltage),
         "feeder/voltage_angle": np.angle(state.voltage),
-        **_complex("feeder/branch_power", ends),
-        "feeder/line_current": state.current,
+        **_complex("feeder/branch_power", state.power),
+        "feeder/branch_current": state.current,
         **_complex("feeder/load", state.load),
         **_complex("feeder/demand", state.demand),
         **_complex("feeder/injection", state.injection),
+        **_complex("feeder/machine", state.machine),
         **_complex("feeder/head_power", state.head),
         "feeder/losses_real": float(state.losses.real),
         "feeder/losses_reactive": float(state.losses.imag),
         "feeder/regulator_tap": state.tap.astype(np.float64),
+        "feeder/capacitor_steps": state.capacitor.astype(np.float64),
+        "feeder/conductance": state.admittance.real.copy(),
+        "feeder/susceptance": state.admittance.imag.copy(),
     }
 
 
@@ -43,18 +46,18 @@ def state_of(values: Mapping[str, Value]) -> AcState:
     def pair(stem: str) -> ComplexArray:
         return _join(real(f"{stem}_real"), real(f"{stem}_reactive"))
 
-    ends = pair("feeder/branch_power")
     magnitude, angle = real("feeder/voltage_magnitude"), real("feeder/voltage_angle")
-    half = len(ends) // 2
     return AcState(
         voltage=_join(magnitude * np.cos(angle), magnitude * np.sin(angle)),
-        power_from=ends[:half],
-        power_to=ends[half:],
-        current=real("feeder/line_current"),
+        power=pair("feeder/branch_power"),
+        current=real("feeder/branch_current"),
         load=pair("feeder/load"),
         demand=pair("feeder/demand"),
         injection=pair("feeder/injection"),
+        machine=pair("feeder/machine"),
         tap=np.rint(real("feeder/regulator_tap")).astype(np.int64),
+        capacitor=np.rint(real("feeder/capacitor_steps")).astype(np.int64),
+        admittance=_join(real("feeder/conductance"), real("feeder/susceptance")),
         head=pair("feeder/head_power"),
         losses=complex(real("feeder/losses_real"), real("feeder/losses_reactive")),
     )
@@ -97,7 +100,7 @@ def clearing_values(clearing: Clearing) -> dict[str, Value]:
         "market/dlmp_real_voltage": prices.real_voltage,
         "market/dlmp_real_congestion": prices.real_congestion,
         "market/predicted_voltage_magnitude": clearing.voltage_magnitude,
-        "market/predicted_branch_power_real": clearing.power_from.real.copy(),
+        "market/predicted_branch_power_real": clearing.power.real.copy(),
         "market/predicted_head_power_real": clearing.head.real.copy(),
         "market/predicted_losses_real": float(clearing.losses_kw),
     }

@@ -102,11 +102,27 @@ def read_status(text: str) -> FeederStatus:
 
 @dataclass(frozen=True)
 class Award:
-    """What the feeder needs from ``market/clearing``: interval, trials so far, and whether it is final."""
+    """What the feeder needs from ``market/clearing``.
+
+    Attributes
+    ----------
+    interval : int
+        Which interval.
+    trials : int
+        Trials answered before.
+    final : bool
+        Whether the dispatch is final; otherwise it is a trial.
+    controls : bool
+        Whether controls act in the answer.
+    resume : int
+        Trial whose control positions the final dispatch starts from; -1 for the present ones.
+    """
 
     interval: int
     trials: int
     final: bool
+    controls: bool
+    resume: int = -1
 
 
 def read_award(text: str) -> Award:
@@ -115,7 +131,10 @@ def read_award(text: str) -> Award:
     interval, trials, status = (table.get(name) for name in ("interval", "trials", "status"))
     if not isinstance(interval, int) or not isinstance(trials, int) or status not in ("trial", "final"):
         raise refusal("market/clearing", "lacks interval, trials or a status of trial or final")
-    return Award(interval, trials, status == "final")
+    final, resume = status == "final", table.get("resume", -1)
+    if not isinstance(resume, int) or not -1 <= resume < max(trials, 1):
+        raise refusal("market/clearing", f"resumes trial {_shown(resume)} of {trials}")
+    return Award(interval, trials, final, final or table.get("controls") is True, resume)
 
 
 @dataclass(frozen=True)
@@ -168,10 +187,11 @@ def clearing_text(case: Case, outcome: Outcome, final: Clearing) -> str:
             "interval": case.interval,
             "trials": outcome.trials,
             "status": "final",
+            "resume": outcome.decision.trial,
             "settled": outcome.decision.settled,
             "held": outcome.accepted is None,
             "reason": outcome.decision.reason,
-            **_difference(None if outcome.accepted is None else outcome.rounds[-1].difference),
+            **_difference(outcome.accepted.difference if outcome.accepted else None),
             "lmp": case.price.lmp,
             "cost": final.cost,
             "rounds": [_round_row(k, item) for k, item in enumerate(outcome.rounds, 1)],
@@ -181,9 +201,9 @@ def clearing_text(case: Case, outcome: Outcome, final: Clearing) -> str:
     )
 
 
-def trial_text(interval: int, trials: int) -> str:
-    """Write the announcement of a trial, after so many earlier ones."""
-    return encode({"interval": interval, "trials": trials, "status": "trial"})
+def trial_text(interval: int, trials: int, *, controls: bool) -> str:
+    """Write the announcement of a trial, after so many earlier ones, with controls acting or frozen."""
+    return encode({"interval": interval, "trials": trials, "status": "trial", "controls": controls})
 
 
 def _difference(found: Mismatch | None) -> dict[str, float | None]:
@@ -201,6 +221,7 @@ def _round_row(number: int, item: Round) -> dict[str, Any]:
         "round": number,
         "status": clearing.status,
         **_difference(item.difference),
+        "moved": list(item.moved),
         "negotiation_rounds": clearing.rounds,
         "messages": clearing.messages,
         "scalars": clearing.scalars,

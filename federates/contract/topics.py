@@ -13,7 +13,9 @@ from typing import Literal
 from feeders.network import Network
 
 TopicType = Literal["double", "vector", "string"]
-IdKind = Literal["", "node", "branch_end", "branch", "load", "head", "tap", "resource"]
+IdKind = Literal[
+    "", "node", "conductor", "load", "machine", "head", "tap", "capacitor", "admittance", "resource"
+]
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,16 @@ class Topic:
 
     def id_list(self, network: Network) -> tuple[str, ...]:
         """Ids of the entries, in order; empty for a double or a string."""
-        both_ends = tuple(f"{name}:{end}" for end in ("from", "to") for name in network.branch_ids)
         table: dict[str, Sequence[str]] = {
             "": (),
             "node": network.node_ids,
-            "branch_end": both_ends,
-            "branch": network.branch_ids,
+            "conductor": network.conductor_ids,
             "load": network.load_ids,
+            "machine": network.machine_ids,
             "head": network.head_ids,
             "tap": network.tap_ids,
+            "capacitor": network.capacitor_ids,
+            "admittance": network.admittance_ids,
             "resource": network.resource_ids,
         }
         return tuple(table[self.ids])
@@ -73,7 +76,8 @@ PUBLISHER_OF: dict[str, str] = {"audit": "recorder"}
 """Federate that publishes a role's topics, where the two names differ."""
 
 LARGEST: dict[str, float] = {
-    "": 1e3, "pu": 10.0, "rad": 10.0, "kW": 1e7, "kvar": 1e7, "A": 1e6, PRICE: 1e6, REACTIVE_PRICE: 1e6,
+    "": 1e3, "pu": 10.0, "rad": 10.0, "kW": 1e7, "kvar": 1e7, "A": 1e6, "S": 1e12,
+    PRICE: 1e6, REACTIVE_PRICE: 1e6,
 }  # fmt: skip
 """Magnitude that no sound value of a unit exceeds."""
 
@@ -85,22 +89,29 @@ TOPICS: tuple[Topic, ...] = (
     Topic("wholesale/demand_ratio", "double", "", "", "demand as a share of the feeder's listed load"),
     Topic("wholesale/source", "string", "", "", "where the series come from and what was derived (JSON)"),
     Topic("feeder/network", "string", "", "", "the Network (JSON), published while initialising"),
-    Topic("feeder/voltage_magnitude", "vector", "pu", "node", "line-to-neutral voltage"),
+    Topic("feeder/voltage_magnitude", "vector", "pu", "node", "voltage to ground"),
     Topic("feeder/voltage_angle", "vector", "rad", "node", "voltage angle"),
-    Topic("feeder/branch_power_real", "vector", "kW", "branch_end", "power entering (from) and leaving (to)"),
-    Topic("feeder/branch_power_reactive", "vector", "kvar", "branch_end", "the same, reactive"),
-    Topic("feeder/line_current", "vector", "A", "branch", "larger of the two ends"),
+    Topic(
+        "feeder/branch_power_real", "vector", "kW", "conductor", "power entering a branch at each terminal"
+    ),
+    Topic("feeder/branch_power_reactive", "vector", "kvar", "conductor", "the same, reactive"),
+    Topic("feeder/branch_current", "vector", "A", "conductor", "current there"),
     Topic("feeder/load_real", "vector", "kW", "load", "served, by the loads' voltage dependence"),
     Topic("feeder/load_reactive", "vector", "kvar", "load", "the same, reactive"),
     Topic("feeder/demand_real", "vector", "kW", "load", "asked for at nominal voltage, after curtailment"),
     Topic("feeder/demand_reactive", "vector", "kvar", "load", "the same, reactive"),
     Topic("feeder/injection_real", "vector", "kW", "resource", "injected; 0 for flexible loads"),
     Topic("feeder/injection_reactive", "vector", "kvar", "resource", "the same, reactive"),
+    Topic("feeder/machine_real", "vector", "kW", "machine", "injected by what no resource drives"),
+    Topic("feeder/machine_reactive", "vector", "kvar", "machine", "the same, reactive"),
     Topic("feeder/head_power_real", "vector", "kW", "head", "drawn from the source"),
     Topic("feeder/head_power_reactive", "vector", "kvar", "head", "the same, reactive"),
-    Topic("feeder/losses_real", "double", "kW", "", "losses of all branches"),
-    Topic("feeder/losses_reactive", "double", "kvar", "", "the same, reactive"),
+    Topic("feeder/losses_real", "double", "kW", "", "power into all elements: their losses"),
+    Topic("feeder/losses_reactive", "double", "kvar", "", "the same, reactive; capacitors count negative"),
     Topic("feeder/regulator_tap", "vector", "", "tap", "regulator positions"),
+    Topic("feeder/capacitor_steps", "vector", "", "capacitor", "closed steps of switched capacitors"),
+    Topic("feeder/conductance", "vector", "S", "admittance", "blocks of elements under control, real part"),
+    Topic("feeder/susceptance", "vector", "S", "admittance", "the same, imaginary part"),
     Topic("feeder/status", "string", "", "", "round, converged, iterations, tap changes, refusals (JSON)"),
     Topic("market/dispatch_real", "vector", "kW", "resource", "award, positive towards the grid"),
     Topic("market/dispatch_reactive", "vector", "kvar", "resource", "the same, reactive"),
@@ -111,7 +122,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("market/dlmp_real_voltage", "vector", PRICE, "node", "voltage part"),
     Topic("market/dlmp_real_congestion", "vector", PRICE, "node", "congestion part"),
     Topic("market/predicted_voltage_magnitude", "vector", "pu", "node", "voltage that the market expects"),
-    Topic("market/predicted_branch_power_real", "vector", "kW", "branch", "power entering, that it expects"),
+    Topic("market/predicted_branch_power_real", "vector", "kW", "conductor", "branch power that it expects"),
     Topic("market/predicted_head_power_real", "vector", "kW", "head", "head power that it expects"),
     Topic("market/predicted_losses_real", "double", "kW", "", "losses that it expects"),
     Topic("market/clearing", "string", "", "", "round, status (trial or final), convergence, limits (JSON)"),

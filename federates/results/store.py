@@ -15,19 +15,19 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import h5py
 import numpy as np
 
 from federates.runtime.clock import Clock
-from federates.contract.topics import Topic
+from federates.contract.topics import IdKind, Topic
 from federates.runtime.link import Value
 from federates.study.study import Study
 from feeders.errors import ResultsError
 from feeders.network import Network
 
-ID_KINDS = ("node", "branch_end", "branch", "load", "head", "tap", "resource")
+ID_KINDS = tuple(kind for kind in get_args(IdKind) if kind)
 """What vectors are ordered by; each is a root dataset of names, and again under ``/ids``."""
 FINISHED = "intervals_finished"
 TIME_UNIT = "seconds since 1970-01-01 00:00:00"

@@ -10,9 +10,11 @@ from typing import TypeVar
 from federates.study.checked_file import validate
 from federates.study.scenario import OwnedResource, OwnerSection, Scenario, Section
 from feeders.errors import InputError, nearest_name, unknown_name
-from feeders.network import Network, Resource
+from feeders.network import Network, Resource, delta, wye
 
 SettingsT = TypeVar("SettingsT", bound=Section)
+PHASES = (1, 2, 3)
+"""Nodes that are phases; others are neutrals."""
 
 
 def with_owners(network: Network, owners: Sequence[OwnerSection], file: Path) -> Network:
@@ -62,7 +64,7 @@ def _resource(table: OwnedResource, owner: str, network: Network, where: str) ->
     buses = {bus.name: bus.phases for bus in network.buses}
     if table.bus not in buses:
         raise unknown_name("bus", table.bus, buses, where=f"{where}.bus")
-    phases = tuple(" abc".index(letter) for letter in table.phases) or buses[table.bus]
+    phases = tuple(" abc".index(letter) for letter in table.phases) or _ordinary(buses[table.bus])
     missing = [phase for phase in phases if phase not in buses[table.bus]]
     if missing:
         there = "".join(" abc"[phase] for phase in buses[table.bus])
@@ -72,7 +74,13 @@ def _resource(table: OwnedResource, owner: str, network: Network, where: str) ->
             expected=f"out of {there}",
         )
     kva = table.kva_max or table.kw_max
-    return Resource(table.name, table.kind, table.bus, phases, table.kw_max, kva, owner=owner)
+    legs = delta(phases) if table.connection == "delta" else wye(phases)
+    return Resource(table.name, table.kind, table.bus, legs, table.kw_max, kva, owner=owner)
+
+
+def _ordinary(phases: tuple[int, ...]) -> tuple[int, ...]:
+    """Phases of a bus without its neutrals."""
+    return tuple(phase for phase in phases if phase in PHASES)
 
 
 def _flexible_load(table: OwnedResource, owner: str, network: Network, where: str) -> Resource:
@@ -83,7 +91,7 @@ def _flexible_load(table: OwnedResource, owner: str, network: Network, where: st
     load = loads[table.load]
     kva = table.kva_max or table.kw_max * abs(complex(load.kw, load.kvar)) / max(load.kw, 1e-9)
     return Resource(
-        table.name, "flexible_load", load.bus, load.phases, table.kw_max, kva, load.name, owner=owner
+        table.name, "flexible_load", load.bus, load.legs, table.kw_max, kva, load.name, owner=owner
     )
 
 

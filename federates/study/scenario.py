@@ -13,9 +13,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from federates.anchoring.rounds import Controls, Policy
 from federates.runtime.clock import SLOT_S, Clock, last_slot_needed
 from federates.study.checked_file import read_toml, validate
 from feeders.network import ResourceKind
+from market.models import DEFAULT_MODEL
 from market.settings import MarketSettings, Method
 
 ZONE = ZoneInfo("America/New_York")
@@ -23,7 +25,6 @@ ZONE = ZoneInfo("America/New_York")
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Policy = Literal["hold_last", "dispatch_anyway", "fail"]
 
 
 class Section(BaseModel):
@@ -70,7 +71,12 @@ class FeederSection(Section):
     """Which feeder, and how its physics is solved."""
 
     case: str = Field(
-        default="ieee123", description="a feeder that comes with this package, or a network JSON file"
+        default="ieee123",
+        description="ieee123, or the master .dss file of any OpenDSS circuit, relative to this file",
+    )
+    demand: Literal["wholesale", "load_shapes"] = Field(
+        default="wholesale",
+        description="what demand follows: the wholesale demand ratio, or the circuit's own load shapes",
     )
     engine: Literal["opendss", "power_grid_model"] = Field(
         default="opendss", description="which program solves it; power_grid_model leaves regulators alone"
@@ -105,8 +111,8 @@ class MarketSection(Section):
     """How the market clears, and when prediction and physics count as agreed."""
 
     model: str = Field(
-        default="three_phase",
-        description='three_phase, branch_flow, uniform, none, or a class "package.module:Class"',
+        default=DEFAULT_MODEL,
+        description='nodal, branch_flow, uniform, none, or a class "package.module:Class"',
     )
     method: Method = Field(default="pac-accelerated", description="how the optimum is found")
     voltage_min_pu: Positive = Field(default=0.95, description="lower voltage limit [pu]")
@@ -141,6 +147,10 @@ class MarketSection(Section):
         default=0.1, description="head power difference that counts as agreed [kW]"
     )
     on_failure: Policy = Field(default="hold_last", description="what is dispatched when no clearing settles")
+    controls: Controls = Field(
+        default="after",
+        description="regulators and capacitors act after the final dispatch, or are settled together with it",
+    )
 
     @model_validator(mode="after")
     def _band(self) -> MarketSection:
@@ -154,8 +164,7 @@ class MarketSection(Section):
     def settings(self) -> MarketSettings:
         """The part of this table that every market model reads."""
         names = set(MarketSettings.__dataclass_fields__) - {"model"}
-        known = self.model if self.model in ("three_phase", "branch_flow") else "three_phase"
-        return MarketSettings(model=known, **self.model_dump(include=names))  # type: ignore[arg-type]
+        return MarketSettings(model=self.model, **self.model_dump(include=names))
 
 
 class OwnedResource(Section):
@@ -167,6 +176,7 @@ class OwnedResource(Section):
     phases: Annotated[str, Field(pattern=r"^a?b?c?$")] = Field(
         default="", description="such as abc; empty: all of the bus, or those of the load"
     )
+    connection: Literal["wye", "delta"] = Field(default="wye", description="to ground, or between phases")
     load: str = Field(default="", description="the load that a flexible load curtails")
     kw_max: Positive = Field(description="nameplate real power [kW]")
     kva_max: Positive | None = Field(default=None, description="rating [kVA]; by default that of kw_max")

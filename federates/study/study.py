@@ -9,16 +9,16 @@ from functools import cached_property
 from pathlib import Path
 
 from federates.runtime.clock import Clock
-from federates.study.checked_file import read_text
 from federates.study.helics_config import FederateConfig, load_config
 from federates.study.owners import with_owners
+from federates.study.profiles import with_profiles
 from federates.study.scenario import Scenario, load_scenario
+from federates.study.wiring import default_config
 from feeders import ieee123
 from feeders.errors import InputError, unknown_name
-from feeders.ieee123.tables import read_feeder
-from feeders.network import Network
+from feeders.network import Network, Resource
+from feeders.opendss.case import Case, Circuit
 from feeders.readers.assets import AssetTerms, read_assets
-from feeders.readers.network_json import network_from_json
 from feeders.validate import check_network
 
 SCENARIO_FILE = "scenario.toml"
@@ -28,6 +28,21 @@ RESULTS_VARIABLE = "DLMP_RESULTS_DIR"
 
 CASES = ("ieee123",)
 """Feeders that come with the package."""
+
+
+def driven(network: Network, resources: tuple[Resource, ...]) -> Network:
+    """Hand resources to the market; the circuit's own machines that they drive are no longer on their own."""
+    elements = {resource.element for resource in resources}
+    machines = tuple(machine for machine in network.machines if machine.element not in elements)
+    return replace(network, resources=resources, machines=machines)
+
+
+def _beside(folder: Path, case: str) -> list[str]:
+    """OpenDSS files in the folder of a circuit, as the scenario would write them."""
+    home = Path(case).parent
+    return sorted(
+        str(home / path.name) for path in (folder / home).iterdir() if path.suffix.lower() == ".dss"
+    )
 
 
 @dataclass(frozen=True)
@@ -103,26 +118,58 @@ class Study:
             check_network(network)
         return network, terms
 
+    @cached_property
+    def case(self) -> Case:
+        """The circuit: one that comes with the package, or the user's own file.
+
+        Raises
+        ------
+        InputError
+            When there is no such circuit.
+        """
+        name = self.scenario.feeder.case
+        if name in CASES:
+            return ieee123.case()
+        if not name.lower().endswith(".dss"):
+            raise unknown_name("feeder", name, CASES, where=f"{self.scenario_file} feeder.case")
+        file = self.data_file(name)
+        if not file.is_file():
+            near = [path.name for path in file.parent.glob("*.dss")] if file.parent.is_dir() else []
+            raise unknown_name("circuit", name, near, where=f"{self.scenario_file} feeder.case")
+        return Case(file.stem, path=file)
+
+    @cached_property
+    def circuit(self) -> Circuit:
+        """What the circuit holds, and what of it the market cannot use.
+
+        Raises
+        ------
+        InputError, FeederError
+            When it cannot be compiled or used.
+        """
+        from feeders.opendss.circuit import read_circuit
+
+        return read_circuit(self.case)
+
+    @property
+    def _start_hour(self) -> float:
+        """Local time of the first interval [h after midnight]."""
+        start = self.scenario.time.start
+        return start.hour + start.minute / 60 + start.second / 3600
+
     def _feeder(self) -> tuple[Network, tuple[AssetTerms, ...]]:
-        """Feeder and terms; a network file without an asset table keeps its own resources, without terms."""
+        """Feeder and terms; without an asset table there is nothing to dispatch but what owners add."""
         feeder = self.scenario.feeder
         table = self.data_file(feeder.assets) if feeder.assets else None
+        bare = with_profiles(self.circuit, self.clock, self._start_hour, feeder.demand)
         if feeder.case in CASES:
-            bare, table = read_feeder(ieee123.TABLES), table or ieee123.ASSETS
-        else:
-            bare = self._network_file(feeder.case)
+            table = table or ieee123.ASSETS
         if table is None:
             return bare, ()
-        resources, terms = read_assets(table, bare)
-        network = replace(bare, resources=resources)
+        resources, terms = read_assets(table, bare, self.circuit.plants)
+        network = driven(bare, resources)
         check_network(network)
         return network, terms
-
-    def _network_file(self, name: str) -> Network:
-        file = self.data_file(name)
-        if not name.endswith(".json"):
-            raise unknown_name("feeder", name, CASES, where=f"{self.scenario_file} feeder.case")
-        return network_from_json(read_text(file), where=str(file))
 
     def data_file(self, name: str) -> Path:
         """Path of a file that the scenario names, relative to the scenario."""
@@ -133,7 +180,7 @@ class Study:
         return self.folder / f"{federate}.json"
 
     def config(self, federate: str) -> FederateConfig:
-        """HELICS configuration of a federate, checked.
+        """HELICS configuration of a federate: its file, checked, or what the contract says without one.
 
         Raises
         ------
@@ -141,6 +188,8 @@ class Study:
             When the file cannot be used, or names another federate.
         """
         file = self.config_file(federate)
+        if not file.is_file():
+            return default_config(federate, self.scenario, self.folder)
         config = load_config(file)
         if config.name != federate:
             raise InputError(
@@ -154,6 +203,8 @@ class Study:
         names = [SCENARIO_FILE, *sorted(path.name for path in self.folder.glob("*.json"))]
         names += [*scenario.wholesale.files, *scenario.wholesale.demand_files]
         names += [name for name in (scenario.feeder.assets, scenario.feeder.case) if name not in ("", *CASES)]
+        # A master file may redirect to others beside it: all of them count.
+        names += [] if scenario.feeder.case in CASES else _beside(self.folder, scenario.feeder.case)
         told = [value for owner in scenario.owner for value in owner.settings.values()]
         names += [text for text in told if isinstance(text, str) and self.data_file(text).is_file()]
         return {

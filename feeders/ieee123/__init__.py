@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from feeders.ieee123.tables import read_feeder
+from feeders.ieee123.commands import commands
+from feeders.ieee123.tables import read_tables
 from feeders.network import Network
+from feeders.opendss.case import Case
+from feeders.opendss.circuit import read_circuit
 from feeders.readers.assets import read_assets
-from feeders.validate import check_network
 
 TABLES = Path(__file__).parent
 """Folder of the tables that come with this package."""
@@ -17,8 +19,29 @@ ASSETS = TABLES / "assets.csv"
 """Resources that come with this package."""
 
 
+def case(tables: Path | None = None) -> Case:
+    """Write the feeder as a circuit, its regulators at the published positions.
+
+    Parameters
+    ----------
+    tables : Path, optional
+        Folder with the feeder's tables; the one of this package by default.
+
+    Returns
+    -------
+    Case
+        The commands that build it, XFM-1 and bus 610 with it.
+
+    Raises
+    ------
+    InputError
+        When a table cannot be used, with file, line and column.
+    """
+    return Case("ieee123", commands=commands(read_tables(tables or TABLES)))
+
+
 def load(*, assets: Path | None = None, tables: Path | None = None) -> Network:
-    """Load the feeder with its resources; regulators start at the published positions.
+    """Load the feeder with its resources.
 
     Parameters
     ----------
@@ -30,15 +53,12 @@ def load(*, assets: Path | None = None, tables: Path | None = None) -> Network:
     Returns
     -------
     Network
-        128 buses from source "150" on, 95 loads, 6 capacitors, 7 regulator controls.
+        130 buses from source "150" on, 95 loads, 6 capacitors, 7 regulator controls.
 
     Raises
     ------
     InputError
         When a table cannot be used, with file, line and column.
     """
-    feeder = read_feeder(tables or TABLES)
-    resources, _ = read_assets(assets or ASSETS, feeder)
-    network = replace(feeder, resources=resources)
-    check_network(network)
-    return network
+    feeder = read_circuit(case(tables)).network
+    return replace(feeder, resources=read_assets(assets or ASSETS, feeder)[0])

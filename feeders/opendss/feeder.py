@@ -1,22 +1,28 @@
-"""OpenDSS as the AC engine of a `Network`: the only module that speaks its language.
+"""A circuit in OpenDSS as the AC engine of its `Network`: set-points in, one solved state out.
 
-Balance of every solved state: head = sum of loads + losses - capacitors - sum of injections. Losses are what
-enters all branches less what leaves them; a capacitor gives ``kvar * |V|**2`` of reactive power.
+Balance of every solved state: head = sum of loads - machines - injections + losses, where losses are the
+power into all passive elements, shunt capacitors among them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
+from itertools import groupby
 from typing import Any, Final, Literal
 
 import numpy as np
 
-from feeders.dss_script import build_commands
 from feeders.engine import Regulators
 from feeders.errors import FeederError
-from feeders.network import TAP_STEP, ComplexArray, FloatArray, IntArray, Network, node_id
+from feeders.network import ComplexArray, IntArray, Network
+from feeders.opendss.case import Case
+from feeders.opendss.compile import OFF, STATIC, compile_case, settle
+from feeders.opendss.conductors import admittance_block, gathered, read_conductors
+from feeders.opendss.connected import leg_power, listed_factor
+from feeders.opendss.controls import read_steps, read_winding, write_tap
+from feeders.opendss.layout import Layout, engine_powers, lay_out
 from feeders.opendss.library import DSSException, engine_for
+from feeders.opendss.standins import add_stand_ins, stand_in_names
 from feeders.setpoints import check_option, check_setpoints, check_taps, failed_state
 from feeders.state import AcState
 from feeders.terminals import injection_terminals, load_terminals
@@ -24,46 +30,25 @@ from feeders.validate import check_network
 
 ControlMode = Literal["static", "off"]
 
-CONTROL_MODES: Final[dict[ControlMode, int]] = {"off": -1, "static": 0}
-"""OpenDSS numbers of the control modes."""
-
 CONTROLS_UNSETTLED: Final = 485
 """OpenDSS error number for more control iterations than allowed."""
 
-
-@dataclass(frozen=True)
-class _Layout:
-    """Where the engine keeps what, in the order of the `Network`.
-
-    Attributes
-    ----------
-    node : ndarray of int
-        Position of each node in the engine's voltages.
-    end_from, end_to : ndarray of int
-        Position of each branch end in the engine's element currents.
-    node_from, node_to : ndarray of int
-        Node of each branch end, in `Network` order.
-    base_volt : ndarray
-        Base voltage of each node [V].
-    """
-
-    node: IntArray
-    end_from: IntArray
-    end_to: IntArray
-    node_from: IntArray
-    node_to: IntArray
-    base_volt: FloatArray
+ON_A_STEP: Final = 1e-6
+"""How far a tap ratio may lie beside a whole step and count as on it [pu]."""
 
 
 class OpenDssFeeder:
-    """One feeder in an OpenDSS engine of its own; never changes the working directory.
+    """One circuit in an OpenDSS engine of its own; never changes the working directory.
 
     Parameters
     ----------
+    case : Case
+        The circuit.
     network : Network
-        The feeder.
+        What `read_circuit` says of it, with the market's resources. A resource that drives an element of the
+        circuit takes its place; the element's own model and controls play no part any more.
     regulators : {"automatic", "held", "neutral"}
-        Tap changers act; stay where `set_taps` or the network put them; or all start at 0 and stay.
+        Tap changers act; stay where `set_taps` or the circuit put them; or all start at 0 and stay.
     control_mode : {"static", "off"}
         Whether controls settle within each solution or never act.
     tolerance : float
@@ -72,13 +57,14 @@ class OpenDssFeeder:
     Raises
     ------
     InputError
-        When the network is not a sound radial feeder.
+        When the network is not sound.
     FeederError
-        When OpenDSS refuses the circuit, loses one of its nodes or leaves one without voltage.
+        When OpenDSS refuses the circuit, or it does not hold what the network says.
     """
 
     def __init__(
         self,
+        case: Case,
         network: Network,
         *,
         regulators: Regulators = "automatic",
@@ -87,49 +73,49 @@ class OpenDssFeeder:
     ) -> None:
         check_network(network)
         check_option("regulators", regulators, ("automatic", "held", "neutral"))
-        check_option("control_mode", control_mode, tuple(CONTROL_MODES))
+        check_option("control_mode", control_mode, ("static", "off"))
         if not 0.0 < tolerance < 1e-2:
             raise FeederError(f"tolerance is {tolerance}; expected more than 0 and less than 0.01 pu")
         self.network = network
-        self._automatic = regulators == "automatic" and control_mode != "off"
-        self._tolerance = tolerance
+        self._case, self._tolerance = case, tolerance
+        self._regulated = regulators == "automatic"
+        self._acts = control_mode != "off"
         self._engine = engine_for(self)
         self._loads = load_terminals(network)
         self._injections = injection_terminals(network)
-        start = network.initial_taps * (regulators != "neutral")
-        self._layout = self._build(start)
+        self._first_taps = network.initial_taps * (regulators != "neutral")
+        self._layout = self._build()
 
     @property
     def taps(self) -> IntArray:
-        """Position of every regulated conductor, shape (n_tap,)."""
-        positions = []
-        transformers = self._engine.ActiveCircuit.Transformers
-        for regulator in self.network.regulators:
-            transformers.Name = regulator.name
-            transformers.Wdg = 2
-            positions += [round((transformers.Tap - 1.0) / TAP_STEP)] * len(regulator.phases)
+        """Position of every regulator, shape (n_tap,)."""
+        circuit, positions = self._engine.ActiveCircuit, []
+        for regulator, start in zip(self.network.regulators, self._start_ratio, strict=True):
+            ratio = read_winding(circuit, regulator.element, regulator.winding)[0]
+            positions.append(regulator.tap + round((ratio - start) / regulator.step_pu))
         return np.array(positions, dtype=np.int64)
 
     def set_taps(self, taps: IntArray) -> None:
-        """Move every regulated conductor to a position.
+        """Move every regulator to a position.
 
         Parameters
         ----------
         taps : ndarray of int, shape (n_tap,)
-            Positions, -16 to 16; equal for the phases of one regulator.
+            Positions; 0 is the nominal ratio.
 
         Raises
         ------
         FeederError
-            When the length, a position or a ganged group is wrong.
+            When the length is wrong, or a position is out of its regulator's range.
         """
-        positions = iter(check_taps(self.network, taps))
-        transformers = self._engine.ActiveCircuit.Transformers
-        for regulator in self.network.regulators:
-            position = max(next(positions) for _ in regulator.phases)
-            transformers.Name = regulator.name
-            transformers.Wdg = 2
-            transformers.Tap = 1.0 + TAP_STEP * position
+        circuit = self._engine.ActiveCircuit
+        positions = check_taps(self.network, taps)
+        places = zip(self.network.regulators, positions, self._start_ratio, strict=True)
+        for regulator, position, start in places:
+            ratio = start + regulator.step_pu * (position - regulator.tap)
+            whole = 1.0 + regulator.step_pu * position
+            snapped = whole if abs(ratio - whole) < ON_A_STEP else ratio
+            write_tap(circuit, regulator.element, regulator.winding, snapped)
 
     def solve(self, demand: ComplexArray, injection: ComplexArray, *, controls: bool) -> AcState:
         """Solve the AC power flow.
@@ -139,15 +125,15 @@ class OpenDssFeeder:
         demand : ndarray, shape (n_load,)
             Demand of every load at nominal voltage, after curtailment [kVA].
         injection : ndarray, shape (n_resource,)
-            Power injected by generators and storage, equal on their phases [kVA]; 0 for flexible loads.
+            Power injected by generators and storage, equal on their legs [kVA]; 0 for flexible loads.
         controls : bool
-            Whether regulators may move; they never do when held, neutral or switched off.
+            Whether the circuit's controls may act; held or neutral regulators never do.
 
         Returns
         -------
         AcState
-            The solution. Without convergence every number in it is NaN, the taps are those from before, and
-            the next call starts from a fresh circuit.
+            The solution. Without convergence every number in it is NaN, taps and capacitors are those from
+            before, and the next call starts from a fresh circuit.
 
         Raises
         ------
@@ -155,121 +141,135 @@ class OpenDssFeeder:
             When a set-point has the wrong length or is not finite.
         """
         demand, injection = check_setpoints(self.network, demand, injection)
-        before = self.taps
+        before, steps = self.taps, self._steps()
         self._write(demand, injection)
         solution = self._engine.ActiveCircuit.Solution
-        solution.ControlMode = CONTROL_MODES["static" if controls and self._automatic else "off"]
+        solution.ControlMode = STATIC if controls and self._acts else OFF
         solved = self._converges(solution)
         iterations = int(solution.Totaliterations)
         state = self._read(demand, injection, iterations) if solved else None
         if state is None or not np.isfinite(state.voltage).all():
-            self._layout = self._build(before)
-            return failed_state(self.network, demand, injection, before, iterations)
+            self._layout = self._build()
+            self.set_taps(before)
+            self._close(steps)
+            failed = failed_state(self.network, demand, injection, before, iterations)
+            return replace(failed, capacitor=_closed(steps))
         return state
 
     def _converges(self, solution: Any) -> bool:
-        """Solve; False when the power flow does not converge or regulators keep moving."""
+        """Solve; False when the power flow does not converge or controls keep moving."""
         try:
-            solution.Solve()
+            return settle(solution, self._tolerance)
         except DSSException as error:
             if error.args[0] == CONTROLS_UNSETTLED:
                 return False
             raise FeederError(f"OpenDSS could not solve {self.network.name}: {error}") from error
-        return bool(solution.Converged)
 
-    def _build(self, taps: IntArray) -> _Layout:
-        """Build the circuit afresh, solve it without control and find everything in it."""
-        text = self._engine.Text
+    def _build(self) -> Layout:
+        """Compile the circuit afresh, solve it with what is added to it and find everything in it."""
+        circuit = compile_case(self._engine, self._case, tolerance=self._tolerance)
+        network = self.network
         try:
-            text.Command = "clear"
-            for command in build_commands(self.network, tolerance=self._tolerance, automatic=self._automatic):
-                text.Command = command
+            self._start_ratio = [
+                read_winding(circuit, item.element, item.winding)[0] for item in network.regulators
+            ]
+            self._hold()
+            add_stand_ins(self._engine, network)
+            self.set_taps(self._first_taps)
+            settle(circuit.Solution, self._tolerance)
         except DSSException as error:
-            raise FeederError(f"OpenDSS refused the circuit of {self.network.name}: {error}") from error
-        self.set_taps(taps)
-        circuit = self._engine.ActiveCircuit
-        layout = _find_everything(self.network, circuit)
-        _check_voltages(self.network, np.asarray(circuit.AllBusVolts).view(np.complex128)[layout.node])
+            raise FeederError(
+                f"the circuit {self._case.name} does not hold what its network says: {error}"
+            ) from error
+        layout = lay_out(circuit, network, stand_in_names(network))
+        self._factor = np.array([listed_factor(circuit, name) for name in network.load_ids])
+        self._written = np.full(len(layout.load) + len(layout.added), complex(np.nan))
         return layout
 
+    def _hold(self) -> None:
+        """Switch the controls of tap changers off where they are not to act."""
+        for regulator in () if self._regulated else self.network.regulators:
+            self._engine.Text.Command = f'edit "regcontrol.{regulator.name}" enabled=no'
+
     def _write(self, demand: ComplexArray, injection: ComplexArray) -> None:
-        """Set the power of every load element: loads first, then injections, as they were built."""
-        power = np.concatenate([demand, -self._injections.power(injection)])
+        """Set the power of every load that changed, and of those added to inject."""
+        power = np.concatenate([demand / self._factor, -self._injections.power(injection)])
+        changed = np.flatnonzero(power != self._written)
+        numbers = np.concatenate([self._layout.load, self._layout.added])[changed].tolist()
         loads = self._engine.ActiveCircuit.Loads
-        for k, (kw, kvar) in enumerate(zip(power.real.tolist(), power.imag.tolist(), strict=True), 1):
-            loads.idx = k
-            loads.kW = kw
-            loads.kvar = kvar
+        for number, value in zip(numbers, power[changed].tolist(), strict=True):
+            loads.idx = number
+            loads.kW = value.real
+            loads.kvar = value.imag
+        self._written = power
 
     def _read(self, demand: ComplexArray, injection: ComplexArray, iterations: int) -> AcState:
         """Read the solution in the order of the network."""
-        at, circuit = self._layout, self._engine.ActiveCircuit
-        volt = np.asarray(circuit.AllBusVolts).view(np.complex128)[at.node]
-        amp = np.asarray(circuit.PDElements.AllCurrents).view(np.complex128)
-        amp_from, amp_to = amp[at.end_from], -amp[at.end_to]
-        power_from = volt[at.node_from] * amp_from.conj() / 1e3
-        power_to = volt[at.node_to] * amp_to.conj() / 1e3
-        voltage = volt / at.base_volt
-        circuit.SetActiveElement("vsource.source")
-        source = -np.asarray(circuit.ActiveCktElement.Currents).view(np.complex128)
-        n_head = len(self.network.head_ids)
+        at, circuit, network = self._layout, self._engine.ActiveCircuit, self.network
+        volts = np.asarray(circuit.AllBusVolts).view(np.complex128)
+        amps = self._element_amps(circuit)
+        volt, amp = volts[at.node], at.gather @ amps
+        voltage = volt / network.base_v
         return AcState(
             voltage=voltage,
-            power_from=power_from,
-            power_to=power_to,
-            current=np.maximum(np.abs(amp_from), np.abs(amp_to)),
+            power=volt[network.conductor_node] * amp.conj() / 1e3,
+            current=np.abs(amp),
             load=self._loads.served(demand, voltage),
             demand=demand,
             injection=injection,
+            machine=self._machine_power(),
             tap=self.taps,
-            head=volt[:n_head] * source[:n_head].conj() / 1e3,
-            losses=complex(power_from.sum() - power_to.sum()),
+            capacitor=_closed(self._steps()),
+            admittance=self._admittance(),
+            head=volt[network.head_node] * self._source_amps().conj() / 1e3,
+            losses=complex(engine_powers(at, volts, amps).sum()),
             iterations=iterations,
         )
 
+    def _element_amps(self, circuit: Any) -> ComplexArray:
+        """Read the currents into all passive elements, shape (n_engine_conductor,) [A]."""
+        listed = np.asarray(circuit.PDElements.AllCurrents).view(np.complex128)
+        others = [self._active(name).Currents for name in self._layout.others]
+        return np.concatenate([listed, *(np.asarray(amps).view(np.complex128) for amps in others)])
 
-def _check_voltages(network: Network, volt: ComplexArray) -> None:
-    """Raise when a node has no voltage: it is then not connected, whatever the engine says."""
-    for name, magnitude in zip(network.node_ids, np.abs(volt).tolist(), strict=True):
-        if not magnitude > 0.0:
-            raise FeederError(f"node {name} of {network.name} has no voltage; expected a path to the source")
+    def _active(self, name: str) -> Any:
+        circuit = self._engine.ActiveCircuit
+        circuit.SetActiveElement(name)
+        return circuit.ActiveCktElement
+
+    def _steps(self) -> list[list[int]]:
+        """Read the steps of every switched capacitor, 1 for closed."""
+        circuit = self._engine.ActiveCircuit
+        return [read_steps(circuit, bank.element.split(".", 1)[1]) for bank in self.network.capacitor_banks]
+
+    def _close(self, steps: list[list[int]]) -> None:
+        """Close and open the steps of every switched capacitor."""
+        capacitors = self._engine.ActiveCircuit.Capacitors
+        for bank, states in zip(self.network.capacitor_banks, steps, strict=True):
+            capacitors.Name = bank.element.split(".", 1)[1]
+            capacitors.States = states
+
+    def _machine_power(self) -> ComplexArray:
+        """Power that every machine injects, shape (n_machine,) [kVA]."""
+        names = [name for name, _ in groupby(machine.element for machine in self.network.machines)]
+        found = [leg_power(name, self._active(name)) for name in names]
+        return np.concatenate([np.zeros(0, dtype=np.complex128), *found])
+
+    def _admittance(self) -> ComplexArray:
+        """Blocks of the controlled elements as they stand, shape (n_admittance,) [S]."""
+        pairs = zip(self.network.controlled, self._layout.blocks, strict=True)
+        found = [gathered(rows, admittance_block(self._active(item.name))) for item, rows in pairs]
+        return np.concatenate([np.zeros(0, dtype=np.complex128), *(block.ravel() for block in found)])
+
+    def _source_amps(self) -> ComplexArray:
+        """Read the current that the sources give at every conductor, shape (n_head,) [A]."""
+        found = []
+        for source in self.network.sources:
+            active = self._active(source.name)
+            amps = np.asarray(active.Currents).view(np.complex128)
+            found.append(read_conductors(active).gathering @ -amps)
+        return np.concatenate(found)
 
 
-def _find_everything(network: Network, circuit: Any) -> _Layout:
-    """Map the engine's own order to the network's."""
-    names = {name.lower(): k for k, name in enumerate(circuit.AllNodeNames)}
-    lost = [name for name in network.node_ids if name.lower() not in names]
-    extra = sorted(set(names) - {name.lower() for name in network.node_ids})
-    if lost or extra:
-        raise FeederError(
-            f"OpenDSS lost nodes {lost[:5]} and made nodes {extra[:5]}; expected those of {network.name}"
-        )
-    ends = dict(_branch_ends(network, circuit.PDElements))
-    conductors = [(branch, phase) for branch in network.branches for phase in branch.phases]
-    node = network.node_index
-    return _Layout(
-        node=np.array([names[name.lower()] for name in network.node_ids]),
-        end_from=np.array([ends[node_id(branch.name, phase)][0] for branch, phase in conductors]),
-        end_to=np.array([ends[node_id(branch.name, phase)][1] for branch, phase in conductors]),
-        node_from=np.array([node[node_id(branch.from_bus, phase)] for branch, phase in conductors]),
-        node_to=np.array([node[node_id(branch.to_bus, phase)] for branch, phase in conductors]),
-        base_volt=np.array([1e3 * item.kv_base for item in network.buses for _ in item.phases]),
-    )
-
-
-def _branch_ends(network: Network, elements: Any) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yield each ``branch.phase`` with the positions of its two ends in the engine's element currents."""
-    counts = zip(elements.AllNames, elements.AllNumConductors, elements.AllNumTerminals, strict=True)
-    start, layout = 0, {}
-    for name, conductors, terminals in counts:
-        layout[name.lower()] = (start, int(conductors))
-        start += int(conductors * terminals)
-    for branch in network.branches:
-        if branch.kind != "regulator":
-            first, conductors = layout[f"line.{branch.name.lower()}"]
-            for k, phase in enumerate(branch.phases):
-                yield node_id(branch.name, phase), (first + k, first + conductors + k)
-    for regulator in network.regulators:
-        first, conductors = layout[f"transformer.{regulator.name.lower()}"]
-        for k, phase in enumerate(regulator.phases):
-            yield node_id(regulator.branch, phase), (first + k, first + conductors + k)
+def _closed(steps: list[list[int]]) -> IntArray:
+    return np.array([sum(states) for states in steps], dtype=np.int64)

@@ -8,11 +8,15 @@ import numpy as np
 
 from feeders.network import IntArray
 from market.balanced.tangents import Units
-from market.three_phase.layout import POWER_UNIT
-from market.three_phase.terms import W_UNIT
 
 BASE_KVA = 1000.0
 """Unit of power inside the problem [kVA]: squared currents are then of order one."""
+
+NEGOTIATED_KVA = 100.0
+"""Unit of power between agents [kVA]."""
+
+NEGOTIATED_V = 0.01
+"""Unit of squared voltage between agents [pu**2]."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +95,8 @@ def _consecutive(sizes: list[int]) -> list[IntArray]:
 
 
 def negotiated_units(lay: ConeLayout) -> Units:
-    """Units of the negotiation, those of the three-phase model: 100 kW, 0.01 pu**2, the price of 100 kW."""
-    power, voltage = POWER_UNIT / BASE_KVA, W_UNIT
+    """Units of the negotiation: 100 kW, 0.01 pu**2, the price of 100 kW."""
+    power, voltage = NEGOTIATED_KVA / BASE_KVA, NEGOTIATED_V
     variable, row = np.full(lay.n, power), np.full(lay.m + len(lay.current), power)
     variable[lay.v] = variable[lay.v_from] = row[lay.drop] = row[lay.copy] = voltage
     variable[lay.loading] = row[lay.rating] = 1.0

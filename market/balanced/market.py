@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from feeders.network import ComplexArray, FloatArray, IntArray, Network
+from feeders.network import ComplexArray, FloatArray, Network
 from feeders.state import AcState
-from market.balanced.equivalent import Equivalent, equivalent
+from market.balanced.equivalent import Equivalent, at_state, equivalent
 from market.balanced.layout import BASE_KVA
 from market.balanced.model import BranchFlowModel, start_state
 from market.balanced.outcome import read_branch_flow
@@ -30,8 +30,8 @@ from market.pac.negotiate import USUAL, Start, Tuning, negotiate
 from market.problem.atoms import AtomicProblem, with_copies
 from market.problem.damping import loss_curvature, nameplates
 from market.problem.prices import NetworkSolver, network_solver
+from market.problem.solution import Solution
 from market.settings import MarketSettings
-from market.three_phase.outcome import Solution
 
 if TYPE_CHECKING:
     from market.central.balanced import CentralBranchFlow
@@ -89,13 +89,13 @@ class BranchFlowMarket:
         self.area = partition(self.model.tree.parent, settings.agents or self.model.tree.n_atom)
         self.warmth: Warmth | None = None
         self._curvature = _curvature(self.model)
-        self._taps: tuple[IntArray, Equivalent] | None = None
+        self._standing: tuple[ComplexArray, Equivalent] | None = None
         self._central: CentralBranchFlow | None = None
 
     def clear(
         self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
     ) -> Clearing:
-        """Clear one interval; of the AC state only the taps and a starting point are used.
+        """Clear one interval; the AC state gives taps, the head's voltage and a start.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class BranchFlowMarket:
         """
         check_case(state, demand, price)
         accepted, refused = accept_offers(self.model.network, offers)
-        same = self._at_taps(state.tap)
+        same = at_state(self._as_it_stands(state.admittance), self.model.network, state)
         tangents = Tangents(self.model.problem(same, demand, accepted, price))
         x = start_state(self.model, same, state)
         method = self.settings.method
@@ -127,7 +127,7 @@ class BranchFlowMarket:
             x, solution, effort = self._follow_tangents(tangents, x)
         else:
             x, solution, effort = self._negotiate_cones(tangents.problem, x)
-        clearing = read_branch_flow(self.model, same, tangents, price, x, solution, accepted, demand)
+        clearing = read_branch_flow(self.model, same, tangents, price, x, solution, accepted, demand, state)
         return with_effort(clearing, effort, refused)
 
     @property
@@ -202,11 +202,12 @@ class BranchFlowMarket:
             solution, effort, weight = negotiate_buses(flat, solver, start, settings, self.tuning)
         return solution, effort, Warmth(solution.resources, solution.limits * flat.cost_unit, weight)
 
-    def _at_taps(self, taps: IntArray) -> Equivalent:
-        """Balanced feeder at the present taps, which seldom change."""
-        if self._taps is None or not np.array_equal(self._taps[0], taps):
-            self._taps = (taps, equivalent(self.model.network, self.model.tree, taps))
-        return self._taps[1]
+    def _as_it_stands(self, admittance: ComplexArray) -> Equivalent:
+        """Balanced circuit at the present taps and switches, which seldom change."""
+        if self._standing is None or not np.array_equal(self._standing[0], admittance):
+            same = equivalent(self.model.network, self.model.tree, admittance)
+            self._standing = (admittance, same)
+        return self._standing[1]
 
     def _negotiate_cones(self, problem: AtomicProblem, x: FloatArray) -> tuple[FloatArray, Solution, Effort]:
         """Run a published method on the cones, with copies."""
@@ -245,7 +246,7 @@ class BranchFlowMarket:
 def _curvature(model: BranchFlowModel) -> tuple[FloatArray, FloatArray]:
     """Damping of real and reactive powers; see `market.problem.damping`."""
     tree, network = model.tree, model.network
-    same = equivalent(network, tree, network.initial_taps)
+    same = equivalent(network, tree, network.initial_admittance)
     own = np.arange(len(network.resources))
     home, ones = model.resource_atom, np.ones(len(own))
     wires = (np.arange(1, tree.n_atom), tree.parent[1:], same.resistance)

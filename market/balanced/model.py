@@ -8,8 +8,8 @@ voltages, all in pu of 1 MVA:
     P_j**2 + Q_j**2 <= l_j v_i                                        (tight at an exact optimum)
 
 Line j owns a copy of v_i, so that its cone is its own; the copy's row is the coordination with the parent.
-Regulators are fixed ratios (the mean of the phases' taps), switches are merged, loads keep the slope of their
-voltage dependence.
+Regulators and transformers are fixed ratios (the mean of a bank's taps), switches are merged, loads keep the
+slope of their voltage dependence, and machines of the circuit run as the last AC state has them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from feeders.balanced import BalancedFeeder, balance, link_power
 from feeders.network import ComplexArray, FloatArray, IntArray, Network
 from feeders.state import AcState
 from market.balanced.equivalent import Equivalent
@@ -27,10 +28,9 @@ from market.problem.atoms import AtomicProblem
 from market.problem.damping import nameplates
 from market.problem.pattern import Pattern, pattern
 from market.problem.reduction import reduce_tree
+from market.problem.units import cost_unit
 from market.settings import MarketSettings
 
-LEAST_PRICE_UNIT = 10.0
-"""Smallest price that scales the cost [$/MWh]."""
 PHASES = 3
 """Phases that the equivalent stands for: a soft limit counts for each."""
 
@@ -48,15 +48,12 @@ class BranchFlowModel:
 
     def __init__(self, network: Network, settings: MarketSettings) -> None:
         self.network, self.settings = network, settings
-        self.tree = reduce_tree(network)
+        self.feeder = balance(network, base_kva=BASE_KVA)
+        self.tree = reduce_tree(self.feeder)
         self.layout = cone_layout(self.tree.n_atom, len(network.resources))
-        buses = network.bus_index
-        self.load_atom = self.tree.atom_of_bus[[buses[load.bus] for load in network.loads]]
-        self.resource_atom = self.tree.atom_of_bus[[buses[r.bus] for r in network.resources]]
-        phases = [len(bus.phases) for bus in network.buses]
-        self.node_bus = np.repeat(np.arange(len(phases)), phases)
-        conductors = [len(branch.phases) for branch in network.branches]
-        self.conductor_branch = np.repeat(np.arange(len(conductors)), conductors)
+        self.load_atom = self.tree.atom_of_bus[self.feeder.load_bus]
+        self.resource_atom = self.tree.atom_of_bus[self.feeder.resource_bus]
+        self.limited_bus = limited_buses(network, self.feeder)
         self.reach = np.full(self.layout.n, np.inf)
         real, reactive = nameplates(network)
         self.reach[self.layout.resource_p] = real / BASE_KVA
@@ -83,7 +80,7 @@ class BranchFlowModel:
         """
         lay, by_name = self.layout, {offer.resource: offer for offer in offers}
         table = [by_name.get(name) for name in self.network.resource_ids]
-        unit = max(abs(price.lmp), LEAST_PRICE_UNIT) * BASE_KVA / 1e3
+        unit = cost_unit(price, BASE_KVA)
         constant, slope = _bus_demand(self, same, demand)
         ratio = np.array([0.0 if o is None else o.reactive_ratio or 0.0 for o in table])
         rhs = np.zeros(lay.m)
@@ -182,28 +179,36 @@ def _values(
 def _bus_demand(
     model: BranchFlowModel, same: Equivalent, demand: ComplexArray
 ) -> tuple[ComplexArray, ComplexArray]:
-    """Demand of every atom at v = 0 and its slope in v [pu]: ``S (1 + e/2 (v - 1))`` for exponent e."""
-    exponent = same.feeder.load_exponent / 2
-    gain = same.gain[same.feeder.load_bus]
-    power, n = demand / BASE_KVA, model.tree.n_atom
-    constant, slope = np.zeros(n, dtype=np.complex128), np.zeros(n, dtype=np.complex128)
-    np.add.at(constant, model.load_atom, power * (1 - exponent))
-    np.add.at(slope, model.load_atom, power * exponent * gain)
-    np.add.at(slope, model.tree.atom_of_bus, -1j * same.feeder.capacitor * same.gain)
+    """Power drawn at every atom at v = 0 and its slope in v [pu]."""
+    at_zero, follow = same.feeder.bus_demand(demand)
+    constant, slope = (np.zeros(model.tree.n_atom, dtype=np.complex128) for _ in range(2))
+    np.add.at(constant, model.tree.atom_of_bus, at_zero - same.injected)
+    np.add.at(slope, model.tree.atom_of_bus, follow * same.gain)
     # The source's voltage is known, so its slope is a constant.
     constant[0] += slope[0] * same.v_source
     slope[0] = 0.0
     return constant, slope
 
 
+def node_atoms(model: BranchFlowModel) -> IntArray:
+    """Atom of every node of the network, shape (n_node,)."""
+    return model.tree.atom_of_bus[model.feeder.position[model.network.node_bus]]
+
+
+def limited_buses(network: Network, feeder: BalancedFeeder) -> IntArray:
+    """Buses of a balanced feeder at which customers see a voltage."""
+    names = {point.bus for point in network.voltage_points}
+    return np.flatnonzero([name in names for name in feeder.buses])
+
+
 def _soft_limits(
     model: BranchFlowModel, same: Equivalent, unit: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Voltage band of every atom (the tightest of its buses) and rating of every line."""
-    lay, limits = model.layout, model.settings
+    lay, limits, buses = model.layout, model.settings, model.limited_bus
     low, high = np.full(model.tree.n_atom, -np.inf), np.full(model.tree.n_atom, np.inf)
-    np.maximum.at(low, model.tree.atom_of_bus, limits.voltage_low_pu**2 / same.gain)
-    np.minimum.at(high, model.tree.atom_of_bus, limits.voltage_high_pu**2 / same.gain)
+    np.maximum.at(low, model.tree.atom_of_bus[buses], limits.voltage_low_pu**2 / same.gain[buses])
+    np.minimum.at(high, model.tree.atom_of_bus[buses], limits.voltage_high_pu**2 / same.gain[buses])
     soft_lower, soft_upper, penalty = np.full(lay.n, -np.inf), np.full(lay.n, np.inf), np.zeros(lay.n)
     soft_lower[lay.v], soft_upper[lay.v] = low[1:], high[1:]
     penalty[lay.v] = PHASES * limits.voltage_penalty / 2 / unit
@@ -242,12 +247,22 @@ def _row_atoms(model: BranchFlowModel) -> IntArray:
 
 
 def start_state(model: BranchFlowModel, same: Equivalent, state: AcState) -> FloatArray:
-    """Variables of the problem at an AC state: phases added up, voltages averaged; resources at zero."""
-    lay, tree, x = model.layout, model.tree, np.zeros(model.layout.n)
-    squared = np.bincount(model.node_bus, np.abs(state.voltage) ** 2) / np.bincount(model.node_bus)
-    power = np.zeros(len(model.network.branches), dtype=np.complex128)
-    np.add.at(power, model.conductor_branch, state.power_from / BASE_KVA)
-    into = np.append(state.head.sum() / BASE_KVA, power[tree.entry_branch[1:]])
+    """Variables of the problem at an AC state: phases added up, voltages averaged; resources at zero.
+
+    Parameters
+    ----------
+    model : BranchFlowModel
+        The model.
+    same : Equivalent
+        The balanced circuit at that state.
+    state : AcState
+        Converged AC state.
+    """
+    lay, tree, network, x = model.layout, model.tree, model.network, np.zeros(model.layout.n)
+    bus = model.feeder.position[network.node_bus]
+    squared = np.bincount(bus, np.abs(state.voltage) ** 2) / np.bincount(bus)
+    power = link_power(model.feeder, network, state.power) / BASE_KVA
+    into = np.append(state.head.sum() / BASE_KVA, power[tree.entry_link[1:]])
     x[lay.p], x[lay.q] = into.real, into.imag
     first = np.unique(tree.atom_of_bus, return_index=True)[1]
     v_atom = np.append(same.v_source, squared[first][1:])

@@ -1,19 +1,21 @@
-"""Turn a solved balanced problem into a `Clearing`: every phase of the feeder gets an equal share."""
+"""Turn a solved balanced problem into a `Clearing`: every conductor of a link gets an equal share."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from feeders.balanced import conductor_links
 from feeders.network import Bus, ComplexArray, FloatArray
+from feeders.state import AcState
 from market.balanced.equivalent import Equivalent
 from market.balanced.layout import BASE_KVA
-from market.balanced.model import BranchFlowModel
+from market.balanced.model import BranchFlowModel, node_atoms
 from market.balanced.tangents import Tangents
 from market.clearing import Clearing, Prices, SoftLimit
 from market.offers import Offer, WholesalePrice
 from market.problem.atoms import AtomicProblem
 from market.problem.prices import network_solver, prices_by_cause
-from market.three_phase.outcome import LEAST_LIMIT_PRICE, Solution, pays, settled_cost
+from market.problem.solution import LEAST_LIMIT_PRICE, Solution, pays, settled_cost
 
 
 def read_branch_flow(
@@ -25,6 +27,7 @@ def read_branch_flow(
     solution: Solution,
     offers: tuple[Offer, ...],
     demand: ComplexArray,
+    state: AcState,
 ) -> Clearing:
     """State the clearing behind a solution of the balanced problem.
 
@@ -46,18 +49,20 @@ def read_branch_flow(
         Offers that took part.
     demand : ndarray, shape (n_load,)
         Nominal demand before curtailment [kVA].
+    state : AcState
+        Last AC state; it lends the angles that the model does not know.
     """
     lay, network, problem = model.layout, model.network, tangents.problem
     v_atom = np.concatenate([[same.v_source], x[lay.v]])
     v_bus = v_atom[model.tree.atom_of_bus] * same.gain
     dispatch = _dispatch(model, offers, x)
-    flow = _branch_flow(model, x, _drawn(same, demand, dispatch, v_bus))
-    phases = np.array([len(branch.phases) for branch in network.branches])
+    flow = _link_flow(model, x, _drawn(same, demand, dispatch, v_bus))
     head = complex(x[lay.p[0]], x[lay.q[0]]) * BASE_KVA / len(network.head_ids)
+    size = np.sqrt(v_bus)[model.feeder.position[network.node_bus]]
     return Clearing(
         dispatch=dispatch,
-        voltage_magnitude=np.repeat(np.sqrt(v_bus), [len(bus.phases) for bus in network.buses]),
-        power_from=np.repeat(flow / phases, phases),
+        voltage=size * np.exp(1j * np.angle(state.voltage)),
+        power=_conductor_power(model, same, x, flow),
         head=np.full(len(network.head_ids), head),
         losses_kw=float(same.resistance @ x[lay.current]) * BASE_KVA,
         prices=_prices(model, tangents, price, x, solution),
@@ -74,26 +79,37 @@ def _dispatch(model: BranchFlowModel, offers: tuple[Offer, ...], x: FloatArray) 
     return np.asarray(BASE_KVA * (real * (1 + 1j * fixed) + 1j * reactive), dtype=np.complex128)
 
 
-def _branch_flow(model: BranchFlowModel, x: FloatArray, drawn: ComplexArray) -> ComplexArray:
-    """Power into every branch, all phases [kVA]; merged branches carry what is behind them."""
-    lay, network = model.layout, model.network
-    flow = np.zeros(len(network.branches), dtype=np.complex128)
-    lines = model.tree.entry_branch[1:]
+def _link_flow(model: BranchFlowModel, x: FloatArray, drawn: ComplexArray) -> ComplexArray:
+    """Power into every link, shape (n_link,) [kVA]; merged ones carry what is behind them."""
+    lay, feeder = model.layout, model.feeder
+    flow = np.zeros(len(feeder.links), dtype=np.complex128)
+    lines = model.tree.entry_link[1:]
     flow[lines] = (x[lay.p[1:]] + 1j * x[lay.q[1:]]) * BASE_KVA
-    for k in range(len(network.branches) - 1, -1, -1):
-        if network.branches[k].kind != "line":
-            here = network.branches[k].to_bus
-            behind = [c for c, branch in enumerate(network.branches) if branch.from_bus == here]
-            flow[k] = drawn[k + 1] + flow[behind].sum()
+    behind = drawn.copy()
+    for k in range(len(flow) - 1, -1, -1):
+        if k not in lines:
+            flow[k] = behind[k + 1]
+        behind[feeder.parent[k + 1]] += flow[k]
     return flow
+
+
+def _conductor_power(
+    model: BranchFlowModel, same: Equivalent, x: FloatArray, flow: ComplexArray
+) -> ComplexArray:
+    """Power into every branch at every conductor [kVA]: an equal share of what its link sends or receives."""
+    ends = np.stack([flow, -flow])
+    lost = (same.resistance + 1j * same.reactance) * x[model.layout.current] * BASE_KVA
+    ends[1, model.tree.entry_link[1:]] += lost
+    link, end = conductor_links(model.feeder, model.network)
+    count = np.zeros(ends.shape)
+    np.add.at(count, (end, link), 1.0)
+    return np.asarray(ends[end, link] / count[end, link], dtype=np.complex128)
 
 
 def _drawn(same: Equivalent, demand: ComplexArray, dispatch: ComplexArray, v_bus: FloatArray) -> ComplexArray:
     """Power drawn at every bus [kVA]."""
-    exponent = same.feeder.load_exponent / 2
-    drawn = np.zeros(len(v_bus), dtype=np.complex128)
-    drawn -= 1j * same.feeder.capacitor * BASE_KVA * v_bus
-    np.add.at(drawn, same.feeder.load_bus, demand * (1 + exponent * (v_bus[same.feeder.load_bus] - 1)))
+    constant, slope = same.feeder.bus_demand(demand)
+    drawn = (constant + slope * v_bus - same.injected) * BASE_KVA
     np.add.at(drawn, same.feeder.resource_bus, -dispatch)
     return drawn
 
@@ -109,11 +125,8 @@ def _prices(
     rating[lay.v] = 0.0
     causes = np.column_stack([problem.linear[:n_state], voltage, rating])
     duals = solver.duals(causes) * problem.cost_unit / BASE_KVA * 1e3
-    atom = model.tree.atom_of_bus
-    counts = [len(bus.phases) for bus in model.network.buses]
-    real = np.repeat(duals[lay.balance_p[atom]], counts, axis=0)
-    reactive = np.repeat(duals[lay.balance_q[atom]], counts, axis=0)
-    return prices_by_cause(real, reactive, price)
+    atom = node_atoms(model)
+    return prices_by_cause(duals[lay.balance_p[atom]], duals[lay.balance_q[atom]], price)
 
 
 def _limits(
@@ -125,15 +138,31 @@ def _limits(
         k = int(lay.v[line])
         found += _voltage_limits(model, same, problem, x, multipliers, int(line), k)
     for line in np.flatnonzero(np.abs(multipliers[lay.loading]) > LEAST_LIMIT_PRICE):
-        k = int(lay.loading[line])
-        branch = model.network.branches[model.tree.entry_branch[line + 1]]
-        limit = branch.rating_a * model.settings.rating_scale
-        price = 2 * float(multipliers[k]) * problem.cost_unit / limit / len(branch.phases)
-        value, beyond = limit * float(np.sqrt(max(x[k], 0.0))), pays(problem, multipliers, k)
-        found += [
-            SoftLimit("rating", f"{branch.name}.{p}", value, limit, price, beyond) for p in branch.phases
-        ]
+        found += _rating_limits(model, problem, x, multipliers, int(line))
     return sorted(found, key=lambda limit: (-limit.price, limit.where))
+
+
+def _rating_limits(
+    model: BranchFlowModel, problem: AtomicProblem, x: FloatArray, multipliers: FloatArray, line: int
+) -> list[SoftLimit]:
+    """Name every conductor at the sending end of a line."""
+    network, k = model.network, int(model.layout.loading[line])
+    link, end = conductor_links(model.feeder, network)
+    sending = np.flatnonzero((link == model.tree.entry_link[line + 1]) & (end == 0))
+    found = []
+    for conductor in sending.tolist():
+        limit = float(network.conductor_rating[conductor]) * model.settings.rating_scale
+        found.append(
+            SoftLimit(
+                kind="rating",
+                where=network.conductor_ids[conductor],
+                value=limit * float(np.sqrt(max(x[k], 0.0))),
+                limit=limit,
+                price=2 * float(multipliers[k]) * problem.cost_unit / limit / len(sending),
+                exceeded=pays(problem, multipliers, k),
+            )
+        )
+    return found
 
 
 def _voltage_limits(
@@ -146,10 +175,10 @@ def _voltage_limits(
     k: int,
 ) -> list[SoftLimit]:
     """Name the bus of a merged group whose limit is the tightest, phase by phase."""
-    buses = np.flatnonzero(model.tree.atom_of_bus == line + 1)
+    buses = model.limited_bus[model.tree.atom_of_bus[model.limited_bus] == line + 1]
     low = multipliers[k] < 0
     chosen = int(buses[np.argmin(same.gain[buses]) if low else np.argmax(same.gain[buses])])
-    bus: Bus = model.network.buses[chosen]
+    bus: Bus = model.network.buses[model.network.bus_index[model.feeder.buses[chosen]]]
     limit = model.settings.voltage_low_pu if low else model.settings.voltage_high_pu
     slope = 2 * limit / float(same.gain[chosen]) / len(bus.phases)
     return [

@@ -56,8 +56,8 @@ class Traditional:
         nodes = len(self._network.node_ids)
         return Clearing(
             dispatch=self.dispatch(state, offers).astype(np.complex128),
-            voltage_magnitude=np.abs(state.voltage),
-            power_from=state.power_from,
+            voltage=state.voltage,
+            power=state.power,
             head=state.head,
             losses_kw=float(state.losses.real),
             prices=uniform_prices(nodes, self.load_price(price)),

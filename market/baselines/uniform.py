@@ -53,8 +53,8 @@ class UniformMarket:
             cost += (offer.cost_linear * power.real + offer.cost_quadratic * power.real**2 / 2) / 1e3
         return Clearing(
             dispatch=dispatch,
-            voltage_magnitude=np.abs(state.voltage),
-            power_from=state.power_from,
+            voltage=state.voltage,
+            power=state.power,
             head=state.head,
             losses_kw=float(state.losses.real),
             prices=uniform_prices(len(self._network.node_ids), price),

@@ -9,14 +9,19 @@ import cvxpy as cp
 import numpy as np
 import scipy.sparse as sp
 
+from feeders.balanced import balance
 from feeders.network import ComplexArray, FloatArray, Network
 from market.balanced.equivalent import Equivalent
 from market.balanced.layout import BASE_KVA, cone_layout
-from market.balanced.model import LEAST_PRICE_UNIT, PHASES
+from market.balanced.model import PHASES, limited_buses
 from market.central.solver import incidence, offer_columns, pick, solve
 from market.offers import Offer, WholesalePrice
 from market.problem.reduction import reduce_tree
+from market.problem.units import cost_unit
 from market.settings import MarketSettings
+
+NO_LIMIT = 1e3
+"""Squared voltage that stands for no limit [pu**2]."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,8 @@ class CentralBranchFlow:
 
     def __init__(self, network: Network, settings: MarketSettings, solver: str = "CLARABEL") -> None:
         self.network, self.settings, self._solver = network, settings, solver
-        self.tree = reduce_tree(network)
+        self.feeder = balance(network, base_kva=BASE_KVA)
+        self.tree = reduce_tree(self.feeder)
         self.layout = cone_layout(self.tree.n_atom, len(network.resources))
         self._numbers: dict[str, cp.Parameter] = {}
         n, n_line = self.tree.n_atom, self.tree.n_atom - 1
@@ -82,7 +88,7 @@ class CentralBranchFlow:
         ClearingError
             When the solver finds no optimum.
         """
-        unit = max(abs(price.lmp), LEAST_PRICE_UNIT) * BASE_KVA / 1e3
+        unit = cost_unit(price, BASE_KVA)
         self._set_network(same, demand)
         self._set_market(same, offers, price, unit)
         solve(self._problem, self._solver)
@@ -103,7 +109,7 @@ class CentralBranchFlow:
         n, lines = tree.n_atom, np.arange(1, tree.n_atom)
         into = sp.eye(n) - incidence(tree.parent[1:], n, n_line) @ pick(lines, n)
         own = incidence(lines, n, n_line)
-        home = tree.atom_of_bus[[self.network.bus_index[r.bus] for r in self.network.resources]]
+        home = tree.atom_of_bus[self.feeder.resource_bus]
         at = incidence(home, n, len(home))
         r, x = self._number("r", n_line), self._number("x", n_line)
         slope_p, slope_q = self._number("slope_p", n), self._number("slope_q", n)
@@ -164,16 +170,20 @@ class CentralBranchFlow:
         numbers["from_gain"].value = same.from_gain
         numbers["source"].value = np.array([same.v_source])
         numbers["per_rating"].value = 1 / (same.rating * self.settings.rating_scale) ** 2
-        exponent, gain = same.feeder.load_exponent / 2, same.gain[same.feeder.load_bus]
-        atom, power = self.tree.atom_of_bus[same.feeder.load_bus], demand / BASE_KVA
-        shunt = np.bincount(self.tree.atom_of_bus, same.feeder.capacitor * same.gain, n)
-        for part, take in (("p", np.real), ("q", np.imag)):
-            numbers[f"drawn_{part}"].value = np.bincount(atom, take(power) * (1 - exponent), n)
-            numbers[f"slope_{part}"].value = np.bincount(atom, take(power) * exponent * gain, n)
-        numbers["slope_q"].value = numbers["slope_q"].value - shunt
-        low, high = np.full(n, -np.inf), np.full(n, np.inf)
-        np.maximum.at(low, self.tree.atom_of_bus, self.settings.voltage_low_pu**2 / same.gain)
-        np.minimum.at(high, self.tree.atom_of_bus, self.settings.voltage_high_pu**2 / same.gain)
+        feeder, atom = same.feeder, self.tree.atom_of_bus
+        home, gain = atom[feeder.load_bus], same.gain[feeder.load_bus]
+        parts = (("p", np.real, demand.real), ("q", np.imag, demand.imag))
+        for k, (part, take, listed) in enumerate(parts):
+            follow = listed * feeder.load_slope[k] / BASE_KVA
+            constant = listed * feeder.load_factor[k] / BASE_KVA - follow
+            given = np.bincount(atom, take(same.injected), n)
+            numbers[f"drawn_{part}"].value = np.bincount(home, constant, n) - given
+            shunt = np.bincount(atom, take(feeder.shunt) * same.gain, n)
+            numbers[f"slope_{part}"].value = np.bincount(home, follow * gain, n) + shunt
+        low, high = np.full(n, -NO_LIMIT), np.full(n, NO_LIMIT)
+        seen = limited_buses(self.network, feeder)
+        np.maximum.at(low, atom[seen], self.settings.voltage_low_pu**2 / same.gain[seen])
+        np.minimum.at(high, atom[seen], self.settings.voltage_high_pu**2 / same.gain[seen])
         numbers["low"].value, numbers["high"].value = low, high
 
     def _set_market(
@@ -200,8 +210,7 @@ class CentralBranchFlow:
         limits = np.zeros(lay.n_network)
         limits[lay.v] = (duals["voltage_high"] - duals["voltage_low"])[1:]
         limits[lay.loading] = duals["rating"]
-        counts = [len(bus.phases) for bus in self.network.buses]
-        atom = np.repeat(self.tree.atom_of_bus, counts)
+        atom = self.tree.atom_of_bus[self.feeder.position[self.network.node_bus]]
         slack = x[lay.current] * x[lay.v_from] - x[lay.p[1:]] ** 2 - x[lay.q[1:]] ** 2
         per_mwh = unit / BASE_KVA * 1e3
         return ConeSolution(

@@ -20,7 +20,7 @@ MODELS: Final[dict[Scenario, str]] = {
     "no_export": "market.baselines.none:NoExport",
     "retail_m": "market.baselines.none:NetMetering",
     "retail_b": "market.baselines.none:NetBilling",
-    "market": "three_phase",
+    "market": "nodal",
 }
 """Market model that dispatches each scenario; that of the market is the study's own."""
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feeders.network import ComplexArray, FloatArray, IntArray, Network, node_id
-from feeders.terminals import injection_terminals, load_terminals, voltage_factor
+from feeders.network import ComplexArray, FloatArray, IntArray, Network
+from feeders.terminals import Terminals, injection_terminals, load_terminals, machine_terminals
 
 KWH_PER_MWH = 1e3
 
@@ -36,8 +36,10 @@ class Readings:
         Complex power not asked for, at nominal voltage [kVA].
     injection : ndarray, shape (n, n_resource)
         Complex power of generators and storage [kVA].
+    machine : ndarray, shape (n, n_machine)
+        Complex power of the circuit's own machines, which no resource drives [kVA].
     head : ndarray, shape (n, n_head)
-        Complex power drawn from the source [kVA].
+        Complex power that the sources give [kVA].
     losses : ndarray, shape (n,)
         Real losses [kW].
     """
@@ -48,6 +50,7 @@ class Readings:
     load: ComplexArray
     curtailed: ComplexArray
     injection: ComplexArray
+    machine: ComplexArray
     head: ComplexArray
     losses: FloatArray
 
@@ -78,7 +81,7 @@ class Flows:
     Attributes
     ----------
     owner : ndarray of int, shape (n_terminal,)
-        Load or resource of each terminal.
+        Load, resource or machine of each terminal.
     node : ndarray of int, shape (n_terminal,)
         Node of each terminal.
     power : ndarray, shape (n, n_terminal)
@@ -94,7 +97,7 @@ class Flows:
         return _add_up(values, self.node, count)
 
     def by_owner(self, values: FloatArray, count: int) -> FloatArray:
-        """Add values of the terminals up by load or resource, shape (n, count)."""
+        """Add values of the terminals up by load, resource or machine, shape (n, count)."""
         return _add_up(values, self.owner, count)
 
 
@@ -109,7 +112,7 @@ class Payments:
     energy_kwh : ndarray, shape (n, n_node)
         Real energy at each node [kWh].
     owner_usd, owner_kwh : ndarray, shape (n, n_owner)
-        Money and real energy of each load or resource.
+        Money and real energy of each load, resource or machine.
     """
 
     real_usd: FloatArray
@@ -163,8 +166,9 @@ class Settlement:
 
     Attributes
     ----------
-    load, generation, flexible : Payments
-        What loads pay, and what generators (with storage) and flexible loads are paid.
+    load, generation, flexible, machine : Payments
+        What loads pay, and what generators (with storage), flexible loads and the circuit's own machines are
+        paid.
     wholesale_usd : ndarray, shape (n,)
         Power at the head at the LMP [$].
     head_kwh, losses_kwh : ndarray, shape (n,)
@@ -176,6 +180,7 @@ class Settlement:
     load: Payments
     generation: Payments
     flexible: Payments
+    machine: Payments
     wholesale_usd: FloatArray
     head_kwh: FloatArray
     losses_kwh: FloatArray
@@ -184,7 +189,8 @@ class Settlement:
     @property
     def net_revenue(self) -> FloatArray:
         """Net revenue of the operator from the payments, shape (n,) [$]."""
-        return self.load.usd - self.generation.usd - self.flexible.usd - self.wholesale_usd
+        paid = self.generation.usd + self.machine.usd + self.flexible.usd
+        return self.load.usd - paid - self.wholesale_usd
 
     @property
     def accounts(self) -> dict[str, float]:
@@ -193,6 +199,7 @@ class Settlement:
             "load": -float(self.load.usd.sum()),
             "generation": float(self.generation.usd.sum()),
             "flexible": float(self.flexible.usd.sum()),
+            "machine": float(self.machine.usd.sum()),
             "wholesale": float(self.wholesale_usd.sum()),
             "operator": float(self.parts.net.sum()),
         }
@@ -222,17 +229,21 @@ def settle(network: Network, readings: Readings, prices: NodalPrices) -> Settlem
     """
     served = load_flows(network, readings.load, readings.voltage)
     spared = load_flows(network, not_consumed(network, readings), readings.voltage)
-    given = injection_flows(network, readings.injection)
+    given = leg_flows(network, injection_terminals(network), readings.injection, readings.voltage)
+    own = leg_flows(network, machine_terminals(network), readings.machine, readings.voltage)
     load = _pay(served, prices, readings.hours, len(network.loads))
     flexible = _pay(spared, prices, readings.hours, len(network.loads))
     generation = _pay(given, prices, readings.hours, len(network.resources))
+    machine = _pay(own, prices, readings.hours, len(network.machines))
     head_kwh = readings.head.real.sum(axis=1) * readings.hours
     losses_kwh = readings.losses * readings.hours
-    drawn_kwh = load.energy_kwh - generation.energy_kwh
+    drawn_kwh = load.energy_kwh - generation.energy_kwh - machine.energy_kwh
+    reactive = load.reactive_usd - generation.reactive_usd - machine.reactive_usd
     return Settlement(
         load=load,
         generation=generation,
         flexible=flexible,
+        machine=machine,
         wholesale_usd=head_kwh * readings.lmp / KWH_PER_MWH,
         head_kwh=head_kwh,
         losses_kwh=losses_kwh,
@@ -241,60 +252,83 @@ def settle(network: Network, readings: Readings, prices: NodalPrices) -> Settlem
             loss_cost=losses_kwh * readings.lmp / KWH_PER_MWH,
             voltage=_worth(drawn_kwh, prices.voltage),
             congestion=_worth(drawn_kwh, prices.congestion),
-            reactive=(load.reactive_usd - generation.reactive_usd).sum(axis=1),
+            reactive=reactive.sum(axis=1),
             curtailment=flexible.usd,
         ),
     )
 
 
 def not_consumed(network: Network, readings: Readings) -> ComplexArray:
-    """Return what curtailed loads would have drawn at the realised voltage, shape (n, n_load) [kVA].
+    """Tell what curtailed loads would have drawn at the realised voltage, shape (n, n_load) [kVA].
 
-    Awards are at nominal voltage; what a load of constant current or impedance draws follows the voltage.
+    Awards are at nominal voltage; what a load draws follows the voltage, as its model says.
     """
     terminals = load_terminals(network)
-    factor = np.array(
-        [
-            voltage_factor(np.abs(terminals.across(row)), terminals.exponent, terminals.vmin_pu)
-            for row in readings.voltage
-        ]
-    ).reshape(readings.curtailed.shape)
-    spared: ComplexArray = readings.curtailed * factor
-    return spared
+    rows = zip(readings.curtailed, readings.voltage, strict=True)
+    spared = [terminals.served(curtailed, voltage) for curtailed, voltage in rows]
+    return np.array(spared, dtype=np.complex128).reshape(readings.curtailed.shape)
 
 
 def load_flows(network: Network, power: ComplexArray, voltage: ComplexArray) -> Flows:
-    """Split the power of loads over their terminals.
-
-    A load between phases a and b carries one current, so its terminals draw ``S Va / (Va - Vb)`` and
-    ``-S Vb / (Va - Vb)``: they sum to S, and each is what a meter at that node would read.
+    """Split the power of loads over their terminals: over legs as their voltages tell, then as `leg_flows`.
 
     Parameters
     ----------
     network : Network
-        The feeder.
+        The circuit.
     power : ndarray, shape (n, n_load)
         Complex power [kVA].
     voltage : ndarray, shape (n, n_node)
         Complex voltage [pu].
     """
-    owner, node, power_at = [], [], []
-    for k, load in enumerate(network.loads):
-        ends = [network.node_index[node_id(load.bus, phase)] for phase in load.phases]
-        volts = [voltage[:, n] for n in ends]
-        across = volts[0] - volts[1] if len(ends) == 2 else volts[0]
-        for sign, n, volt in zip((1, -1), ends, volts, strict=False):
-            owner.append(k)
-            node.append(n)
-            power_at.append(power[:, k] * sign * volt / across)
-    stacked = np.array(power_at, dtype=np.complex128).reshape(len(node), len(power)).T
-    return Flows(np.array(owner, dtype=np.int64), np.array(node, dtype=np.int64), stacked)
+    legs = load_terminals(network)
+    split = np.zeros((len(power), len(legs.owner)), dtype=np.complex128)
+    for row, (total, volts) in enumerate(zip(power, voltage, strict=True)):
+        real, reactive = (_shares(legs, factor) for factor in legs.factors(np.abs(legs.across(volts))))
+        split[row] = total[legs.owner].real * real + 1j * total[legs.owner].imag * reactive
+    return _at_terminals(network, legs, split, voltage)
 
 
-def injection_flows(network: Network, injection: ComplexArray) -> Flows:
-    """Split the power of generators and storage equally over their phases; shapes as in `load_flows`."""
-    at = injection_terminals(network)
-    return Flows(at.resource, at.node, injection[:, at.resource] * at.share)
+def leg_flows(network: Network, legs: Terminals, power: ComplexArray, voltage: ComplexArray) -> Flows:
+    """Split powers equally over legs, and each leg over the nodes that it lies between.
+
+    A leg between nodes a and b carries one current, so its terminals take ``S Va / (Va - Vb)`` and ``-S Vb /
+    (Va - Vb)``: they sum to S, and each is what a meter at that node would read.
+
+    Parameters
+    ----------
+    network : Network
+        The circuit.
+    legs : Terminals
+        Legs of the owners.
+    power : ndarray, shape (n, n_owner)
+        Complex power [kVA].
+    voltage : ndarray, shape (n, n_node)
+        Complex voltage [pu].
+    """
+    return _at_terminals(network, legs, power[:, legs.owner] * legs.share, voltage)
+
+
+def _shares(legs: Terminals, factor: FloatArray) -> FloatArray:
+    """Share of its load's power that each leg draws, in proportion to its factor."""
+    weight = legs.share * factor
+    total = np.bincount(legs.owner, weight)[legs.owner] if len(weight) else weight
+    shares: FloatArray = np.where(total != 0, weight / np.where(total != 0, total, 1.0), legs.share)
+    return shares
+
+
+def _at_terminals(network: Network, legs: Terminals, power: ComplexArray, voltage: ComplexArray) -> Flows:
+    """Split the power of legs, shape (n, n_leg), over the nodes that they lie between; ground takes none."""
+    volts = np.hstack([voltage * network.base_v, np.zeros((len(voltage), 1))])
+    first, second = volts[:, legs.node], volts[:, legs.other]
+    across = first - second
+    current = np.divide(power, across, out=np.zeros_like(power), where=across != 0)
+    two_ended = np.flatnonzero(legs.other < len(network.node_ids))
+    return Flows(
+        owner=np.concatenate([legs.owner, legs.owner[two_ended]]),
+        node=np.concatenate([legs.node, legs.other[two_ended]]),
+        power=np.hstack([current * first, -(current * second)[:, two_ended]]),
+    )
 
 
 def _pay(flows: Flows, prices: NodalPrices, hours: float, owners: int) -> Payments:

@@ -1,4 +1,4 @@
-"""Agents of several buses: partition the tree into areas and condense what is inside each.
+"""Agents of several buses: partition the tree of atoms into areas and condense what is inside each.
 
 An area knows its own wires, so its flows and voltages follow from its resources, the voltage at its entry and
 the power its neighbours draw. Condensing keeps only what matters between agents: resources, boundary flows
@@ -24,29 +24,28 @@ def partition(parent: IntArray, n_area: int) -> IntArray:
     Parameters
     ----------
     parent : ndarray of int, shape (n_atom,)
-        Parent of each atom, -1 at the root; parents come before children.
+        Parent of each atom, -1 at a root; parents come before children.
     n_area : int
         Areas wanted; every atom is its own area when there are no more atoms.
     """
     n = len(parent)
     target = max(1.0, n / n_area)
     size = np.ones(n)
-    starts = np.zeros(n, dtype=bool)
-    starts[0] = True
-    for atom in range(n - 1, 0, -1):
+    starts = parent < 0
+    for atom in range(n - 1, -1, -1):
         if size[atom] >= target:
             starts[atom] = True
-        else:
+        elif not starts[atom]:
             size[parent[atom]] += size[atom]
     area = np.cumsum(starts) - 1
-    for atom in range(1, n):
+    for atom in range(n):
         if not starts[atom]:
             area[atom] = area[parent[atom]]
     return area.astype(np.int64)
 
 
 def area_parents(parent: IntArray, area: IntArray) -> IntArray:
-    """Parent area of every area, -1 at the root, shape (n_area,)."""
+    """Parent area of every area, -1 at a root, shape (n_area,)."""
     first = np.unique(area, return_index=True)[1]
     return np.array([-1 if parent[atom] < 0 else area[parent[atom]] for atom in first], dtype=np.int64)
 

@@ -14,8 +14,8 @@ from market.pac.areas import condense
 from market.pac.negotiate import USUAL, Negotiation, Start, Tuning, negotiate
 from market.problem.atoms import AtomicProblem, objective, with_copies
 from market.problem.prices import NetworkSolver
+from market.problem.solution import Solution
 from market.settings import MarketSettings
-from market.three_phase.outcome import Solution
 
 MISSED = 1e-4
 """A limit that nobody watched and that is exceeded by more joins the negotiation."""
@@ -91,7 +91,7 @@ def with_effort(clearing: Clearing, effort: Effort, refused: Iterable[Refusal]) 
 def begin(problem: AtomicProblem, solver: NetworkSolver, warmth: Warmth | None) -> Warmth:
     """Start at the last clearing or at the resources' answer to its limits, whichever is cheaper now.
 
-    The first time, start at their answer to the prices without limits.
+    The first time, start at their answer to prices in which only limits beyond reach take part.
     """
     n = problem.n_state
     if warmth is not None:
@@ -99,8 +99,22 @@ def begin(problem: AtomicProblem, solver: NetworkSolver, warmth: Warmth | None) 
         powers = np.clip(warmth.dispatch, problem.lower[n:], problem.upper[n:])
         return Warmth(_cheaper(problem, solver, limits, powers), limits, warmth.weight)
     idle = np.clip(np.zeros(len(problem.linear) - n), problem.lower[n:], problem.upper[n:])
-    duals = solver.duals(problem.linear[:n])
-    return Warmth(solver.best_response(duals, idle), np.zeros(n), 1.0)
+    limits = _beyond_reach(problem, solver)
+    duals = solver.duals(problem.linear[:n] + limits)
+    return Warmth(solver.best_response(duals, idle), limits, 1.0)
+
+
+def _beyond_reach(problem: AtomicProblem, solver: NetworkSolver) -> FloatArray:
+    """Multipliers of limits that are exceeded whether resources give their least or their most: penalties.
+
+    Duals that jump from nothing to a penalty would mislead the primal weight.
+    """
+    n = problem.n_state
+    least, most = solver.state(problem.lower[n:]), solver.state(problem.upper[n:])
+    below = np.maximum(least, most) < problem.soft_lower[:n]
+    above = np.minimum(least, most) > problem.soft_upper[:n]
+    limits: FloatArray = problem.penalty[:n] * (above.astype(np.float64) - below)
+    return limits
 
 
 def negotiate_areas(

@@ -219,7 +219,11 @@ def _choose_gains(problem: AtomicProblem, method: PacMethod, tuning: Tuning) -> 
         return tuning.gains(problem)
     if method == "pac-accelerated":
         return local_gains(problem)
-    return atom_gains(problem, CONE_RATIO if len(problem.cones) else DUAL_RATIO)
+    gains = atom_gains(problem, CONE_RATIO if len(problem.cones) else DUAL_RATIO)
+    if method == "nst-pac":
+        # Extrapolating values and duals lengthens both steps, and the product of both must stay below one.
+        return Gains(gains.tau / (1 + 2 * tuning.momentum), gains.sigma)
+    return gains
 
 
 def _run(

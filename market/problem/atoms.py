@@ -40,7 +40,8 @@ class AtomicProblem:
     variable_atom, row_atom : ndarray of int, shape (n,) and (m,)
         Owner of each variable and row.
     parent : ndarray of int, shape (n_atom,)
-        Parent atom; -1 at the root. Parents come before their children.
+        Parent atom in a tree that spans them; -1 at a root. Parents come before their children. On a
+        radial circuit atoms that read each other are parent and child; where loops close, others do too.
     discs : ndarray of int, shape (n_disc, 2)
         Variables p, q on a disc.
     disc_radius : ndarray, shape (n_disc,)

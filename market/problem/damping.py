@@ -12,11 +12,12 @@ from __future__ import annotations
 import numpy as np
 
 from feeders.network import FloatArray, IntArray, Network
+from market.resources import gives_reactive
 
 
 def nameplates(network: Network) -> tuple[FloatArray, FloatArray]:
     """Real and free reactive power that every resource can give, shape (n_resource,) each [kW, kvar]."""
-    free = [r.kva_max > r.kw_max and r.kind != "flexible_load" for r in network.resources]
+    free = [gives_reactive(resource) for resource in network.resources]
     kw = np.array([r.kw_max for r in network.resources], dtype=np.float64)
     kva = np.array([r.kva_max for r in network.resources], dtype=np.float64)
     return kw, np.where(free, kva, 0.0)

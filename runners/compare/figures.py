@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from federates.results.run import Results
-from runners.compare.compare import Metrics, blocks
+from runners.compare.metrics import Metrics, blocks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -22,13 +22,13 @@ from federates.results.run import Results
 from federates.runtime.heartbeat import read_sign
 from federates.runtime.local import ROLES, run_local
 from federates.study.series import load_series
-from federates.study.study import RESULTS_VARIABLE, Study, load_study
+from federates.study.study import RESULTS_VARIABLE, Study
 from feeders.errors import DlmpError
 from feeders.validate import check_network
 from market.models import find_model
 from market.money.payment_schemes import MODELS, TITLES, Money, Rates, Scenario
 from runners.judge.ledger import Account, account_for, store_settlement
-from runners.run.runner_file import find_runner, load_runner
+from runners.run.find import find_study
 
 REPORT = "scenarios.json"
 POLL_S = 0.3
@@ -95,19 +95,6 @@ def scenarios_command(
     else:
         show(outcomes, Console())
         click.echo(f"results and {REPORT} are in {output}; look at them with: dlmp report {output}/*.h5")
-
-
-def find_study(text: str) -> Study:
-    """Find a study by its folder, its runner file or its name.
-
-    Raises
-    ------
-    InputError
-        When there is none.
-    """
-    if Path(text).is_dir():
-        return load_study(Path(text))
-    return load_runner(find_runner(text)).study
 
 
 def variant(study: Study, name: Scenario, output: Path) -> Study:

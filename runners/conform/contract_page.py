@@ -30,11 +30,13 @@ last but one.
 """
 IDS = {
     "node": "node `bus.phase`",
-    "branch_end": "branch end, all sending ends first",
-    "branch": "`branch.phase`",
+    "conductor": "conductor `element:terminal.node`",
+    "machine": "machine `class.name`",
+    "capacitor": "switched capacitor",
+    "admittance": "entry `element[row,column]`",
     "load": "load",
     "head": "phase of the source",
-    "tap": "regulated `branch.phase`",
+    "tap": "regulator",
     "resource": "resource",
 }
 OFFER = """
@@ -43,8 +45,8 @@ OFFER = """
 `<federate>/offer` is one JSON text an interval:
 
 ```json
-{"interval": 0, "offers": [{"resource": "battery_76", "p_min_kw": -150, "p_max_kw": 0, "cost_linear":
-21.5}]} ```
+{"interval": 0, "offers": [{"resource": "battery_76", "p_min_kw": -150, "p_max_kw": 0, "cost_linear": 21.5}]}
+```
 
 `interval` counts from 0. A resource is offered by its owner alone, once. `p_min_kw`, `p_max_kw` and
 `cost_linear` are needed. An offer that is wrong, late or absent is refused by name in `market/clearing`

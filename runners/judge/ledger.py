@@ -55,7 +55,7 @@ def read_readings(results: Results) -> Readings:
         raise ResultsError(f"{results.path}: no interval of {results.expected} finished: nothing to settle")
     ratio = results.values("wholesale/demand_ratio")
     scale = float(results.scenario["feeder"]["load_scale"])
-    asked = np.array([nominal_demand(results.network, float(r), scale) for r in ratio])
+    asked = np.array([nominal_demand(results.network, k, float(r), scale) for k, r in enumerate(ratio)])
     magnitude, angle = results.values("feeder/voltage_magnitude"), results.values("feeder/voltage_angle")
     return Readings(
         hours=results.period_h,
@@ -64,6 +64,7 @@ def read_readings(results: Results) -> Readings:
         load=complex_values(results, "feeder/load"),
         curtailed=asked - complex_values(results, "feeder/demand"),
         injection=complex_values(results, "feeder/injection"),
+        machine=complex_values(results, "feeder/machine"),
         head=complex_values(results, "feeder/head_power"),
         losses=results.values("feeder/losses_real"),
     )

@@ -68,7 +68,9 @@ class Day:
             congestion=float(series.congestion[interval]),
             loss=float(series.loss[interval]),
         )
-        demand = nominal_demand(self.network, float(series.demand_ratio[interval]), self._load_scale)
+        demand = nominal_demand(
+            self.network, interval, float(series.demand_ratio[interval]), self._load_scale
+        )
         return Case(interval, price, demand, tuple(make_offers(self._terms, self.network, demand)))
 
     def answer(self, case: Case, dispatch: ComplexArray, *, controls: bool) -> AcState:

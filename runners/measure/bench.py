@@ -15,13 +15,14 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from feeders.errors import DlmpError
+from market.models import negotiated_models
 from market.settings import MarketSettings, Method
-from runners.compare.scenarios import find_study
-from runners.judge.verify import MODELS, negotiated
+from runners.judge.gaps import negotiated
 from runners.judge.walk import Day
 from runners.measure.reading import time_reading
 from runners.measure.timing import machine, ratios, time_clearings, time_day, time_distopf
 from runners.measure.tolerances import Choice, Sample, cold_levels, rounds_to_pass, take_samples, warm_levels
+from runners.run.find import find_study
 
 PUBLISHED_SAMPLES = 3
 PUBLISHED_ROUNDS = 60_000
@@ -53,7 +54,8 @@ def bench_command(study: str, samples: int, repeats: int, published: bool, as_js
             found = measure(day, settings, samples, repeats, (bar, task))
             if published:
                 found["published"] = {
-                    model: published_rounds(day, replace(settings, model=model)) for model in MODELS
+                    model: published_rounds(day, replace(settings, model=model))
+                    for model in negotiated_models()
                 }
     except DlmpError as error:
         raise click.ClickException(str(error)) from error
@@ -66,7 +68,7 @@ def bench_command(study: str, samples: int, repeats: int, published: bool, as_js
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[tuple[Progress, TaskID]]:
     with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
-        yield bar, bar.add_task("measuring", total=4 * len(MODELS) + 2)
+        yield bar, bar.add_task("measuring", total=4 * len(negotiated_models()) + 2)
 
 
 def measure(
@@ -103,7 +105,7 @@ def measure(
         "ratios": {},
         "reading_over_pandas": reading["reading"] / reading["reading_pandas"],
     }
-    for model in MODELS:
+    for model in negotiated_models():
         chosen = replace(settings, model=model)
         for name, binding in ((model, False), (f"{model}, limits binding", True)):
             samples = take_samples(day, chosen, count, binding=binding)
@@ -114,7 +116,7 @@ def measure(
                 found["seconds"][name], found["ratios"][name] = times, ratios(times, distopf)
             bar.advance(task)
         found["seconds"][model] |= {f"day_{key}": took for key, took in time_day(day, chosen).items()}
-    found.update(found["ratios"][MODELS[0]])
+    found.update(found["ratios"][negotiated_models()[0]])
     return found
 
 

@@ -15,9 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from feeders.errors import DlmpError
-from market.settings import Model
-from runners.compare.scenarios import find_study
-from runners.judge.verify import MODELS
+from market.models import negotiated_models
 from runners.judge.walk import Day
 from runners.measure.convergence_figure import check_figure, draw_levels
 from runners.measure.tolerances import (
@@ -30,6 +28,7 @@ from runners.measure.tolerances import (
     warm_levels,
 )
 from runners.measure.variations import GROUPS, PUBLISHED, USUAL_CHOICE
+from runners.run.find import find_study
 
 NEVER = "never"
 FEW = 3
@@ -70,12 +69,14 @@ class Row:
 @click.command("convergence", epilog="\b\nExample:\n  dlmp convergence ieee123_day --figure convergence.png")
 @click.argument("study", default="ieee123_day")
 @click.option("--samples", type=click.IntRange(1), default=8, show_default=True, help="Intervals tried.")
-@click.option("--model", type=click.Choice(MODELS), multiple=True, help="Only this model; both by default.")
+@click.option(
+    "--model", type=click.Choice(negotiated_models()), multiple=True, help="Only this model; both by default."
+)
 @click.option("--published", is_flag=True, help="Also the published iterations, which takes minutes.")
 @click.option("--figure", type=click.Path(path_type=Path, dir_okay=False), help="Write the tolerance figure.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def convergence_command(
-    study: str, samples: int, model: tuple[Model, ...], published: bool, figure: Path | None, as_json: bool
+    study: str, samples: int, model: tuple[str, ...], published: bool, figure: Path | None, as_json: bool
 ) -> None:
     """Count the rounds that STUDY's negotiation needs, with one choice varied at a time.
 
@@ -89,7 +90,7 @@ def convergence_command(
         content = find_study(study)
         day, settings = Day(content), replace(content.scenario.market.settings, method="pac-accelerated")
         found = {}
-        for name in model or MODELS:
+        for name in model or negotiated_models():
             chosen = take_samples(day, replace(settings, model=name), samples, binding=True)
             found[name] = study_model(chosen, published=published, quiet=as_json)
     except DlmpError as error:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feeders.errors import InputError
-from runners.judge.verify import COST_GAP, PRICE_GAP
+from runners.judge.gaps import COST_GAP, PRICE_GAP
 from runners.measure.tolerances import Level
 from runners.report.pictures import BLUE, GREY, METADATA, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = {"three_phase": BLUE, "branch_flow": ORANGE}
+COLOURS = {"nodal": BLUE, "branch_flow": ORANGE}
 LEAST = 1e-9
 """Smaller errors are drawn here: they are rounding."""
 

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from feeders.network import ComplexArray
+from market.models import RetailMarket
 from market.settings import MarketSettings
-from runners.judge.verify import AnyMarket, make_market
+from runners.judge.gaps import make_market, make_reference
 from runners.judge.walk import Day
 from runners.measure.tolerances import Sample, clear
 
@@ -28,8 +29,7 @@ CPU_TABLE = Path("/proc/cpuinfo")
 def time_clearings(samples: Sequence[Sample], repeats: int) -> dict[str, float]:
     """Time one clearing each way: medians over all samples and repeats [s].
 
-    A clearing of the negotiation is all of it: checking offers, derivatives, stating the problem, talking,
-    prices. That of CVXPY is less: filling in parameters and solving, at derivatives that are there already.
+    A clearing is all of it on both sides: derivatives, stating the problem, finding the optimum, prices.
 
     Parameters
     ----------
@@ -68,31 +68,14 @@ def central_solver(sample: Sample) -> Callable[[Sample], tuple[float, float]]:
     callable
         Solves a sample; gives the time of all of it and that of the solver itself [s].
     """
-    network, settings = sample.network, sample.settings
-    if settings.model == "three_phase":
-        from market.central.three_phase import CentralThreePhase
-        from market.three_phase.model import ThreePhaseModel
+    central = make_reference(sample.network, sample.settings)
 
-        central, model = CentralThreePhase(network, settings), ThreePhaseModel(network, settings)
+    def solve(sample: Sample) -> tuple[float, float]:
+        case, began = sample.case, time.perf_counter()
+        answer = central.answer(sample.state, case.demand, case.offers, case.price)
+        return time.perf_counter() - began, answer.seconds
 
-        def solve(sample: Sample) -> tuple[float, float]:
-            case = sample.case
-            anchor = model.anchor(sample.state, case.demand, case.offers)
-            took = seconds(partial(central.solve, anchor, case.offers, case.price))
-            return took, central.solver_seconds
-
-        return solve
-    from market.balanced.equivalent import equivalent
-    from market.central.balanced import CentralBranchFlow
-
-    cones = CentralBranchFlow(network, settings)
-
-    def solve_cones(sample: Sample) -> tuple[float, float]:
-        case, same = sample.case, equivalent(network, cones.tree, sample.state.tap)
-        took = seconds(partial(cones.solve, same, case.demand, case.offers, case.price))
-        return took, cones.solver_seconds
-
-    return solve_cones
+    return solve
 
 
 def time_day(day: Day, settings: MarketSettings) -> dict[str, float]:
@@ -104,7 +87,7 @@ def time_day(day: Day, settings: MarketSettings) -> dict[str, float]:
         ``setup`` of the market with its first clearing, and ``clear``: all others together.
     """
     began = time.perf_counter()
-    market: AnyMarket = make_market(day.network, settings)
+    market: RetailMarket = make_market(day.network, settings)
     spent = [time.perf_counter() - began]
     dispatches: list[ComplexArray] = []
     for case, state in day.forecasts(dispatches):

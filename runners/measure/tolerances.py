@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,9 +13,10 @@ from feeders.errors import ClearingError
 from feeders.network import ComplexArray, Network
 from feeders.state import AcState
 from market.clearing import Clearing
+from market.models import NegotiatedMarket, ReferenceAnswer, RetailMarket
 from market.pac.negotiate import USUAL, Tuning
 from market.settings import MarketSettings
-from runners.judge.verify import COST_GAP, EXACT_PU, PRICE_GAP, Answer, AnyMarket, make_market, reference
+from runners.judge.gaps import COST_GAP, EXACT_PU, PRICE_GAP, make_market, make_reference
 from runners.judge.walk import Case, Day
 
 TOLERANCES = (1e-1, 5e-2, 2e-2, 1e-2, 5e-3, 2e-3, 1e-3, 5e-4, 2e-4, 1e-4, 5e-5, 3e-5, 2e-5, 1e-5)
@@ -38,7 +39,7 @@ class Sample:
         The interval and its forecast state.
     before, state_before : Case, AcState
         The interval before, for warm starts.
-    answer : Answer
+    answer : ReferenceAnswer
         The central optimum.
     """
 
@@ -48,7 +49,7 @@ class Sample:
     state: AcState
     before: Case
     state_before: AcState
-    answer: Answer
+    answer: ReferenceAnswer
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ class Choice:
     tuning: Tuning = USUAL
     settings: tuple[tuple[str, Any], ...] = ()
 
-    def market(self, sample: Sample, tolerance: float) -> AnyMarket:
+    def market(self, sample: Sample, tolerance: float) -> NegotiatedMarket:
         """Make a market that negotiates this way."""
         settings = replace(sample.settings, tolerance=tolerance, **dict(self.settings))
-        market = make_market(sample.network, settings)
+        market = cast(NegotiatedMarket, make_market(sample.network, settings))
         market.tuning = self.tuning
         return market
 
@@ -122,11 +123,11 @@ def take_samples(day: Day, settings: MarketSettings, count: int, *, binding: boo
         clearing = clear(market, case, state)
         dispatches[:] = [clearing.dispatch]
         seen.append((case, state, bool(clearing.limits)))
-    ask = reference(day.network, settings)
+    central = make_reference(day.network, settings)
     samples = []
     for k in _evenly([k for k in range(1, len(seen)) if seen[k][2] or not binding], count):
         case, state, _ = seen[k]
-        answer = ask(case, state)
+        answer = central.answer(state, case.demand, case.offers, case.price)
         if answer.slack <= EXACT_PU:
             samples.append(Sample(day.network, settings, case, state, *seen[k - 1][:2], answer))
     return samples
@@ -139,7 +140,7 @@ def _evenly(items: Sequence[int], count: int) -> list[int]:
     return [items[int(place)] for place in np.linspace(0, len(items) - 1, min(count, len(items)))]
 
 
-def clear(market: AnyMarket, case: Case, state: AcState) -> Clearing:
+def clear(market: RetailMarket, case: Case, state: AcState) -> Clearing:
     """Clear one case."""
     return market.clear(state, case.demand, case.offers, case.price)
 
@@ -175,9 +176,9 @@ def _levels(sample: Sample, choice: Choice, *, warm: bool, stop: bool) -> list[L
     return levels
 
 
-def _level(clearing: Clearing, answer: Answer, tolerance: float) -> Level:
+def _level(clearing: Clearing, answer: ReferenceAnswer, tolerance: float) -> Level:
     cost = float(abs(clearing.cost - answer.cost) / max(abs(answer.cost), 1.0))
-    price = float(np.abs(clearing.prices.real - answer.price).max())
+    price = float(np.abs(clearing.prices.real - answer.price_real).max())
     effort = clearing.rounds, clearing.messages, clearing.scalars
     return Level(tolerance, *effort, cost, price, clearing.status == "solved")
 

@@ -103,7 +103,7 @@ def _feeder(view: RunView) -> dict[str, Any]:
             {"name": bus.name, "phases": bus.phases, "x": x, "y": y}
             for bus, (x, y) in zip(network.buses, positions(network), strict=True)
         ],
-        "branches": [[index[b.from_bus], index[b.to_bus]] for b in network.branches],
+        "branches": [[index[end.bus] for end in b.terminals[:2]] for b in network.branches],
         "loads": [
             {"name": item.name, "bus": index[item.bus], "phases": item.phases} for item in network.loads
         ],

@@ -157,7 +157,7 @@ def _map(network: Network, axes: Axes, values: list[float], unit: str, colours: 
     """Draw one value per bus on the feeder's coordinates."""
     place = np.array(positions(network))
     for branch in network.branches:
-        ends = [network.bus_index[branch.from_bus], network.bus_index[branch.to_bus]]
+        ends = [network.bus_index[end.bus] for end in branch.terminals[:2]]
         axes.plot(*place[ends].T, color=GREY, lw=0.7, zorder=1)
     dots = axes.scatter(place[:, 0], place[:, 1], c=values, cmap=colours, s=16, zorder=2)
     axes.set_aspect("equal")

@@ -14,6 +14,7 @@ from federates.results.run import Results
 from federates.study.scenario import ZONE
 from feeders.errors import ResultsError
 from feeders.network import FloatArray, Network
+from feeders.radial import BusTree, bus_tree
 from market.audit import judge_run
 from runners.judge.ledger import Account, account_for, local_time, missing_part
 from runners.judge.verdict import places, read_records
@@ -202,28 +203,31 @@ def _flat(scenario: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def positions(network: Network) -> list[tuple[float, float]]:
     """Place every bus for drawing: by its coordinates, at its parent's, or by depth and order in the tree."""
+    tree = bus_tree(network)
     if not any(bus.x is not None for bus in network.buses):
-        return _tree_positions(network)
-    placed: list[tuple[float, float]] = []
-    for bus, parent in zip(network.buses, network.parent, strict=True):
+        return _tree_positions(tree)
+    placed = [(0.0, 0.0)] * len(network.buses)
+    for k in tree.order.tolist():
+        bus, parent = network.buses[k], int(tree.parent[k])
         if bus.x is not None and bus.y is not None:
-            placed.append((bus.x, bus.y))
-        else:
-            placed.append(placed[parent] if parent >= 0 else (0.0, 0.0))
+            placed[k] = (bus.x, bus.y)
+        elif parent >= 0:
+            placed[k] = placed[parent]
     return placed
 
 
-def _tree_positions(network: Network) -> list[tuple[float, float]]:
+def _tree_positions(tree: BusTree) -> list[tuple[float, float]]:
     """Depth to the right, leaves below each other, parents in the middle of their children."""
-    n = len(network.buses)
+    n = len(tree.order)
     depth, row = [0.0] * n, [np.nan] * n
     children: list[list[int]] = [[] for _ in range(n)]
-    for bus, parent in enumerate(network.parent):
+    for bus in tree.order.tolist():
+        parent = int(tree.parent[bus])
         if parent >= 0:
             children[parent].append(bus)
             depth[bus] = depth[parent] + 1.0
     leaves = 0
-    for bus in reversed(range(n)):
+    for bus in reversed(tree.order.tolist()):
         if children[bus]:
             row[bus] = float(np.mean([row[child] for child in children[bus]]))
         else:

@@ -64,7 +64,7 @@ def check_study(runner: Runner, *, port: int | None = None) -> Report:
     if not errors:
         others = set(runner.federates) - set(configs)
         errors += _gather(_wiring(study, configs, others))
-    errors += _gather(_feeder(study, configs))
+    errors += _gather(_feeder(study, configs, notes))
     errors += _gather(_inputs(study))
     errors += _gather(_settings(runner, study))
     errors += _gather(_places(runner, study, port))
@@ -201,10 +201,16 @@ def _offers(study: Study, configs: Mapping[str, FederateConfig]) -> Iterator[Dlm
                 )
 
 
-def _feeder(study: Study, configs: Mapping[str, FederateConfig]) -> Iterator[DlmpError]:
-    """Feeder and assets load, and every resource has an owner that offers it."""
+def _feeder(study: Study, configs: Mapping[str, FederateConfig], notes: list[str]) -> Iterator[DlmpError]:
+    """Feeder and assets load, every resource has an owner that offers it, and what is left out has a name."""
     check_model(study.scenario.market.model, where=f"{study.scenario_file} market.model")
     owners = sorted({resource.owner for resource in study.network.resources})
+    driven = {resource.element for resource in study.network.resources}
+    notes += [
+        f"{item.element} is {item.verdict}: {item.reason}"
+        for item in study.circuit.findings
+        if item.element not in driven
+    ]
     market = configs.get("market")
     if market is None:
         return

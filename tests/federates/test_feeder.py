@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from told import DISPATCH, PRICE, final_text
 from toys import ToyEngine
@@ -12,6 +14,7 @@ from federates.feeder import Feeder
 from federates.runtime.clock import market_slot
 from federates.study.study import Study
 from feeders.errors import FederationError, FeederError
+from feeders.network import IntArray
 from feeders.state import AcState
 
 
@@ -24,7 +27,7 @@ def play_feeder(study: Study, scripted: Any, script: dict[float, Any], engine: A
 def test_the_feeder_answers_the_forecast_every_trial_and_the_final(study: Study, scripted: Any) -> None:
     trial, final = float(market_slot(0)), float(market_slot(1))
     script = {
-        trial: {**DISPATCH, "market/clearing": trial_text(0, 0)},
+        trial: {**DISPATCH, "market/clearing": trial_text(0, 0, controls=False)},
         final: {**DISPATCH, "market/clearing": final_text()},
     }
     link = play_feeder(study, scripted, script)
@@ -52,12 +55,58 @@ class Watching(ToyEngine):
 def test_controls_act_on_forecast_and_final_only(study: Study, scripted: Any) -> None:
     engine = Watching(study)
     script = {
-        2.0: {**DISPATCH, "market/clearing": trial_text(0, 0)},
-        4.0: {**DISPATCH, "market/clearing": trial_text(0, 1)},
+        2.0: {**DISPATCH, "market/clearing": trial_text(0, 0, controls=False)},
+        4.0: {**DISPATCH, "market/clearing": trial_text(0, 1, controls=False)},
         6.0: {**DISPATCH, "market/clearing": final_text(2)},
     }
     play_feeder(study, scripted, script, engine)
     assert engine.controls == [True, False, False, True]
+
+
+def test_controls_act_in_trials_that_say_so(study: Study, scripted: Any) -> None:
+    engine = Watching(study)
+    script = {
+        2.0: {**DISPATCH, "market/clearing": trial_text(0, 0, controls=True)},
+        4.0: {**DISPATCH, "market/clearing": final_text()},
+    }
+    play_feeder(study, scripted, script, engine)
+    assert engine.controls == [True, True, True]
+
+
+class Stepping(Watching):
+    """One tap that controls move up by one in every solution; remembers where each began."""
+
+    def __init__(self, study: Study) -> None:
+        super().__init__(study)
+        self.tap, self.began = 0, list[int]()
+
+    @property
+    def taps(self) -> IntArray:
+        return np.array([self.tap])
+
+    def set_taps(self, taps: IntArray) -> None:
+        (self.tap,) = taps.tolist()
+
+    def solve(self, demand: Any, injection: Any, *, controls: bool) -> AcState:
+        self.began.append(self.tap)
+        self.tap += controls
+        return super().solve(demand, injection, controls=controls)
+
+
+@pytest.mark.parametrize(("resume", "began"), [(0, 1), (1, 2), (-1, 3)])
+def test_a_resumed_trial_starts_from_the_taps_that_it_had(
+    study: Study, scripted: Any, resume: int, began: int
+) -> None:
+    engine = Stepping(study)
+    final = json.dumps({**json.loads(final_text(2)), "resume": resume})
+    script = {
+        2.0: {**DISPATCH, "market/clearing": trial_text(0, 0, controls=True)},
+        4.0: {**DISPATCH, "market/clearing": trial_text(0, 1, controls=True)},
+        6.0: {**DISPATCH, "market/clearing": final},
+    }
+    link = play_feeder(study, scripted, script, engine)
+    assert engine.began == [0, 1, 2, began]
+    assert link.outputs["feeder/regulator_tap"].tolist() == [began + 1]
 
 
 def test_a_trial_that_does_not_converge_is_told_and_survived(study: Study, scripted: Any) -> None:
@@ -68,7 +117,7 @@ def test_a_trial_that_does_not_converge_is_told_and_survived(study: Study, scrip
         link.inputs |= {**DISPATCH, "market/clearing": final_text()}
         link.published |= dict.fromkeys(link.inputs, 4.0)
 
-    script = {2.0: {**DISPATCH, "market/clearing": trial_text(0, 0)}, 4.0: look}
+    script = {2.0: {**DISPATCH, "market/clearing": trial_text(0, 0, controls=False)}, 4.0: look}
     play_feeder(study, scripted, script, Watching(study, fail_at=1))
     assert seen == [False]
 
@@ -85,8 +134,8 @@ def test_a_forecast_or_final_that_does_not_converge_is_an_error(
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        (trial_text(3, 0), "is for interval 3 after 0 trials; expected interval 0 after 0"),
-        (trial_text(0, 2), "after 2 trials"),
+        (trial_text(3, 0, controls=False), "is for interval 3 after 0 trials; expected interval 0 after 0"),
+        (trial_text(0, 2, controls=False), "after 2 trials"),
         ("{}", "lacks interval"),
     ],
 )
@@ -96,11 +145,16 @@ def test_a_market_out_of_step_is_named(study: Study, scripted: Any, record: str,
 
 
 def test_a_market_that_never_ends_is_named(study: Study, scripted: Any) -> None:
-    script = {float(market_slot(n)): {**DISPATCH, "market/clearing": trial_text(0, n)} for n in range(5)}
+    script = {
+        float(market_slot(n)): {**DISPATCH, "market/clearing": trial_text(0, n, controls=False)}
+        for n in range(5)
+    }
     with pytest.raises(FederationError, match="was never final in interval 0"):
         play_feeder(study, scripted, script)
 
 
 def test_a_dispatch_that_is_old_is_refused(study: Study, scripted: Any) -> None:
     with pytest.raises(FederationError, match="market/dispatch_real"):
-        play_feeder(study, scripted, {1.0: DISPATCH, 2.0: {"market/clearing": trial_text(0, 0)}})
+        play_feeder(
+            study, scripted, {1.0: DISPATCH, 2.0: {"market/clearing": trial_text(0, 0, controls=False)}}
+        )

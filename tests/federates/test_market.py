@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from told import OFFERS, PRICE, state, status
 from toys import make_study
 
 from federates.contract.exchange import state_values
-from federates.contract.messages import offers_text
+from federates.contract.messages import offers_text, read_award
 from federates.market import MarketFederate
 from federates.runtime.clock import answer_slot
 from federates.study.study import Study, load_study
 from feeders.errors import ClearingError, FederationError
+from feeders.network import CapacitorBank, Element, Network, Terminal
 from feeders.readers.network_json import network_to_json
 
 
@@ -105,3 +108,59 @@ def test_a_feeder_out_of_step_is_named(
     script[1.0] |= told
     with pytest.raises(FederationError, match=rf"feeder/status, published by 'feeder', .*{message}"):
         play_market(study, scripted, script)
+
+
+def banked(study: Study) -> Network:
+    """The toy feeder with a capacitor that a control switches."""
+    none = ((0.0,),)
+    bank = Element("capacitor.c", "capacitor", (Terminal("b", (1,)),), none, none, (1.0,), controlled=True)
+    elements = (*study.network.elements, bank)
+    return replace(
+        study.network, elements=elements, capacitor_banks=(CapacitorBank("sw", "capacitor.c", 1, 0),)
+    )
+
+
+def play_together(tmp_path: Path, scripted: Any, steps: list[int], injected_kw: list[float]) -> Any:
+    """Play one interval whose trials are answered with the capacitor, and the injections, given."""
+    folder = make_study(tmp_path / "together", intervals=1)
+    scenario = folder / "scenario.toml"
+    scenario.write_text(scenario.read_text().replace("on_failure", 'controls = "together"\non_failure'))
+    study = load_study(folder)
+
+    def values(step: int, kw: float) -> dict[str, Any]:
+        found = replace(state(study, kw), capacitor=np.array([step]), admittance=np.zeros(1, dtype=complex))
+        return state_values(found)
+
+    script = answers(study)
+    script[0.0]["feeder/network"] = network_to_json(banked(study))
+    script[1.0] |= values(0, 0.0)
+    for n, (step, kw) in enumerate(zip(steps, injected_kw, strict=True)):
+        script[float(answer_slot(n))] = {**values(step, kw), **status("trial", n)}
+    return play_market(study, scripted, script)
+
+
+def test_together_it_goes_round_until_controls_rest(tmp_path: Path, scripted: Any) -> None:
+    link = play_together(tmp_path, scripted, [1, 1], [0.0, 0.0])
+    record = json.loads(link.outputs["market/clearing"])
+    assert (record["settled"], record["trials"], record["resume"]) == (True, 2, -1)
+    assert [row["moved"] for row in record["rounds"]] == [["sw"], []]
+
+
+def test_together_a_cycle_is_named_and_the_cheaper_trial_resumed(tmp_path: Path, scripted: Any) -> None:
+    link = play_together(tmp_path, scripted, [1, 0, 1], [0.0, 50.0, 0.0])
+    record = json.loads(link.outputs["market/clearing"])
+    assert (record["settled"], record["held"], record["trials"], record["resume"]) == (False, False, 3, 1)
+    assert "the market and sw move each other; trial 2 costs least" in record["reason"]
+
+
+def test_together_trials_ask_for_controls_to_act(tmp_path: Path, scripted: Any) -> None:
+    asked: list[bool] = []
+
+    class Listening(scripted):  # type: ignore[misc]
+        def publish(self, key: str, value: Any) -> None:
+            if key == "market/clearing":
+                asked.append(read_award(value).controls)
+            super().publish(key, value)
+
+    play_together(tmp_path, Listening, [1, 1], [0.0, 0.0])
+    assert asked == [True, True, True]

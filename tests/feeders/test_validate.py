@@ -8,174 +8,160 @@ from typing import Any
 import pytest
 
 from feeders.errors import InputError
-from feeders.network import Network
+from feeders.network import Network, Profile, Resource, Terminal, VoltagePoint, wye
 from feeders.validate import check_network
+from tests import circuits
 
 
-def changed(network: Network, field: str, position: int, **values: Any) -> Network:
-    """The network with one element of one of its tuples changed."""
-    items = list(getattr(network, field))
-    items[position] = replace(items[position], **values)
+def changed(network: Network, field: str, name: str, /, **values: Any) -> Network:
+    """The network with one named item of one of its tuples changed."""
+    items = [replace(item, **values) if item.name == name else item for item in getattr(network, field)]
+    assert tuple(items) != getattr(network, field)
     return replace(network, **{field: tuple(items)})
 
 
+def added(network: Network, **values: Any) -> Network:
+    """The network with one resource, sound but for some values."""
+    sound = Resource("gen", "generator", "far", wye((1, 2, 3)), 90.0, 100.0)
+    return replace(network, resources=(replace(sound, **values),))
+
+
+def flexible(network: Network, **values: Any) -> Network:
+    return added(network, kind="flexible_load", **{"load": "z", "bus": "pair", "legs": wye((1,)), **values})
+
+
 ONE = ((1.0,),)
-NOT_SYMMETRIC = ((1.0, 0.2, 0.0), (0.1, 1.0, 0.0), (0.0, 0.0, 1.0))
-NAN = ((math.nan, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-ZERO = ((0.0,) * 3,) * 3
+LOPSIDED = tuple(tuple(float(j > i) for j in range(4)) for i in range(4))
+NAN = ((math.nan,) * 4,) * 4
 
-FAULTS: list[tuple[str, Callable[[Network], Network], tuple[str, ...]]] = [
-    ("no bus", lambda n: replace(n, buses=(), branches=()), ("has no bus",)),
-    ("too few branches", lambda n: replace(n, branches=n.branches[:-1]), ("one branch for every bus",)),
-    ("one-phase source", lambda n: changed(n, "buses", 0, phases=(1,)), ("bus src phases", "all three")),
-    ("unsorted phases", lambda n: changed(n, "buses", 2, phases=(2, 1, 3)), ("bus mid phases", "ascending")),
-    ("phase 4", lambda n: changed(n, "buses", 4, phases=(4,)), ("bus lat phases", "out of 1, 2, 3")),
-    ("bus without phases", lambda n: changed(n, "buses", 4, phases=()), ("bus lat phases",)),
-    ("base voltage", lambda n: changed(n, "buses", 1, kv_base=0.0), ("bus reg kv_base", "positive")),
-    (
-        "two voltage levels",
-        lambda n: changed(n, "buses", 4, kv_base=0.24),
-        ("branch sw-lat", "one voltage level"),
+FAULTS: dict[str, tuple[Callable[[Network], Network], tuple[str, ...]]] = {
+    "no bus": (lambda n: replace(n, buses=()), ("mixed", "has no bus")),
+    "no source": (lambda n: replace(n, sources=()), ("has no source",)),
+    "no name": (lambda n: replace(n, name=" "), ("network ' '", "is not a name")),
+    "line break": (lambda n: changed(n, "loads", "pq", name="p\nq"), ("is not a name",)),
+    "twice": (lambda n: changed(n, "buses", "far", name="MID"), ("bus 'MID'", "appears twice")),
+    "unsorted": (lambda n: changed(n, "buses", "mid", phases=(2, 1, 3)), ("bus mid phases", "ascending")),
+    "ground": (lambda n: changed(n, "buses", "mid", phases=(0, 1, 2, 3)), ("bus mid phases",)),
+    "empty": (lambda n: changed(n, "buses", "mid", phases=()), ("bus mid phases",)),
+    "base": (lambda n: changed(n, "buses", "mid", kv_base=0.0), ("bus mid kv_base", "positive")),
+    "source bus": (
+        lambda n: changed(n, "sources", "vsource.source", terminal=Terminal("scr", (1, 2, 3))),
+        ("source vsource.source bus", "unknown bus 'scr'", "did you mean 'src'?"),
     ),
-    ("two buses of one name", lambda n: changed(n, "buses", 3, name="MID"), ("bus 'MID'", "appears twice")),
-    ("name with a dot", lambda n: changed(n, "loads", 0, name="a.1"), ("load 'a.1'", "is not a name")),
-    ("network without name", lambda n: replace(n, name=""), ("network ''", "is not a name")),
-    (
-        "branch out of order",
-        lambda n: changed(n, "branches", 1, to_bus="sw"),
-        ("to_bus", "mid, in bus order"),
+    "source voltage": (
+        lambda n: changed(n, "sources", "vsource.source", voltage_real_v=(1.0, math.inf, 0.0)),
+        ("voltage_real_v", "finite"),
     ),
-    (
-        "misspelt upstream bus",
-        lambda n: changed(n, "branches", 2, from_bus="midd"),
-        ("branch mid-sw from_bus", "unknown upstream bus 'midd'", "did you mean 'mid'?"),
+    "source length": (
+        lambda n: changed(n, "sources", "vsource.source", voltage_imag_v=(1.0,)),
+        ("voltage_imag_v", "has 1 values", "expected 3"),
     ),
-    ("loop", lambda n: changed(n, "branches", 1, from_bus="lat"), ("unknown upstream bus 'lat'",)),
-    (
-        "phase missing upstream",
-        lambda n: changed(changed(n, "buses", 2, phases=(1, 2)), "branches", 1, phases=(1, 2)),
-        ("branch reg-mid", "has the wrong shape"),
+    "element bus": (
+        lambda n: changed(n, "elements", "line.two", terminals=(Terminal("paar", (1, 3)),) * 2),
+        ("element line.two bus", "unknown bus 'paar'", "did you mean 'pair'?"),
     ),
-    (
-        "phases differ from the bus",
-        lambda n: changed(n, "branches", 3, phases=(1,)),
-        ("sw-lat phases", "(2,)"),
+    "element phase": (
+        lambda n: changed(
+            n, "elements", "line.two", terminals=(Terminal("mid", (1, 3)), Terminal("pair", (1, 2)))
+        ),
+        ("element line.two phases", "bus pair has no phase 2", "(1, 3)"),
     ),
-    (
-        "matrix of the wrong size",
-        lambda n: changed(n, "branches", 1, resistance_ohm=ONE),
-        ("resistance_ohm", "3 rows"),
+    "phase twice": (
+        lambda n: changed(
+            n, "elements", "line.two", terminals=(Terminal("mid", (1, 1)), Terminal("pair", (1, 3)))
+        ),
+        ("element line.two mid phases", "each once"),
     ),
-    (
-        "matrix not symmetric",
-        lambda n: changed(n, "branches", 1, reactance_ohm=NOT_SYMMETRIC),
-        ("not symmetric",),
+    "no terminal": (lambda n: changed(n, "elements", "line.two", terminals=()), ("has no terminal",)),
+    "small block": (
+        lambda n: changed(n, "elements", "line.two", conductance_s=ONE),
+        ("line.two conductance_s", "4 rows of 4"),
     ),
-    (
-        "matrix not finite",
-        lambda n: changed(n, "branches", 1, susceptance_us=NAN),
-        ("susceptance_us", "not finite"),
+    "lopsided block": (
+        lambda n: changed(n, "elements", "line.two", susceptance_s=LOPSIDED),
+        ("susceptance_s", "is not symmetric"),
     ),
-    (
-        "line without impedance",
-        lambda n: changed(n, "branches", 1, resistance_ohm=ZERO, reactance_ohm=ZERO),
-        ("branch reg-mid impedance", "singular"),
+    "no numbers": (lambda n: changed(n, "elements", "line.two", susceptance_s=NAN), ("is not finite",)),
+    "one rating": (
+        lambda n: changed(n, "elements", "line.two", rating_a=(100.0,)),
+        ("line.two rating_a", "has 1 values", "2 terminals"),
     ),
-    ("regulator with impedance", lambda n: changed(n, "branches", 1, kind="regulator"), ("an ideal ratio",)),
-    ("no rating", lambda n: changed(n, "branches", 1, rating_a=0.0), ("rating_a", "positive")),
-    ("infinite rating", lambda n: changed(n, "branches", 1, rating_a=math.inf), ("rating_a", "positive")),
-    (
-        "load at an unknown bus",
-        lambda n: changed(n, "loads", 0, bus="mit"),
-        ("load pq bus", "did you mean 'mid'?"),
+    "bad rating": (
+        lambda n: changed(n, "elements", "line.two", rating_a=(100.0, math.nan)),
+        ("rating_a", "is nan"),
     ),
-    ("load on an absent phase", lambda n: changed(n, "loads", 2, phases=(1,)), ("bus lat has no phase 1",)),
-    ("load on three phases", lambda n: changed(n, "loads", 0, phases=(1, 2, 3)), ("one phase, or two",)),
-    ("load between one phase", lambda n: changed(n, "loads", 0, phases=(1, 1)), ("one phase, or two",)),
-    ("load exponent", lambda n: changed(n, "loads", 0, exponent=3), ("exponent", "0, 1 or 2")),
-    ("load not finite", lambda n: changed(n, "loads", 0, kvar=math.nan), ("load pq kvar", "finite")),
-    ("two loads of one name", lambda n: changed(n, "loads", 1, name="PQ"), ("load 'PQ'", "appears twice")),
-    (
-        "capacitor on an absent phase",
-        lambda n: changed(n, "capacitors", 0, bus="lat"),
-        ("capacitor cap phases",),
+    "load bus": (lambda n: changed(n, "loads", "pq", bus="midd"), ("load pq bus", "did you mean 'mid'?")),
+    "load phase": (lambda n: changed(n, "loads", "pq", legs=((1, 4),)), ("load pq phases", "no phase 4")),
+    "short leg": (lambda n: changed(n, "loads", "pq", legs=((1, 1),)), ("load pq legs", "different nodes")),
+    "no leg": (lambda n: changed(n, "loads", "pq", legs=()), ("load pq legs", "at least one")),
+    "demand": (lambda n: changed(n, "loads", "pq", kw=math.nan), ("load pq kw", "is nan", "finite")),
+    "load voltage": (lambda n: changed(n, "loads", "pq", kv_base=-1.0), ("load pq kv_base", "positive")),
+    "load model": (lambda n: changed(n, "loads", "pq", model=6), ("load pq model", "is 6", "1, 2, 3")),
+    "zipv": (lambda n: changed(n, "loads", "zip", zipv=(1.0,)), ("load zip zipv", "7 for model 8")),
+    "profile": (
+        lambda n: replace(
+            changed(n, "loads", "pq", profile="homes"), profiles=(Profile("home", (1.0,), (1.0,)),)
+        ),
+        ("load pq profile", "did you mean 'home'?"),
     ),
-    (
-        "negative capacitor",
-        lambda n: changed(n, "capacitors", 0, kvar=-5.0),
-        ("capacitor cap kvar", "positive"),
+    "machine bus": (
+        lambda n: changed(n, "machines", "pvsystem.roof", bus="metre"),
+        ("machine pvsystem.roof bus", "did you mean 'meter'?"),
     ),
-    ("regulator tap", lambda n: changed(n, "regulators", 0, tap=17), ("regulator vr tap", "-16 to 16")),
-    (
-        "regulator band",
-        lambda n: changed(n, "regulators", 0, band_v=0.0),
-        ("regulator vr band_v", "positive"),
+    "regulated": (
+        lambda n: changed(n, "regulators", "vra", element="transformer.regga"),
+        ("regulator vra element", "unknown transformer", "did you mean 'transformer.rega'?"),
     ),
-    ("line-drop setting", lambda n: changed(n, "regulators", 0, ldc_x_v=math.inf), ("ldc_x_v", "finite")),
-    (
-        "monitored phase",
-        lambda n: changed(n, "regulators", 0, phases=(1, 2), monitored_phase=3),
-        ("monitored_phase", "one of (1, 2)"),
+    "uncontrolled": (
+        lambda n: changed(n, "elements", "transformer.rega", controlled=False),
+        ("regulator vra", "marked as controlled"),
     ),
-    (
-        "regulator on a line",
-        lambda n: changed(n, "regulators", 0, branch="reg-mid"),
-        ("unknown branch of kind regulator 'reg-mid'", "src-reg"),
+    "tap": (lambda n: changed(n, "regulators", "vra", tap=17), ("regulator vra tap", "from -16 to 16")),
+    "step": (lambda n: changed(n, "regulators", "vra", step_pu=0.0), ("regulator vra step_pu",)),
+    "winding": (lambda n: changed(n, "regulators", "vra", winding=0), ("regulator vra winding",)),
+    "switched": (
+        lambda n: changed(n, "capacitor_banks", "bank", element="capacitor.fix"),
+        ("capacitor bank bank element", "did you mean 'capacitor.fixed'?"),
     ),
-    (
-        "phase without regulator",
-        lambda n: changed(n, "regulators", 0, phases=(1, 2)),
-        ("branch src-reg", "each once"),
+    "steps": (
+        lambda n: changed(n, "capacitor_banks", "bank", closed=3),
+        ("capacitor bank bank closed", "from 0 to 2"),
     ),
-    ("regulator missing", lambda n: replace(n, regulators=()), ("branch src-reg", "regulates phases []")),
-    (
-        "resource at an unknown bus",
-        lambda n: changed(n, "resources", 0, bus="swi"),
-        ("resource gen bus", "'sw'?"),
+    "point": (
+        lambda n: replace(n, voltage_points=(VoltagePoint("pair", 1, 2, 12.47),)),
+        ("voltage point pair.1-2", "no phase 2"),
     ),
-    (
-        "resource on an absent phase",
-        lambda n: changed(n, "resources", 2, phases=(1,)),
-        ("resource store phases",),
+    "resource bus": (lambda n: added(n, bus="fahr"), ("resource gen bus", "did you mean 'far'?")),
+    "resource power": (lambda n: added(n, kw_max=0.0), ("resource gen kw_max", "positive")),
+    "resource rating": (lambda n: added(n, kva_max=80.0), ("resource gen kva_max", "at least 90.0 kVA")),
+    "resource load": (lambda n: added(n, load="pq"), ("resource gen load", "none for a generator")),
+    "driven": (
+        lambda n: added(n, element="generator.diesel"),
+        ("resource gen element", "drives generator.diesel, which runs on its own as well"),
     ),
-    ("resource without phases", lambda n: changed(n, "resources", 0, phases=()), ("at least one",)),
-    ("resource without power", lambda n: changed(n, "resources", 0, kw_max=0.0), ("resource gen kw_max",)),
-    (
-        "resource kVA",
-        lambda n: changed(n, "resources", 0, kva_max=80.0),
-        ("resource gen kva_max", "at least 90"),
+    "curtailed": (lambda n: flexible(n, load="zz"), ("resource gen load", "unknown load 'zz'")),
+    "elsewhere": (lambda n: flexible(n, legs=wye((3,))), ("resource gen", "with its load, pair ((1, 0),)")),
+    "island": (
+        lambda n: replace(n, elements=tuple(e for e in n.elements if e.name != "line.one")),
+        ("has no path to a source from single.2", "home.1"),
     ),
-    ("flexible load of nothing", lambda n: changed(n, "resources", 1, load="imp"), ("unknown load 'imp'",)),
-    (
-        "flexible load elsewhere",
-        lambda n: changed(n, "resources", 1, load="pq"),
-        ("with its load, mid (1,)",),
-    ),
-    ("generator with a load", lambda n: changed(n, "resources", 0, load="pq"), ("none for a generator",)),
-    ("source voltage", lambda n: replace(n, source_voltage_pu=math.nan), ("source_voltage_pu", "positive")),
-    ("lowest load voltage", lambda n: replace(n, load_vmin_pu=1.0), ("load_vmin_pu", "less than 1")),
-]
+}
 
 
-def test_sound_networks_pass(small_network: Network, feeder: Network) -> None:
-    check_network(small_network)
-    check_network(feeder)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "says"), [fault[1:] for fault in FAULTS], ids=[fault[0] for fault in FAULTS]
-)
-def test_a_fault_is_named(
-    small_network: Network, spoil: Callable[[Network], Network], says: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_named_with_its_place(mixed: Network, fault: str) -> None:
+    spoil, words = FAULTS[fault]
     with pytest.raises(InputError) as caught:
-        check_network(spoil(small_network))
-    assert caught.value.where.startswith("small") or "network ''" in caught.value.where
-    for part in says:
-        assert part in str(caught.value)
+        check_network(spoil(mixed))
+    for word in words:
+        assert word in str(caught.value)
 
 
-def test_a_switch_without_impedance_is_refused(small_network: Network) -> None:
-    spoilt = changed(small_network, "branches", 2, resistance_ohm=ZERO, reactance_ohm=ZERO)
-    with pytest.raises(InputError, match="an impedance in every phase"):
-        check_network(spoilt)
+@pytest.mark.parametrize("name", circuits.SMALL)
+def test_what_is_read_is_sound(name: str) -> None:
+    check_network(circuits.circuit(name).network)
+
+
+def test_sound_resources_pass(mixed: Network) -> None:
+    check_network(added(mixed))
+    check_network(flexible(mixed))

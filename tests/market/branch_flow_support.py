@@ -8,18 +8,20 @@ from functools import cache
 
 import numpy as np
 
-from feeders.network import Bus, ComplexArray, FloatArray, Load, Network, Resource
-from feeders.opendss.feeder import OpenDssFeeder
+from feeders.errors import InputError
+from feeders.network import ComplexArray, FloatArray, Network, Resource, wye
+from feeders.radial import radial_tree
 from feeders.state import AcState
-from market.balanced.equivalent import Equivalent, equivalent
+from market.balanced.equivalent import Equivalent, at_state, equivalent
 from market.balanced.market import BranchFlowMarket
 from market.balanced.model import BranchFlowModel
 from market.central.balanced import CentralBranchFlow, ConeSolution
 from market.clearing import Clearing
 from market.offers import Offer, WholesalePrice
 from market.problem.atoms import AtomicProblem
+from market.problem.reduction import ReducedTree
 from market.settings import MarketSettings
-from tests.market.support import KV, conductors, mixed, mixed_offers, solve
+from tests.market.support import ABC, KV, Sample, line, load, mixed, mixed_offers, sample, solve
 
 PRICE = WholesalePrice(30.0, reactive=2.0)
 OHM_BASE = 3 * KV**2
@@ -38,35 +40,29 @@ OHM = 0.8
 FORK = (("src", "a"), ("a", "b"), ("b", "c"), ("a", "d"), ("d", "e"))
 FORK_PARENT = (-1, 0, 1, 2, 1, 4)
 FORK_IMPEDANCE = np.append(0.0, np.full(5, 0.7 * OHM * (1 + 1.7j) / OHM_BASE))
-"""Self less mutual impedance of `conductors`, for the line into each bus [pu]."""
+"""Self less mutual impedance of `line`, for the line into each bus [pu]."""
+STIFF = "edit vsource.source x1=1e-5 x0=1e-5"
+"""A source whose voltage does not feel what a market changes."""
 RESOURCES = (
-    Resource("gen", "generator", "c", (1, 2, 3), 300.0, 360.0),
-    Resource("pv", "generator", "e", (1, 2, 3), 150.0, 150.0),
-    Resource("flex", "flexible_load", "b", (1,), 40.0, 45.0, load="b_1"),
+    Resource("gen", "generator", "c", wye(ABC), 300.0, 360.0),
+    Resource("pv", "generator", "e", wye(ABC), 150.0, 150.0),
+    Resource("flex", "flexible_load", "b", wye((1,)), 40.0, 45.0, load="b_1"),
 )
 
 
 def fork(
     *,
     ohm: float = OHM,
-    exponent: int = 0,
+    model: int = 1,
     rating_a: float = 400.0,
     resources: Sequence[Resource] = RESOURCES,
-) -> Network:
+    extra: Sequence[str] = (),
+) -> Sample:
     """A balanced feeder with two ends, the same load on every phase of every bus."""
     names = ["src", *(end for _, end in FORK)]
-    loads = [
-        Load(f"{name}_{phase}", name, (phase,), exponent, 60.0, 25.0)  # type: ignore[arg-type]
-        for name in names[1:]
-        for phase in (1, 2, 3)
-    ]
-    return Network(
-        name="fork",
-        buses=tuple(Bus(name, (1, 2, 3), KV) for name in names),
-        branches=tuple(conductors(a, b, ohm=ohm, rating_a=rating_a) for a, b in FORK),
-        loads=tuple(loads),
-        resources=tuple(resources),
-    )
+    loads = [load(f"{name}_{p}", name, (p,), model, 60.0, 25.0) for name in names[1:] for p in ABC]
+    lines = [line(a, b, ohm=ohm, rating_a=rating_a) for a, b in FORK]
+    return sample("fork", [STIFF, *lines, *loads, *extra], resources)
 
 
 def offers(less: float = 0.0) -> tuple[Offer, ...]:
@@ -80,13 +76,17 @@ def offers(less: float = 0.0) -> tuple[Offer, ...]:
 
 @dataclass(frozen=True)
 class Case:
-    """One interval of a feeder before its market clears."""
+    """One interval of a circuit before its market clears."""
 
-    network: Network
+    sample: Sample
     settings: MarketSettings = TIGHT
     offers: tuple[Offer, ...] = ()
     price: WholesalePrice = PRICE
     share: float = 1.0
+
+    @property
+    def network(self) -> Network:
+        return self.sample.network
 
     @property
     def demand(self) -> ComplexArray:
@@ -94,14 +94,34 @@ class Case:
 
     @property
     def state(self) -> AcState:
-        return ac_state(self.network, self.share)
+        return ac_state(self.sample, self.share)
 
 
 @cache
-def ac_state(network: Network, share: float) -> AcState:
-    """The AC state of a feeder at a share of its listed demand, without any dispatch."""
-    feeder = OpenDssFeeder(network, regulators="held", tolerance=1e-10)
-    return solve(feeder, share * network.listed_demand)
+def ac_state(circuit: Sample, share: float) -> AcState:
+    """The AC state of a circuit at a share of its listed demand, without any dispatch."""
+    return solve(circuit.feeder(), share * circuit.network.listed_demand)
+
+
+def balanced_at(network: Network, tree: ReducedTree, state: AcState) -> Equivalent:
+    """The equivalent of a circuit at an AC state."""
+    return at_state(equivalent(network, tree, state.admittance), network, state)
+
+
+def with_taps(circuit: Sample, tree: ReducedTree, taps: Sequence[int]) -> Equivalent:
+    """The equivalent of a circuit at other taps, its head at nominal voltage."""
+    feeder = circuit.feeder()
+    feeder.set_taps(np.array(taps, dtype=np.int64))
+    return equivalent(circuit.network, tree, solve(feeder).admittance)
+
+
+def is_radial(network: Network) -> bool:
+    """Whether a circuit has a balanced equivalent, as far as its shape goes."""
+    try:
+        radial_tree(network)
+    except InputError:
+        return False
+    return True
 
 
 def with_settings(case: Case, **changes: object) -> Case:
@@ -125,7 +145,7 @@ def central(network: Network, settings: MarketSettings) -> CentralBranchFlow:
 def reference(case: Case, demand: ComplexArray | None = None) -> ConeSolution:
     """The central optimum of an interval."""
     market = central(case.network, case.settings)
-    same = equivalent(case.network, market.tree, case.state.tap)
+    same = balanced_at(case.network, market.tree, case.state)
     demand = case.demand if demand is None else demand
     return market.solve(same, demand, case.offers, case.price)
 
@@ -140,9 +160,9 @@ class Stated:
 
 
 def stated(case: Case) -> Stated:
-    """State the problem of an interval at the first taps of its network."""
+    """State the problem of an interval at the AC state before it."""
     model = BranchFlowModel(case.network, case.settings)
-    same = equivalent(case.network, model.tree, case.network.initial_taps)
+    same = balanced_at(case.network, model.tree, case.state)
     return Stated(model, same, model.problem(same, case.demand, case.offers, case.price))
 
 
@@ -213,14 +233,15 @@ def fork_demand(case: Case, dispatch: ComplexArray) -> ComplexArray:
 
 def fork_flow(case: Case, dispatch: ComplexArray, more: ComplexArray | float = 0.0) -> Flow:
     """Flow of `fork` with constant-power loads under a dispatch, with `more` demand [pu] at its buses."""
-    return sweep(FORK_PARENT, FORK_IMPEDANCE, fork_demand(case, dispatch) + more)
+    head = float(np.mean(np.abs(case.state.voltage[case.network.head_node])) ** 2)
+    return sweep(FORK_PARENT, FORK_IMPEDANCE, fork_demand(case, dispatch) + more, v_source=head)
 
 
 EASY = Case(fork(), TIGHT, offers())
 LIGHT = Case(fork(), replace(TIGHT, voltage_max_pu=1.01), offers(20.0), share=0.1)
 """Little demand and cheap generators: lines run backwards into an upper voltage limit."""
 RUNAWAY = Case(
-    fork(resources=(Resource("gen", "generator", "c", (1, 2, 3), 1500.0, 1500.0),)),
+    fork(resources=(Resource("gen", "generator", "c", wye(ABC), 1500.0, 1500.0),)),
     replace(TIGHT, voltage_max_pu=1.02),
     (Offer("gen", 0.0, 1500.0, 5.0, 0.02),),
     share=0.2,

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
+from feeders import ieee123
 from feeders.engine import Regulators
 from feeders.network import ComplexArray, Network
+from feeders.opendss.case import Case
+from feeders.opendss.circuit import read_circuit
 from feeders.opendss.feeder import OpenDssFeeder
+from feeders.readers.assets import read_assets
 from feeders.state import AcState
 from market.offers import Offer
-from tests.market.support import solve, study_case, terms_to_offers
+from tests.market.support import solve, terms_to_offers
 
 
 @dataclass(frozen=True)
 class Situation:
     """One interval of the 123-node feeder before its market clears; `state` has no dispatch."""
 
+    case: Case
     network: Network
     feeder: OpenDssFeeder
     demand: ComplexArray
@@ -27,11 +32,13 @@ class Situation:
 
 def situation(ratio: float, regulators: Regulators = "automatic") -> Situation:
     """The feeder at a share of its listed demand, its regulators settled and then left alone."""
-    network, terms = study_case()
-    feeder = OpenDssFeeder(network, regulators=regulators, tolerance=1e-10)
+    case = ieee123.case()
+    resources, terms = read_assets(ieee123.ASSETS, read_circuit(case).network)
+    network = replace(read_circuit(case).network, resources=resources)
+    feeder = OpenDssFeeder(case, network, regulators=regulators, tolerance=1e-10)
     demand = ratio * network.listed_demand
     state = solve(feeder, demand, controls=True)
-    return Situation(network, feeder, demand, terms_to_offers(network, terms, demand), state)
+    return Situation(case, network, feeder, demand, terms_to_offers(network, terms, demand), state)
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from feeders.network import Branch, Bus, Capacitor, ComplexArray, Load, Network, Resource
-from feeders.opendss.feeder import OpenDssFeeder
+from feeders.network import ComplexArray, Load, Network, Resource, wye
 from feeders.state import AcState
 from market.offers import Offer
-from tests.market.support import KV, conductors, regulator, solve
+from tests.market.support import Sample, capacitor, line, load, regulator, sample, solve, switch
 
 SUBSETS = {
     (1, 2, 3): [(1, 2, 3), (1, 2, 3), (1, 3), (2,), (3,)],
@@ -24,80 +23,92 @@ SUBSETS = {
 
 @dataclass(frozen=True)
 class RandomCase:
-    """A feeder, its nominal demand, its AC state without dispatch, and an offer for each resource."""
+    """A circuit, its nominal demand, its AC state without dispatch, and an offer for each resource."""
 
-    network: Network
+    sample: Sample
     demand: ComplexArray
     state: AcState
     offers: tuple[Offer, ...]
 
+    @property
+    def network(self) -> Network:
+        """What is read of the circuit."""
+        return self.sample.network
+
+
+@dataclass(frozen=True)
+class Place:
+    """A bus that has been drawn, and its phases."""
+
+    name: str
+    phases: tuple[int, ...]
+
 
 @st.composite
 def random_cases(draw: st.DrawFn, *, least_resources: int = 0) -> RandomCase:
-    """A tree of up to nine buses: lines, some switches and regulators, loads of every kind, resources."""
-    n = draw(st.integers(1, 8))
-    buses, branches = [Bus("b0", (1, 2, 3), KV)], []
-    taps = []
-    for k in range(1, n + 1):
+    """A tree of up to nine buses: lines, some switches and regulators, loads of every kind, resources.
+
+    Now and then a second line runs beside the way to the source: a loop.
+    """
+    buses, commands = [Place("src", (1, 2, 3))], []
+    for k in range(1, draw(st.integers(1, 8)) + 1):
         above = buses[draw(st.integers(0, k - 1))]
         kinds = ["line"] * 4 + (["switch", "regulator"] if k > 1 and above.phases == (1, 2, 3) else [])
         kind = draw(st.sampled_from(kinds))
         phases = above.phases if kind != "line" else draw(st.sampled_from(SUBSETS[above.phases]))
-        ohm = draw(st.floats(0.05, 0.6))
-        name = f"b{k}"
-        branch: Branch = conductors(above.name, name, phases, ohm=ohm, kind=kind)
-        buses.append(Bus(name, phases, KV))
-        branches.append(branch)
+        here = Place(f"b{k}", phases)
         if kind == "regulator":
-            taps += [
-                regulator(f"r{k}_{phase}", branch.name, phase, draw(st.integers(-8, 8))) for phase in phases
-            ]
-    loads, capacitors = _connected(draw, buses[1:])
-    network = Network(
-        name="random",
-        buses=tuple(buses),
-        branches=tuple(branches),
-        loads=tuple(loads),
-        capacitors=tuple(capacitors),
-        regulators=tuple(taps),
-        resources=tuple(_resources(draw, buses[1:], loads, least_resources)),
-    )
-    demand = network.listed_demand * draw(st.floats(0.2, 1.0))
-    feeder = OpenDssFeeder(network, regulators="held", tolerance=1e-9)
-    return RandomCase(network, demand, solve(feeder, demand), tuple(_offers(draw, network, demand)))
+            taps = {phase: draw(st.integers(-8, 8)) for phase in phases}
+            for phase, tap in taps.items():
+                commands += regulator(f"r{k}_{phase}", above.name, here.name, phase, tap)
+        elif kind == "switch":
+            commands.append(switch(above.name, here.name, phases))
+        else:
+            commands.append(line(above.name, here.name, phases, ohm=draw(st.floats(0.05, 0.6))))
+        buses.append(here)
+    if draw(st.integers(0, 3)) == 0:
+        end = draw(st.sampled_from(buses[1:]))
+        commands.append(line("src", end.name, end.phases, ohm=draw(st.floats(0.3, 0.9)), name="loop"))
+    commands += _connected(draw, buses[1:])
+    plain = sample("random", commands)
+    resources = _resources(draw, buses[1:], plain.network.loads, least_resources)
+    full = plain.with_resources(*resources)
+    demand = full.network.listed_demand * draw(st.floats(0.2, 1.0))
+    state = solve(full.feeder(tolerance=1e-9), demand)
+    return RandomCase(full, demand, state, tuple(_offers(draw, full.network, demand)))
 
 
-def _connected(draw: st.DrawFn, buses: list[Bus]) -> tuple[list[Load], list[Capacitor]]:
-    loads, capacitors = [], []
+def _connected(draw: st.DrawFn, buses: list[Place]) -> list[str]:
+    commands, loads = [], 0
     for bus in buses:
         for phase in bus.phases:
             if draw(st.booleans()):
                 across = tuple(p for p in bus.phases if p != phase)
                 other = draw(st.sampled_from([(), *((p,) for p in across)]))
-                kw = draw(st.floats(1.0, 40.0))
-                kvar = draw(st.floats(-5.0, 20.0))
-                exponent = draw(st.sampled_from([0, 1, 2]))
+                power = draw(st.floats(1.0, 40.0)), draw(st.floats(-5.0, 20.0))
+                model = draw(st.sampled_from([1, 2, 5]))
                 name = f"l{bus.name}_{phase}"
-                loads.append(Load(name, bus.name, (phase, *other), exponent, kw, kvar))  # type: ignore[arg-type]
+                commands.append(load(name, bus.name, (phase, *other), model, *power, between=bool(other)))
+                loads += 1
         if draw(st.integers(0, 4)) == 0:
-            capacitors.append(Capacitor(f"c{bus.name}", bus.name, bus.phases[0], 20.0))
+            commands.append(capacitor(f"c{bus.name}", bus.name, bus.phases[0], 20.0))
     if not loads:
-        loads.append(Load("l", buses[-1].name, buses[-1].phases[:1], 0, 20.0, 5.0))
-    return loads, capacitors
+        commands.append(load("l", buses[-1].name, buses[-1].phases[:1], 1, 20.0, 5.0))
+    return commands
 
 
-def _resources(draw: st.DrawFn, buses: list[Bus], loads: list[Load], least: int) -> list[Resource]:
+def _resources(draw: st.DrawFn, buses: list[Place], loads: tuple[Load, ...], least: int) -> list[Resource]:
     found = []
     for k in range(draw(st.integers(least, 4))):
         bus = draw(st.sampled_from(buses))
         kw = draw(st.floats(5.0, 50.0))
         kind = draw(st.sampled_from(["generator", "storage"]))
         wide = draw(st.sampled_from([1.0, 1.2]))
-        found.append(Resource(f"g{k}", kind, bus.name, bus.phases, kw, wide * kw))
-    for load in loads:
+        found.append(Resource(f"g{k}", kind, bus.name, wye(bus.phases), kw, wide * kw))
+    for item in loads:
         if draw(st.integers(0, 3)) == 0:
-            at = (f"f{load.name}", "flexible_load", load.bus, load.phases, 0.3 * load.kw, 0.5 * load.kw)
-            found.append(Resource(*at, load=load.name))  # type: ignore[arg-type]
+            at = (f"f{item.name}", "flexible_load", item.bus, item.legs, 0.3 * item.kw, 0.5 * item.kw)
+            found.append(Resource(*at, load=item.name))  # type: ignore[arg-type]
     return found
 
 

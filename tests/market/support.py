@@ -1,130 +1,165 @@
-"""Feeders, offers and the loop between market and physics that several market tests share."""
+"""Circuits, offers and the loop between market and physics that several market tests share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import cvxpy as cp
 import numpy as np
 
-from feeders import ieee123
-from feeders.network import (
-    Branch,
-    BranchKind,
-    Bus,
-    Capacitor,
-    ComplexArray,
-    FloatArray,
-    Load,
-    Network,
-    Regulator,
-    Resource,
-)
+from feeders.network import ComplexArray, FloatArray, Network, Resource, delta, wye
+from feeders.opendss.case import Case
+from feeders.opendss.circuit import read_circuit
 from feeders.opendss.feeder import OpenDssFeeder
-from feeders.readers.assets import AssetTerms, read_assets
+from feeders.readers.assets import AssetTerms
 from feeders.state import AcState
 from market.clearing import Clearing
+from market.models import RetailMarket
 from market.offers import Offer, WholesalePrice
 from market.problem.atoms import AtomicProblem
-from market.three_phase.market import Market
+from market.resources import curtails
 
 KV = 2.4
+LINE_KV = KV * 3**0.5
+ABC = (1, 2, 3)
 
 
-def conductors(
+@dataclass(frozen=True)
+class Sample:
+    """A circuit that OpenDSS builds, and what is read from it."""
+
+    case: Case
+    network: Network
+
+    def feeder(self, **options: Any) -> OpenDssFeeder:
+        """An engine of it, solved to rounding."""
+        return OpenDssFeeder(self.case, self.network, **{"tolerance": 1e-10, "regulators": "held"} | options)
+
+    def with_resources(self, *resources: Resource) -> Sample:
+        """The same circuit with other resources."""
+        return Sample(self.case, replace(self.network, resources=resources))
+
+
+def sample(
+    name: str,
+    commands: Iterable[str],
+    resources: Sequence[Resource] = (),
+    bases: Sequence[str] = (f"set voltagebases=[{LINE_KV}]", "calcvoltagebases"),
+) -> Sample:
+    """Build a circuit behind a stiff source of 4.16 kV at bus ``src``."""
+    source = f"new circuit.{name} bus1=src basekv={LINE_KV} pu=1.0 r1=0 x1=1e-4 r0=0 x0=1e-4"
+    case = Case(name, commands=(source, *commands, *bases))
+    return Sample(case, replace(read_circuit(case).network, resources=tuple(resources)))
+
+
+def at(bus: str, phases: Sequence[int]) -> str:
+    """A terminal as OpenDSS writes it."""
+    return ".".join([bus, *map(str, phases)])
+
+
+def line(
     from_bus: str,
     to_bus: str,
-    phases: tuple[int, ...] = (1, 2, 3),
+    phases: Sequence[int] = ABC,
     *,
     ohm: float = 0.2,
-    kind: BranchKind = "line",
     rating_a: float = 400.0,
-    microsiemens: float = 0.0,
-) -> Branch:
-    """A branch whose phases couple, with more reactance than resistance."""
+    nanofarad: float = 0.0,
+    name: str = "",
+) -> str:
+    """A line whose phases couple, with more reactance than resistance."""
     n = len(phases)
     shape = np.full((n, n), 0.3) + 0.7 * np.eye(n)
-    scale = {"line": ohm, "switch": 1e-5, "regulator": 0.0}[kind]
 
-    def rows(matrix: np.ndarray) -> tuple[tuple[float, ...], ...]:
-        return tuple(tuple(float(value) for value in row) for row in matrix)
+    def matrix(values: np.ndarray) -> str:
+        return "[" + " | ".join(" ".join(f"{v:.12g}" for v in row) for row in values) + "]"
 
-    charging = microsiemens * (np.eye(n) * 1.2 - 0.2) if kind == "line" else np.zeros((n, n))
-    return Branch(
-        name=f"{from_bus}-{to_bus}",
-        from_bus=from_bus,
-        to_bus=to_bus,
-        phases=phases,
-        kind=kind,
-        resistance_ohm=rows(scale * shape),
-        reactance_ohm=rows(1.7 * scale * shape),
-        susceptance_us=rows(charging),
-        rating_a=rating_a,
+    return (
+        f"new line.{name or f'{from_bus}-{to_bus}'} bus1={at(from_bus, phases)} bus2={at(to_bus, phases)} "
+        f"phases={n} rmatrix={matrix(ohm * shape)} xmatrix={matrix(1.7 * ohm * shape)} "
+        f"cmatrix={matrix(nanofarad * (1.2 * np.eye(n) - 0.2))} length=1 normamps={rating_a}"
     )
 
 
-def regulator(name: str, branch: str, phase: int, tap: int) -> Regulator:
-    """A single-phase tap changer."""
-    return Regulator(name, branch, (phase,), phase, 122.0, 2.0, 20.0, 300.0, 0.0, 0.0, tap)
+def switch(from_bus: str, to_bus: str, phases: Sequence[int] = ABC) -> str:
+    """A closed switch."""
+    return (
+        f"new line.{from_bus}-{to_bus} bus1={at(from_bus, phases)} bus2={at(to_bus, phases)} "
+        f"phases={len(phases)} switch=yes normamps=600"
+    )
 
 
-def mixed(ohm: float = 0.25, microsiemens: float = 0.0) -> Network:
+def regulator(name: str, from_bus: str, to_bus: str, phase: int, tap: int) -> tuple[str, str]:
+    """A single-phase tap changer and its control."""
+    return (
+        (
+            f"new transformer.{name} phases=1 windings=2 buses=[{from_bus}.{phase} {to_bus}.{phase}] "
+            f"kvs=[{KV} {KV}] kvas=[5000 5000] xhl=0.01 %loadloss=0.001 taps=[1.0 {1 + 0.00625 * tap}]"
+        ),
+        f"new regcontrol.{name} transformer={name} winding=2 vreg=122 band=2 ptratio=20",
+    )
+
+
+def load(
+    name: str, bus: str, phases: Sequence[int], model: int, kw: float, kvar: float, *, between: bool = False
+) -> str:
+    """A load of one leg (or three) to ground, or between phases."""
+    n = len(phases)
+    kv = LINE_KV if between or n == 3 else KV
+    legs = (1 if n == 2 else n) if between else n
+    return (
+        f"new load.{name} bus1={at(bus, phases)} phases={legs} conn={'delta' if between else 'wye'} kv={kv} "
+        f"model={model} kw={kw} kvar={kvar} vminpu=0.7 vlowpu=0.4 vmaxpu=1.4"
+    )
+
+
+def capacitor(name: str, bus: str, phase: int, kvar: float) -> str:
+    """A shunt capacitor on one phase."""
+    return f"new capacitor.{name} bus1={bus}.{phase} phases=1 kv={KV} kvar={kvar}"
+
+
+def mixed(ohm: float = 0.25, nanofarad: float = 0.0, extra: Sequence[str] = ()) -> Sample:
     """Nine buses with one of everything: taps of each phase, a switch, laterals of two and one phases.
 
-    Loads: wye and delta of every voltage exponent. Resources: generators on three, two and one phases,
-    storage, and flexible loads in wye and delta.
+    Loads: wye and delta of constant power, current and impedance. Resources: generators on three, two and one
+    phases, storage, and flexible loads in wye and delta.
     """
-    return Network(
-        name="mixed",
-        buses=(
-            Bus("src", (1, 2, 3), KV),
-            Bus("a", (1, 2, 3), KV),
-            Bus("b", (1, 2, 3), KV),
-            Bus("c", (1, 2, 3), KV),
-            Bus("d", (1, 2, 3), KV),
-            Bus("two", (1, 3), KV),
-            Bus("end", (3,), KV),
-            Bus("one", (2,), KV),
-            Bus("tip", (2,), KV),
-        ),
-        branches=(
-            conductors("src", "a", ohm=ohm, microsiemens=microsiemens),
-            conductors("a", "b", kind="regulator"),
-            conductors("b", "c", ohm=ohm, microsiemens=microsiemens),
-            conductors("c", "d", kind="switch"),
-            conductors("d", "two", (1, 3), ohm=2 * ohm, microsiemens=microsiemens),
-            conductors("two", "end", (3,), ohm=2 * ohm, microsiemens=microsiemens),
-            conductors("c", "one", (2,), ohm=3 * ohm, microsiemens=microsiemens),
-            conductors("one", "tip", (2,), ohm=3 * ohm, microsiemens=microsiemens),
-        ),
-        loads=(
-            Load("pq1", "c", (1,), 0, 90.0, 40.0),
-            Load("i2", "d", (2,), 1, 110.0, 50.0),
-            Load("z3", "b", (3,), 2, 70.0, 30.0),
-            Load("delta_pq", "two", (1, 3), 0, 60.0, 25.0),
-            Load("delta_i", "d", (2, 3), 1, 80.0, 35.0),
-            Load("delta_z", "c", (3, 1), 2, 75.0, 20.0),
-            Load("pq_end", "end", (3,), 0, 45.0, 20.0),
-            Load("i_one", "one", (2,), 1, 30.0, 10.0),
-            Load("z_tip", "tip", (2,), 2, 50.0, 25.0),
-        ),
-        capacitors=(Capacitor("cap_c", "c", 2, 60.0), Capacitor("cap_end", "end", 3, 30.0)),
-        regulators=(
-            regulator("r1", "a-b", 1, 4),
-            regulator("r2", "a-b", 2, 7),
-            regulator("r3", "a-b", 3, -3),
-        ),
-        resources=(
-            Resource("gen3", "generator", "d", (1, 2, 3), 150.0, 180.0),
-            Resource("gen2", "generator", "two", (1, 3), 40.0, 40.0),
-            Resource("gen1", "generator", "tip", (2,), 60.0, 75.0),
-            Resource("store", "storage", "end", (3,), 20.0, 25.0),
-            Resource("flex_wye", "flexible_load", "d", (2,), 40.0, 45.0, load="i2"),
-            Resource("flex_delta", "flexible_load", "two", (1, 3), 30.0, 33.0, load="delta_pq"),
-        ),
+    commands = (
+        line("src", "a", ohm=ohm, nanofarad=nanofarad),
+        *regulator("r1", "a", "b", 1, 4),
+        *regulator("r2", "a", "b", 2, 7),
+        *regulator("r3", "a", "b", 3, -3),
+        line("b", "c", ohm=ohm, nanofarad=nanofarad),
+        switch("c", "d"),
+        line("d", "two", (1, 3), ohm=2 * ohm, nanofarad=nanofarad),
+        line("two", "end", (3,), ohm=2 * ohm, nanofarad=nanofarad),
+        line("c", "one", (2,), ohm=3 * ohm, nanofarad=nanofarad),
+        line("one", "tip", (2,), ohm=3 * ohm, nanofarad=nanofarad),
+        load("pq1", "c", (1,), 1, 90.0, 40.0),
+        load("i2", "d", (2,), 5, 110.0, 50.0),
+        load("z3", "b", (3,), 2, 70.0, 30.0),
+        load("delta_pq", "two", (1, 3), 1, 60.0, 25.0, between=True),
+        load("delta_i", "d", (2, 3), 5, 80.0, 35.0, between=True),
+        load("delta_z", "c", (3, 1), 2, 75.0, 20.0, between=True),
+        load("pq_end", "end", (3,), 1, 45.0, 20.0),
+        load("i_one", "one", (2,), 5, 30.0, 10.0),
+        load("z_tip", "tip", (2,), 2, 50.0, 25.0),
+        capacitor("cap_c", "c", 2, 60.0),
+        capacitor("cap_end", "end", 3, 30.0),
+        *extra,
     )
+    resources = (
+        Resource("gen3", "generator", "d", wye(ABC), 150.0, 180.0),
+        Resource("gen2", "generator", "two", wye((1, 3)), 40.0, 40.0),
+        Resource("gen1", "generator", "tip", wye((2,)), 60.0, 75.0),
+        Resource("store", "storage", "end", wye((3,)), 20.0, 25.0),
+        Resource("flex_wye", "flexible_load", "d", wye((2,)), 40.0, 45.0, load="i2"),
+        Resource("flex_delta", "flexible_load", "two", delta((1, 3)), 30.0, 33.0, load="delta_pq"),
+    )
+    return sample("mixed", commands, resources)
 
 
 def mixed_offers() -> tuple[Offer, ...]:
@@ -147,18 +182,47 @@ def ladder(
     kvar: float = 25.0,
     rating_a: float = 400.0,
     resources: Sequence[Resource] = (),
-) -> Network:
+    extra: Sequence[str] = (),
+) -> Sample:
     """A three-phase line of `n` buses behind the source, with a load on every phase of each."""
     names = ["src", *(f"n{k}" for k in range(1, n + 1))]
-    return Network(
-        name="ladder",
-        buses=tuple(Bus(name, (1, 2, 3), KV) for name in names),
-        branches=tuple(conductors(a, b, ohm=ohm, rating_a=rating_a) for a, b in pairwise(names)),
-        loads=tuple(
-            Load(f"{name}_{phase}", name, (phase,), 0, kw, kvar) for name in names[1:] for phase in (1, 2, 3)
+    loads = [load(f"{name}_{p}", name, (p,), 1, kw, kvar) for name in names[1:] for p in ABC]
+    lines = [line(a, b, ohm=ohm, rating_a=rating_a) for a, b in pairwise(names)]
+    return sample("ladder", [*lines, *loads, *extra], resources)
+
+
+def loop(n: int = 5, *, rating_a: float = 400.0, resources: Sequence[Resource] = ()) -> Sample:
+    """A ladder whose end is tied back to the source: a meshed circuit."""
+    back = line(f"n{n}", "src", ohm=0.8, name="back", rating_a=rating_a)
+    return ladder(n, rating_a=rating_a, resources=resources, extra=(back,))
+
+
+def service(resources: Sequence[Resource] = ()) -> Sample:
+    """A substation in delta and wye, a delta load behind it, and a centre-tapped service with three loads."""
+    kv = 120e-3
+    commands = (
+        (
+            "new transformer.sub phases=3 windings=2 buses=[src mid] conns=[delta wye] "
+            f"kvs=[{LINE_KV} 12.47] kvas=[3000 3000] xhl=6 %loadloss=1"
         ),
-        resources=tuple(resources),
+        line("mid", "far", ohm=1.5),
+        "new load.ring bus1=far.1.2.3 phases=3 conn=delta kv=12.47 kw=600 kvar=250 model=1",
+        (
+            "new transformer.ct phases=1 windings=3 buses=[far.1.0 low.1.0 low.0.2] kvs=[7.2 0.12 0.12] "
+            "kvas=[50 50 50] xhl=2.04 xht=2.04 xlt=1.36 %rs=[0.6 1.2 1.2] normhkva=50"
+        ),
+        line("low", "house", (1, 2), ohm=0.02),
+        f"new load.one bus1=house.1 phases=1 kv={kv} kw=6 kvar=2 model=1 vminpu=0.7",
+        f"new load.two bus1=house.2 phases=1 kv={kv} kw=4 kvar=1 model=2 vminpu=0.7",
+        "new load.both bus1=house.1.2 phases=1 kv=0.24 kw=9 kvar=3 model=4 cvrwatts=0.8 cvrvars=2 vminpu=0.7",
     )
+    bases = (
+        f"set voltagebases=[{LINE_KV} 12.47 0.208]",
+        "calcvoltagebases",
+        "setkvbase bus=low kvln=0.12",
+        "setkvbase bus=house kvln=0.12",
+    )
+    return sample("service", commands, resources, bases)
 
 
 def idle(network: Network) -> ComplexArray:
@@ -181,7 +245,7 @@ def apply(feeder: OpenDssFeeder, demand: ComplexArray, dispatch: ComplexArray) -
     left, injection = demand.copy(), dispatch.copy()
     position = {name: k for k, name in enumerate(network.load_ids)}
     for k, resource in enumerate(network.resources):
-        if resource.kind == "flexible_load":
+        if curtails(resource):
             left[position[resource.load]] -= dispatch[k]
             injection[k] = 0.0
     state = feeder.solve(left, injection, controls=False)
@@ -200,7 +264,7 @@ class Anchoring:
 
 
 def anchored_rounds(
-    market: Market,
+    market: RetailMarket,
     feeder: OpenDssFeeder,
     state: AcState,
     demand: ComplexArray,
@@ -237,12 +301,6 @@ def money(
     return cost
 
 
-def study_case() -> tuple[Network, tuple[AssetTerms, ...]]:
-    """The 123-node feeder with its resources, and their terms."""
-    network = ieee123.load()
-    return network, read_assets(ieee123.ASSETS, network)[1]
-
-
 def terms_to_offers(
     network: Network, terms: Iterable[AssetTerms], demand: ComplexArray, *, quadratic: bool = True
 ) -> tuple[Offer, ...]:
@@ -275,26 +333,39 @@ def only(network: Network, *names: str) -> Network:
 
 
 def central_optimum(problem: AtomicProblem) -> tuple[float, FloatArray]:
-    """The optimum by a solver that knows nothing of this project."""
-    x = cp.Variable(len(problem.linear))
-    value = problem.rows @ x
-    cost = cp.sum(cp.multiply(problem.quadratic / 2, cp.square(x))) + problem.linear @ x + problem.offset
-    for weight, low, high, at in (
-        (problem.penalty, problem.soft_lower, problem.soft_upper, x),
-        (problem.row_penalty, problem.row_lower, problem.row_upper, value),
+    """The optimum by a solver that knows nothing of this project, over the variables that are free.
+
+    The network's variables are eliminated first: given to an interior point as rows they ruin its accuracy.
+    """
+    n, size = problem.n_state, len(problem.linear)
+    inner = problem.rows[:n, :n].toarray()
+    constant, slope = np.zeros(size), np.zeros((size, size - n))
+    constant[:n] = np.linalg.solve(inner, problem.row_lower[:n])
+    slope[:n] = -np.linalg.solve(inner, problem.rows[:n, n:].toarray())
+    slope[n:] = np.eye(size - n)
+    free = cp.Variable(size - n)
+    cost = problem.linear @ (slope @ free + constant) + problem.offset
+    cost += cp.sum(cp.multiply(problem.quadratic[n:] / 2, cp.square(free)))
+    rest = problem.rows[n:] @ slope, problem.rows[n:] @ constant
+    for weight, low, high, (by, at) in (
+        (problem.penalty, problem.soft_lower, problem.soft_upper, (slope, constant)),
+        (problem.row_penalty[n:], problem.row_lower[n:], problem.row_upper[n:], rest),
     ):
-        for k in np.flatnonzero(np.isfinite(weight) & (weight > 0)):
-            cost += weight[k] * (cp.pos(low[k] - at[k]) if np.isfinite(low[k]) else 0.0)
-            cost += weight[k] * (cp.pos(at[k] - high[k]) if np.isfinite(high[k]) else 0.0)
-    low, high = np.flatnonzero(np.isfinite(problem.lower)), np.flatnonzero(np.isfinite(problem.upper))
-    hard = np.flatnonzero(np.isinf(problem.row_penalty))
-    constraints = [x[low] >= problem.lower[low], x[high] <= problem.upper[high]]
+        soft = np.isfinite(weight) & (weight > 0)
+        for k in np.flatnonzero(soft & np.isfinite(low)):
+            cost += weight[k] * cp.pos(low[k] - at[k] - by[k] @ free)
+        for k in np.flatnonzero(soft & np.isfinite(high)):
+            cost += weight[k] * cp.pos(at[k] + by[k] @ free - high[k])
+    low, high = np.flatnonzero(np.isfinite(problem.lower[n:])), np.flatnonzero(np.isfinite(problem.upper[n:]))
+    hard = np.flatnonzero(np.isinf(problem.row_penalty[n:]))
+    constraints = [free[low] >= problem.lower[n:][low], free[high] <= problem.upper[n:][high]]
     if len(hard):
-        constraints.append(value[hard] == problem.row_lower[hard])
+        constraints.append(rest[0][hard] @ free + rest[1][hard] == problem.row_lower[n:][hard])
     constraints += [
-        cp.norm(x[pair]) <= radius for pair, radius in zip(problem.discs, problem.disc_radius, strict=True)
+        cp.norm(free[pair - n]) <= radius
+        for pair, radius in zip(problem.discs, problem.disc_radius, strict=True)
     ]
     central = cp.Problem(cp.Minimize(cost), constraints)
     central.solve(solver="CLARABEL")
     assert central.status == "optimal"
-    return float(central.value), np.asarray(x.value)
+    return float(central.value), slope @ np.asarray(free.value) + constant

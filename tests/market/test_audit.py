@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeders.network import ComplexArray, FloatArray, Network
-from feeders.opendss.feeder import OpenDssFeeder
+from feeders.network import ComplexArray, FloatArray
 from feeders.setpoints import failed_state
 from feeders.state import AcState
 from market.audit import (
@@ -25,9 +25,10 @@ from market.audit import (
     judge,
     judge_run,
 )
-from tests.market.support import idle, ladder, mixed, solve
+from tests.market.support import Sample, idle, ladder, loop, mixed, service, solve
 
-NETWORK = ladder(2, rating_a=100.0)
+NETWORK = ladder(2, rating_a=100.0).network
+CONDUCTORS = NETWORK.conductor_ids
 WIDE = Limits(voltage_min_pu=0.0, voltage_max_pu=9.0, rating_scale=100.0)
 
 
@@ -35,17 +36,19 @@ def state(
     voltage: FloatArray | float = 1.0, current: FloatArray | float = 0.0, *, converged: bool = True
 ) -> AcState:
     """A state of the two-bus ladder with the magnitudes given."""
-    n, b = len(NETWORK.node_ids), len(NETWORK.branch_ids)
+    n, b = len(NETWORK.node_ids), len(CONDUCTORS)
     flow = np.arange(b) * (1.0 + 0.5j)
     return AcState(
         voltage=np.broadcast_to(voltage, n) * np.exp(1j * np.arange(n)),
-        power_from=flow,
-        power_to=flow - 0.1,
+        power=flow,
         current=np.array(np.broadcast_to(current, b), dtype=np.float64),
         load=np.full(len(NETWORK.loads), 60.0 + 25.0j),
         demand=np.full(len(NETWORK.loads), 60.0 + 25.0j),
         injection=idle(NETWORK),
+        machine=np.zeros(0, dtype=np.complex128),
         tap=np.zeros(0, dtype=np.int64),
+        capacitor=np.zeros(0, dtype=np.int64),
+        admittance=np.zeros(0, dtype=np.complex128),
         head=np.full(3, 121.0 + 50.0j),
         losses=3.0 + 4.0j,
         converged=converged,
@@ -90,17 +93,17 @@ def test_a_voltage_is_a_violation_beyond_the_tolerance(pu: float, kind: str | No
 )
 def test_a_current_is_a_violation_beyond_the_tolerance(amps: float, scale: float, broken: bool) -> None:
     limits = Limits(rating_scale=scale)
-    found = find_violations(NETWORK, limits, state(current=at("n1-n2.2", amps, NETWORK.branch_ids, 1.0)))
+    found = find_violations(NETWORK, limits, state(current=at("line.n1-n2:1.2", amps, CONDUCTORS, 1.0)))
     assert bool(found) == broken
     if broken:
         (one,) = found
-        assert (one.kind, one.where) == ("rating", "n1-n2.2")
+        assert (one.kind, one.where) == ("rating", "line.n1-n2:1.2")
         assert (one.value, one.limit) == (amps, pytest.approx(100.0 * scale))
         assert one.excess == pytest.approx(amps / (100.0 * scale) - 1)
 
 
 def test_tolerances_are_settings() -> None:
-    low = state(at("n1.1", 0.94, NETWORK.node_ids, 1.0), at("n1-n2.1", 105.0, NETWORK.branch_ids, 0.0))
+    low = state(at("n1.1", 0.94, NETWORK.node_ids, 1.0), at("line.n1-n2:1.1", 105.0, CONDUCTORS, 0.0))
     assert len(find_violations(NETWORK, Limits(), low)) == 2
     assert len(find_violations(NETWORK, Limits(voltage_tolerance_pu=0.02), low)) == 1
     assert len(find_violations(NETWORK, Limits(rating_tolerance=0.06), low)) == 1
@@ -112,9 +115,9 @@ def test_the_worst_comes_first_whatever_its_kind() -> None:
     voltage = np.ones(len(NETWORK.node_ids))
     for name, pu in (("n1.1", 0.91), ("n2.2", 1.07), ("n2.1", 1.07)):
         voltage[NETWORK.node_ids.index(name)] = pu
-    found = find_violations(NETWORK, Limits(), state(voltage, at("n1-n2.2", 130.0, NETWORK.branch_ids, 0.0)))
+    found = find_violations(NETWORK, Limits(), state(voltage, at("line.n1-n2:1.2", 130.0, CONDUCTORS, 0.0)))
     assert [(v.kind, v.where) for v in found] == [
-        ("rating", "n1-n2.2"),
+        ("rating", "line.n1-n2:1.2"),
         ("voltage_low", "n1.1"),
         ("voltage_high", "n2.1"),
         ("voltage_high", "n2.2"),
@@ -128,10 +131,10 @@ def test_a_violation_is_priced_only_for_its_own_kind_and_place() -> None:
     answer = state(voltage)
     prediction = Prediction(
         np.abs(answer.voltage),
-        answer.power_from.real,
+        answer.power.real,
         0.0,
         0.0,
-        priced=[("voltage_low", "n1.1"), ("voltage_high", "n2.1"), ("rating", "n1-n2.1")],
+        priced=[("voltage_low", "n1.1"), ("voltage_high", "n2.1"), ("rating", "line.n1-n2:1.1")],
     )
     verdict = judge(NETWORK, Limits(), prediction, answer)
     assert {v.where: v.priced for v in verdict.violations} == {"n1.1": True, "n2.1": False}
@@ -143,7 +146,7 @@ def test_errors_have_their_signs() -> None:
     answer = state(np.linspace(0.97, 1.0, len(NETWORK.node_ids)))
     voltage = np.abs(answer.voltage).copy()
     voltage[4] -= 0.003
-    flow = answer.power_from.real.copy()
+    flow = answer.power.real.copy()
     flow[2] += 7.0
     verdict = judge(NETWORK, Limits(), Prediction(voltage, flow, 360.0, 5.5), answer)
     assert verdict.voltage_error_pu == pytest.approx(0.003)
@@ -167,7 +170,7 @@ def test_a_power_flow_that_did_not_converge_is_not_judged() -> None:
     lost = failed_state(
         NETWORK, NETWORK.listed_demand, idle(NETWORK), np.zeros(0, dtype=np.int64), iterations=9
     )
-    for prediction in (None, Prediction(np.ones(9), np.ones(6), 1.0, 1.0)):
+    for prediction in (None, Prediction(np.ones(9), np.ones(12), 1.0, 1.0)):
         verdict = judge(NETWORK, Limits(), prediction, lost)
         assert not verdict.converged
         assert verdict.violations == ()
@@ -194,10 +197,10 @@ def test_a_state_with_a_hole_is_no_converged_state(field: str) -> None:
     assert judge_run([record(verdict)]).status == "unknown"
 
 
-@pytest.mark.parametrize("make", [mixed, ladder])
-def test_real_states_balance(make: object) -> None:
-    network: Network = make()  # type: ignore[operator]
-    answer = solve(OpenDssFeeder(network, regulators="held", tolerance=1e-12))
+@pytest.mark.parametrize("make", [mixed, ladder, loop, service])
+def test_real_states_balance(make: Callable[[], Sample]) -> None:
+    sample = make()
+    network, answer = sample.network, solve(sample.feeder(tolerance=1e-12))
     assert abs(balance_error(answer)) < 1e-5
     verdict = judge(network, WIDE, None, answer)
     assert verdict.violations == ()
@@ -220,7 +223,7 @@ def clean(*violations: Violation) -> Verdict:
 
 LOST = Verdict(False, *[math.nan] * 5, ())
 LOW = Violation("voltage_low", "n1.1", 0.93, 0.95, priced=False)
-OVER = Violation("rating", "n1-n2.2", 103.0, 100.0, priced=True)
+OVER = Violation("rating", "line.n1-n2:1.2", 103.0, 100.0, priced=True)
 
 
 @pytest.mark.parametrize(

@@ -14,22 +14,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeders.opendss.feeder import OpenDssFeeder
 from feeders.state import AcState
+from market.nodal.market import NodalMarket
 from market.offers import PRICE_CAP, Offer, Refusal, WholesalePrice, accept_offers
+from market.resources import curtails
 from market.settings import MarketSettings
-from market.three_phase.market import Market
 from tests.market.support import mixed, mixed_offers, solve
 
 CASES = tomllib.loads((Path(__file__).parents[1] / "cases/market/refused_offers.toml").read_text())["case"]
-NETWORK = mixed(0.35)
+SAMPLE = mixed(0.35)
+NETWORK = SAMPLE.network
 SOUND = Offer("gen2", 0.0, 40.0, 31.0, 0.1)
 PRICE = WholesalePrice(45.0)
 
 
 @pytest.fixture(scope="module")
 def state() -> AcState:
-    return solve(OpenDssFeeder(NETWORK, regulators="held", tolerance=1e-10))
+    return solve(SAMPLE.feeder())
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
@@ -44,8 +45,8 @@ def test_an_offer_that_cannot_be_cleared_is_refused_with_its_reason(case: dict[s
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_the_clearing_goes_on_without_it_and_says_so(case: dict[str, Any], state: AcState) -> None:
     settings = MarketSettings(voltage_min_pu=0.9, voltage_max_pu=1.1)
-    alone = Market(NETWORK, settings).clear(state, NETWORK.listed_demand, (SOUND,), PRICE)
-    beside = Market(NETWORK, settings).clear(
+    alone = NodalMarket(NETWORK, settings).clear(state, NETWORK.listed_demand, (SOUND,), PRICE)
+    beside = NodalMarket(NETWORK, settings).clear(
         state, NETWORK.listed_demand, (SOUND, Offer(**case["offer"])), PRICE
     )
     assert alone.refused == ()
@@ -137,5 +138,5 @@ def test_whatever_is_offered_what_is_accepted_can_be_cleared(offers: list[Offer]
             nearest = np.clip(0.0, limits[::2], limits[1::2])
             assert np.hypot(*nearest) <= offer.s_max_kva * (1 + 1e-9)
         rating = ratings[offer.resource]
-        if rating.kind != "flexible_load":
+        if not curtails(rating):
             assert max(abs(offer.p_min_kw), abs(offer.p_max_kw)) <= rating.kw_max * (1 + 1e-9)

@@ -9,6 +9,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,18 @@ from federates.recorder import Recorder
 from federates.runtime.base import Role
 from federates.runtime.clock import PRICE_SLOT
 from federates.runtime.link import Link, Value
-from federates.study.study import Study
-from feeders.network import Branch, Bus, ComplexArray, IntArray, Load, Network
-from feeders.readers.network_json import network_to_json
+from federates.study.study import Study, load_study
+from federates.study.wiring import write_config
+from feeders.network import ComplexArray, IntArray, Network
+from feeders.opendss.case import Case
+from feeders.opendss.circuit import read_circuit
 from feeders.state import AcState
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs" / "ieee123_day"
 PRICES = CONFIGS / "data" / "smd_hourly_NEMA_20200824-20200826.csv"
 PYTHONPATH = f"{ROOT}:{Path(__file__).parent}"
+CIRCUIT = "toy.dss"
 NAMES = ("wholesale", "feeder", "assets", "market", "recorder")
 
 ASSETS = """resource,kind,bus,phases,load,kw_max,kva_max,curtailable_share,cost_linear,cost_quadratic
@@ -38,16 +42,10 @@ flex,flexible_load,,,load_a,,,0.2,25,0.1
 """
 
 
+@cache
 def toy_network() -> Network:
     """Source, one three-phase line, a bus with a load on each phase."""
-    zero = ((0.0,) * 3,) * 3
-    resistance = tuple(tuple(0.1 if i == j else 0.02 for j in range(3)) for i in range(3))
-    return Network(
-        name="toy",
-        buses=(Bus("a", (1, 2, 3), 2.4), Bus("b", (1, 2, 3), 2.4)),
-        branches=(Branch("ab", "a", "b", (1, 2, 3), "line", resistance, resistance, zero, 400.0),),
-        loads=tuple(Load(f"load_{'abc'[p - 1]}", "b", (p,), 0, 200.0, 60.0) for p in (1, 2, 3)),
-    )
+    return read_circuit(Case("toy", path=Path(__file__).parent / CIRCUIT)).network
 
 
 class ToyEngine:
@@ -77,13 +75,15 @@ class ToyEngine:
         sent = received + losses
         return AcState(
             voltage=np.concatenate([source, far]),
-            power_from=sent,
-            power_to=received,
-            current=np.abs(sent) / 2.4,
+            power=np.concatenate([sent, -received]),
+            current=np.tile(np.abs(sent) / 2.4, 2),
             load=demand,
             demand=demand,
             injection=injection,
+            machine=np.zeros(0, dtype=np.complex128),
             tap=self.taps,
+            capacitor=np.zeros(0, dtype=np.int64),
+            admittance=np.zeros(0, dtype=np.complex128),
             head=sent,
             losses=complex(losses.sum()),
             iterations=1,
@@ -138,9 +138,7 @@ def make_study(
 ) -> Path:
     """Write a toy study with its HELICS files; results go beside it."""
     folder.mkdir(parents=True)
-    for name in NAMES:
-        shutil.copy(CONFIGS / f"{name}.json", folder)
-    (folder / "network.json").write_text(network_to_json(toy_network()))
+    shutil.copy(Path(__file__).parent / CIRCUIT, folder)
     (folder / "assets.csv").write_text(ASSETS)
     (folder / "scenario.toml").write_text(
         f"""
@@ -152,7 +150,7 @@ intervals = {intervals}
 period_s = {period_s}
 rounds_max = 4
 [feeder]
-case = "network.json"
+case = "{CIRCUIT}"
 assets = "assets.csv"
 [wholesale]
 files = ["{PRICES}"]
@@ -163,7 +161,15 @@ on_failure = "{on_failure}"
 file = "{folder.parent / "out" / "results.h5"}"
 """
     )
+    write_configs(folder)
     return folder
+
+
+def write_configs(folder: Path) -> None:
+    """Write out the HELICS files that a study leaves to the contract."""
+    study = load_study(folder)
+    for name in NAMES:
+        write_config(study.config(name), study.config_file(name))
 
 
 def make_runner(

@@ -10,20 +10,32 @@ from toys import toy_network
 
 from federates.anchoring.demand import apply_dispatch, nominal_demand
 from feeders.errors import FederationError
-from feeders.network import Network, Resource
+from feeders.network import Network, Profile, Resource, wye
 
 NETWORK: Network = replace(
     toy_network(),
     resources=(
-        Resource("dg", "generator", "b", (1, 2, 3), 300.0, 300.0),
-        Resource("flex", "flexible_load", "b", (1,), 40.0, 42.0, load="load_a"),
+        Resource("dg", "generator", "b", wye((1, 2, 3)), 300.0, 300.0),
+        Resource("flex", "flexible_load", "b", wye((1,)), 40.0, 42.0, load="load_a"),
     ),
 )
-DEMAND = nominal_demand(NETWORK, 0.5, 1.0)
+DEMAND = nominal_demand(NETWORK, 0, 0.5, 1.0)
 
 
 def test_demand_scales_with_ratio_and_scenario() -> None:
-    assert nominal_demand(NETWORK, 0.5, 1.2) == pytest.approx(NETWORK.listed_demand * 0.6)
+    assert nominal_demand(NETWORK, 0, 0.5, 1.2) == pytest.approx(NETWORK.listed_demand * 0.6)
+
+
+def test_a_load_with_a_profile_follows_it_and_the_others_the_ratio() -> None:
+    first, *others = NETWORK.loads
+    network = replace(
+        NETWORK,
+        loads=(replace(first, profile="shop"), *others),
+        profiles=(Profile("shop", (0.2, 0.9), (0.1, 0.8)),),
+    )
+    demand = nominal_demand(network, 1, 0.5, 2.0)
+    assert demand[0] == pytest.approx(complex(first.kw * 0.9, first.kvar * 0.8) * 2.0)
+    assert demand[1:] == pytest.approx(NETWORK.listed_demand[1:] * 1.0)
 
 
 def test_generators_inject_and_flexible_loads_ask_for_less() -> None:

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from toys import ToyEngine, toy_network
 
 from federates.anchoring.hold import hold, within
-from feeders.network import Resource
+from feeders.network import Resource, wye
 from market.offers import Offer, WholesalePrice
 
-NETWORK = replace(toy_network(), resources=(Resource("dg", "generator", "b", (1, 2, 3), 300.0, 300.0),))
+NETWORK = replace(toy_network(), resources=(Resource("dg", "generator", "b", wye((1, 2, 3)), 300.0, 300.0),))
 STATE = ToyEngine(NETWORK).solve(np.full(3, 100 + 30j), np.zeros(1, dtype=complex), controls=False)
 PRICE = WholesalePrice(30.0, 30.0)
 OFFER = Offer("dg", 0.0, 300.0, 18.0)

@@ -8,12 +8,13 @@ import pytest
 
 from federates.anchoring.rounds import (
     Mismatch,
+    Outcome,
     Policy,
     RoundRules,
     after_answer,
     after_clearing,
+    anchor,
     mismatch,
-    negotiate,
 )
 from feeders.errors import ClearingError
 from feeders.network import FloatArray
@@ -28,8 +29,8 @@ NO_PRICES = Prices(*([NOTHING] * 10))
 def clearing(voltage: float = 1.0, head: float = 100.0, status: Status = "solved") -> Clearing:
     return Clearing(
         dispatch=np.zeros(1, dtype=complex),
-        voltage_magnitude=np.array([voltage]),
-        power_from=np.array([head + 0j]),
+        voltage=np.array([voltage + 0j]),
+        power=np.array([head + 0j]),
         head=np.array([head + 0j]),
         losses_kw=0.0,
         prices=NO_PRICES,
@@ -38,18 +39,21 @@ def clearing(voltage: float = 1.0, head: float = 100.0, status: Status = "solved
     )
 
 
-def state(voltage: float = 1.0, head: float = 100.0) -> AcState:
+def state(voltage: float = 1.0, head: float = 100.0, tap: int = 0) -> AcState:
     one: FloatArray = np.ones(1)
     power = np.array([head + 0j])
+    none = np.zeros(0, dtype=np.complex128)
     return AcState(
         voltage=np.array([voltage + 0j]),
-        power_from=power,
-        power_to=power,
+        power=power,
         current=one,
         load=power,
         demand=power,
         injection=0 * power,
-        tap=np.zeros(0, dtype=np.int64),
+        machine=none,
+        tap=np.array([tap], dtype=np.int64),
+        capacitor=np.zeros(0, dtype=np.int64),
+        admittance=none,
         head=power,
         losses=0j,
     )
@@ -65,6 +69,13 @@ class Physics:
         assert trials == self.asked, "trials are counted one by one"
         self.asked += 1
         return self.answers[trials]
+
+
+def settle(
+    rules: RoundRules, forecast: AcState, clear: Callable[[AcState], Clearing], answer: Physics
+) -> Outcome:
+    """Play an interval with one regulator; a state costs what its head draws."""
+    return anchor(rules, forecast, clear, answer, lambda _, found: float(found.head.real.sum()), ("reg",))
 
 
 def constant(found: Clearing) -> Callable[[AcState], Clearing]:
@@ -88,7 +99,7 @@ def test_settles_only_within_both_tolerances(voltage: float, head: float, action
 
 def test_settles_at_once_when_they_agree() -> None:
     physics = Physics([state()])
-    outcome = negotiate(RULES, state(0.9), constant(clearing()), physics)
+    outcome = settle(RULES, state(0.9), constant(clearing()), physics)
     assert (outcome.trials, len(outcome.rounds), outcome.decision.settled) == (1, 1, True)
     assert outcome.accepted is not None
 
@@ -100,7 +111,7 @@ def test_clears_again_at_the_answer() -> None:
         seen.append(float(abs(at.voltage[0])))
         return clearing(seen[-1])
 
-    outcome = negotiate(RULES, state(0.9), clear, Physics([state(0.97), state(0.97)]))
+    outcome = settle(RULES, state(0.9), clear, Physics([state(0.97), state(0.97)]))
     assert seen == [0.9, 0.97]
     assert (outcome.trials, outcome.decision.settled) == (2, True)
     assert [item.difference and round(item.difference.voltage_pu, 3) for item in outcome.rounds] == [
@@ -112,7 +123,7 @@ def test_clears_again_at_the_answer() -> None:
 @pytest.mark.parametrize(("policy", "held"), [("hold_last", True), ("dispatch_anyway", False)])
 def test_policy_when_rounds_run_out(policy: Policy, held: bool) -> None:
     physics = Physics([state(0.9)] * 4)
-    outcome = negotiate(replace(RULES, policy=policy), state(), constant(clearing()), physics)
+    outcome = settle(replace(RULES, policy=policy), state(), constant(clearing()), physics)
     assert outcome.trials == physics.asked == 4
     assert (outcome.accepted is None) == held
     assert not outcome.decision.settled
@@ -122,7 +133,7 @@ def test_policy_when_rounds_run_out(policy: Policy, held: bool) -> None:
 @pytest.mark.parametrize(("status", "answer"), [("solved", None), ("failed", state())])
 def test_what_cannot_be_used_is_never_dispatched(status: Status, answer: AcState | None) -> None:
     rules = replace(RULES, policy="dispatch_anyway")
-    outcome = negotiate(rules, state(), constant(clearing(status=status)), Physics([answer]))
+    outcome = settle(rules, state(), constant(clearing(status=status)), Physics([answer]))
     assert outcome.accepted is None
     assert outcome.decision.reason
 
@@ -138,9 +149,9 @@ def test_a_missed_tolerance_is_tried_but_not_settled() -> None:
 
 def test_without_anchoring_the_first_clearing_is_final() -> None:
     rules = replace(RULES, anchored=False)
-    outcome = negotiate(rules, state(), constant(clearing()), Physics([state(0.9)]))
+    outcome = settle(rules, state(), constant(clearing()), Physics([state(0.9)]))
     assert (outcome.trials, outcome.decision.action, outcome.decision.settled) == (1, "accept", False)
-    missed = negotiate(rules, state(), constant(clearing(status="not_converged")), Physics([state()]))
+    missed = settle(rules, state(), constant(clearing(status="not_converged")), Physics([state()]))
     assert missed.accepted is None
 
 
@@ -148,11 +159,56 @@ def test_a_model_that_raises_has_no_clearing() -> None:
     def clear(_at: AcState) -> Clearing:
         raise ClearingError("the numbers ran away")
 
-    outcome = negotiate(RULES, state(), clear, Physics([]))
+    outcome = settle(RULES, state(), clear, Physics([]))
     assert (outcome.trials, outcome.accepted, outcome.decision.reason) == (0, None, "the numbers ran away")
 
 
 @pytest.mark.parametrize("answers", [[None], [state(0.9)] * 4])
 def test_fail_is_an_error(answers: list[AcState | None]) -> None:
     with pytest.raises(ClearingError):
-        negotiate(replace(RULES, policy="fail"), state(), constant(clearing()), Physics(answers))
+        settle(replace(RULES, policy="fail"), state(), constant(clearing()), Physics(answers))
+
+
+TOGETHER = replace(RULES, controls="together")
+
+
+def test_together_nothing_settles_while_a_control_moves() -> None:
+    physics = Physics([state(tap=1), state(tap=1)])
+    outcome = settle(TOGETHER, state(tap=0), constant(clearing()), physics)
+    assert (outcome.trials, outcome.decision.action, outcome.decision.settled) == (2, "accept", True)
+    assert [item.moved for item in outcome.rounds] == [("reg",), ()]
+
+
+def test_a_cycle_of_market_and_control_is_named_and_ends_at_the_cheapest_trial() -> None:
+    physics = Physics([state(head=100.0, tap=1), state(head=90.0, tap=2), state(head=100.0, tap=1)])
+    answers = iter([clearing(head=100.0), clearing(head=90.0), clearing(head=100.0)])
+    outcome = settle(replace(TOGETHER, rounds_max=8), state(tap=2), lambda _: next(answers), physics)
+    assert (outcome.decision.action, outcome.decision.trial, outcome.decision.settled) == ("resume", 1, False)
+    assert "reg move each other" in outcome.decision.reason
+    assert outcome.accepted is outcome.rounds[1]
+
+
+def test_controls_that_never_rest_end_at_the_cheapest_trial_too() -> None:
+    physics = Physics([state(head=100.0 - k, tap=k + 1) for k in range(4)])
+    heads = iter(range(4))
+    outcome = settle(TOGETHER, state(), lambda _: clearing(head=100.0 - next(heads)), physics)
+    assert (outcome.trials, outcome.decision.action, outcome.decision.trial) == (4, "resume", 3)
+
+
+def test_a_negotiation_that_missed_its_tolerance_is_not_resumed() -> None:
+    physics = Physics([state(head=80.0, tap=1), state(head=90.0, tap=2), state(head=100.0, tap=1)])
+    answers = iter([clearing(head=80.0, status="not_converged"), clearing(head=90.0), clearing(head=100.0)])
+    outcome = settle(replace(TOGETHER, rounds_max=8), state(tap=2), lambda _: next(answers), physics)
+    assert (outcome.decision.action, outcome.decision.trial) == ("resume", 1)
+
+
+def test_without_any_solved_trial_the_policy_decides() -> None:
+    physics = Physics([state(tap=k + 1) for k in range(4)])
+    outcome = settle(TOGETHER, state(), constant(clearing(status="not_converged")), physics)
+    assert (outcome.decision.action, outcome.accepted) == ("hold", None)
+
+
+def test_together_a_trial_without_a_solution_is_not_resumed() -> None:
+    physics = Physics([state(tap=1), None])
+    outcome = settle(TOGETHER, state(), constant(clearing()), physics)
+    assert (outcome.trials, outcome.decision.action) == (2, "hold")

@@ -28,8 +28,8 @@ DEMAND = NETWORK.listed_demand
 NODES, NOTHING = len(NETWORK.node_ids), np.zeros(len(NETWORK.node_ids))
 SOUND = Clearing(
     dispatch=np.zeros(len(NETWORK.resources), dtype=complex),
-    voltage_magnitude=np.ones(NODES),
-    power_from=np.zeros(len(NETWORK.branch_ids), dtype=complex),
+    voltage=np.ones(NODES, dtype=complex),
+    power=np.zeros(len(NETWORK.conductor_ids), dtype=complex),
     head=np.zeros(3, dtype=complex),
     losses_kw=0.0,
     prices=Prices(*([NOTHING] * 10)),
@@ -55,7 +55,10 @@ def test_a_sound_clearing_is_returned() -> None:
         (with_dispatch("flex_s1a", 400.0), "flex_s1a"),
         (with_dispatch("flex_s1a", -1.0), "flex_s1a"),
         (replace(SOUND, dispatch=SOUND.dispatch[:-1]), "dispatch has shape"),
-        (replace(SOUND, voltage_magnitude=np.full(NODES, math.inf)), "150.1 is not finite, and 267 more"),
+        (
+            replace(SOUND, voltage=np.full(NODES, complex(math.inf))),
+            f"150.1 is not finite, and {NODES - 1} more",
+        ),
         (replace(SOUND, prices=replace(SOUND.prices, real=NOTHING[:3])), "prices.real has shape"),
     ],
 )

@@ -26,13 +26,15 @@ def test_an_ac_state_survives_the_wire(kw: float) -> None:
     found = state_of(state_values(state))
     for name in (
         "voltage",
-        "power_from",
-        "power_to",
+        "power",
         "current",
         "load",
         "demand",
         "injection",
+        "machine",
         "tap",
+        "capacitor",
+        "admittance",
         "head",
     ):
         np.testing.assert_allclose(getattr(found, name), getattr(state, name), rtol=1e-14, atol=1e-14)

@@ -22,15 +22,15 @@ from federates.contract.messages import (
     trial_text,
 )
 from feeders.errors import FederationError
-from feeders.network import Resource
+from feeders.network import Resource, wye
 from market.offers import Offer
 
 NETWORK = replace(
     toy_network(),
     resources=(
-        Resource("dg", "generator", "b", (1, 2, 3), 300.0, 300.0, owner="assets"),
-        Resource("flex", "flexible_load", "b", (1,), 40.0, 42.0, load="load_a", owner="assets"),
-        Resource("cell", "storage", "b", (1,), 50.0, 60.0, owner="battery"),
+        Resource("dg", "generator", "b", wye((1, 2, 3)), 300.0, 300.0, owner="assets"),
+        Resource("flex", "flexible_load", "b", wye((1,)), 40.0, 42.0, load="load_a", owner="assets"),
+        Resource("cell", "storage", "b", wye((1,)), 50.0, 60.0, owner="battery"),
     ),
 )
 DEMAND = {"load_a": 100.0, "load_b": 100.0, "load_c": 100.0}
@@ -144,8 +144,16 @@ def test_status_survives_the_wire() -> None:
 
 
 def test_award_survives_the_wire() -> None:
-    award = read_award(trial_text(5, 2))
-    assert (award.interval, award.trials, award.final) == (5, 2, False)
+    award = read_award(trial_text(5, 2, controls=False))
+    assert (award.interval, award.trials, award.final, award.controls) == (5, 2, False, False)
+    assert read_award(trial_text(5, 2, controls=True)).controls
+
+
+@pytest.mark.parametrize("resume", [2, -2, "0"])
+def test_an_award_that_resumes_a_trial_that_never_was_is_refused(resume: object) -> None:
+    text = json.dumps({"interval": 1, "trials": 2, "status": "final", "resume": resume})
+    with pytest.raises(FederationError, match="resumes trial"):
+        read_award(text)
 
 
 @pytest.mark.parametrize("text", ["{}", '{"interval":1,"trials":0,"status":"maybe"}', '{"interval":"1"}'])

@@ -4,7 +4,8 @@ import pytest
 from toys import CONFIGS, NAMES, toy_network
 
 from federates.contract.topics import BY_KEY, LARGEST, TOPICS, Topic, find_topic, offer_topic, published_by
-from federates.study.helics_config import load_config
+from federates.study.helics_config import check_config
+from federates.study.study import load_study
 
 
 def test_every_key_is_listed_once() -> None:
@@ -23,9 +24,9 @@ def test_ids_follow_the_network() -> None:
     network = toy_network()
     lengths = {topic.key: len(topic.id_list(network)) for topic in TOPICS if topic.ids}
     assert lengths["feeder/voltage_magnitude"] == 6
-    assert lengths["feeder/branch_power_real"] == 2 * lengths["feeder/line_current"] == 6
+    assert lengths["feeder/branch_power_real"] == lengths["feeder/branch_current"] == 6
     assert lengths["feeder/load_real"] == 3
-    assert find_topic("feeder/branch_power_real").id_list(network)[0] == "ab.1:from"  # type: ignore[union-attr]
+    assert find_topic("feeder/branch_power_real").id_list(network)[0] == "line.ab:1.1"  # type: ignore[union-attr]
 
 
 def test_the_recorder_publishes_the_verdict() -> None:
@@ -39,11 +40,12 @@ def test_any_federate_may_offer() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_shipped_configuration_honours_the_contract(name: str) -> None:
-    config = load_config(CONFIGS / f"{name}.json")
+def test_what_the_contract_wires_honours_it(name: str) -> None:
+    config = load_study(CONFIGS).config(name)
+    check_config(config, CONFIGS / f"{name}.json")
     assert {item.key for item in config.publications} >= {topic.key for topic in published_by(name)}
 
 
 def test_the_recorder_reads_every_topic_of_the_others() -> None:
-    read = {item.key for item in load_config(CONFIGS / "recorder.json").subscriptions}
+    read = {item.key for item in load_study(CONFIGS).config("recorder").subscriptions}
     assert read >= {topic.key for topic in TOPICS if topic.publisher != "recorder"}

@@ -199,7 +199,7 @@ def test_the_manifest_says_what_went_in(toy_study: Study) -> None:
     text = manifest_text(toy_study, "{}")
     table: dict[str, Any] = json.loads(text)
     assert table["scenario"]["study"]["name"] == "toy"
-    assert {"scenario.toml", "feeder.json", "assets.csv", "network.json"} <= set(table["inputs"])
+    assert {"scenario.toml", "feeder.json", "assets.csv", "toy.dss"} <= set(table["inputs"])
     assert all(len(value) == 64 for value in table["inputs"].values())
     assert table["versions"]["helics"].startswith("3.6")
     assert manifest_text(toy_study, "{}") == text

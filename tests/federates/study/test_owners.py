@@ -11,10 +11,10 @@ from federates.study.owners import read_settings, with_owners
 from federates.study.scenario import OwnerSection, Scenario, Section
 from federates.study.study import Study, load_study
 from feeders.errors import InputError
-from feeders.network import Resource
+from feeders.network import Resource, delta, wye
 
 FILE = Path("scenario.toml")
-DG = Resource("dg", "generator", "b", (1, 2, 3), 300.0, 300.0)
+DG = Resource("dg", "generator", "b", wye((1, 2, 3)), 300.0, 300.0)
 NETWORK = replace(toy_network(), resources=(DG,))
 CELL = {"name": "cell", "kind": "storage", "bus": "b", "phases": "ab", "kw_max": 50.0}
 
@@ -25,7 +25,15 @@ def owner(name: str = "battery", **changes: Any) -> OwnerSection:
 
 def test_a_resource_joins_the_network_behind_those_of_the_table() -> None:
     network = with_owners(NETWORK, [owner(resource=[CELL | {"kva_max": 60.0}])], FILE)
-    assert network.resources == (DG, Resource("cell", "storage", "b", (1, 2), 50.0, 60.0, owner="battery"))
+    assert network.resources == (
+        DG,
+        Resource("cell", "storage", "b", wye((1, 2)), 50.0, 60.0, owner="battery"),
+    )
+
+
+def test_a_resource_between_phases_has_a_leg_between_them() -> None:
+    (cell,) = with_owners(NETWORK, [owner(resource=[CELL | {"connection": "delta"}])], FILE).resources[1:]
+    assert cell.legs == delta((1, 2)) == ((1, 2),)
 
 
 def test_phases_and_rating_have_defaults() -> None:

@@ -48,7 +48,8 @@ def test_a_market_model_that_is_not_there_is_refused(name: str) -> None:
 
 def test_a_model_of_ones_own_needs_no_entry() -> None:
     assert find_model("market.baselines.uniform:UniformMarket", where="here") is UniformMarket
-    assert MarketSection(model="market.baselines.uniform:UniformMarket").settings == MarketSettings()
+    settings = MarketSection(model="market.baselines.uniform:UniformMarket").settings
+    assert settings == MarketSettings(model="market.baselines.uniform:UniformMarket")
 
 
 @given(st.text(max_size=300))
@@ -112,7 +113,7 @@ def test_a_network_file_brings_its_own_resources(tmp_path: Path) -> None:
     scenario.write_text(scenario.read_text().replace('assets = "assets.csv"', ""))
     study = load_study(folder)
     assert (study.network.resources, study.terms) == ((), ())
-    assert "network.json" in study.input_hashes()
+    assert "toy.dss" in study.input_hashes()
 
 
 def test_a_configuration_of_another_federate_is_refused(tmp_path: Path) -> None:

@@ -6,15 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from feeders.errors import FeederError
-from feeders.network import Network
-from feeders.opendss import feeder as opendss
 from feeders.opendss import library as opendss_library
 from feeders.opendss.feeder import OpenDssFeeder
 from feeders.state import AcState
+from tests import circuits
 
 LOAD = """
 import ctypes, os, subprocess, sys, threading
@@ -75,32 +73,34 @@ def test_an_empty_environment_is_no_trouble() -> None:
     assert (empty.returncode, empty.stdout) == (0, "loaded\n"), empty.stderr
 
 
-def test_owners_never_share_an_engine_while_they_live(small_network: Network) -> None:
-    feeders = [OpenDssFeeder(small_network) for _ in range(3)]
-    assert len({id(feeder._engine) for feeder in feeders}) == 3
+def opened(name: str, **options: Any) -> OpenDssFeeder:
+    return OpenDssFeeder(circuits.case(name), circuits.circuit(name).network, **options)
 
 
 def solved(engine: OpenDssFeeder, load: float) -> AcState:
-    network = engine.network
-    nobody = np.zeros(len(network.resources), dtype=np.complex128)
-    return engine.solve(load * network.listed_demand, nobody, controls=True)
+    return engine.solve(load * engine.network.listed_demand, circuits.idle(engine.network), controls=True)
 
 
-def test_an_engine_is_used_again_and_remembers_nothing(
-    feeder: Network, small_network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_owners_never_share_an_engine_while_they_live() -> None:
+    feeders = [opened("meshed") for _ in range(3)]
+    assert len({id(feeder._engine) for feeder in feeders}) == 3
+
+
+def test_an_engine_is_used_again_and_remembers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("mixed", "delta"):
+        circuits.circuit(name)
     idle: list[Any] = []
     monkeypatch.setattr(opendss_library, "_idle", idle)
-    first = OpenDssFeeder(feeder)
+    first = opened("mixed")
     engine, new = first._engine, solved(first, 1.0)
-    assert not solved(first, 10.0).converged
+    assert solved(first, 0.4).tap.tolist() != new.tap.tolist()
     del first
     assert idle == [engine]
-    other = OpenDssFeeder(small_network, regulators="neutral", control_mode="off", tolerance=1e-4)
+    other = opened("delta", regulators="neutral", control_mode="off", tolerance=1e-4)
     assert other._engine is engine
     assert solved(other, 1.0).converged
     del other
-    again = OpenDssFeeder(feeder)
+    again = opened("mixed")
     assert again._engine is engine
     used = solved(again, 1.0)
     assert used.voltage.tobytes() == new.voltage.tobytes()
@@ -108,13 +108,11 @@ def test_an_engine_is_used_again_and_remembers_nothing(
     assert (used.losses, used.iterations) == (new.losses, new.iterations)
 
 
-def test_a_refused_circuit_gives_its_engine_back(
-    small_network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refused_circuit_gives_its_engine_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = circuits.circuit("delta").network
     idle: list[Any] = []
     monkeypatch.setattr(opendss_library, "_idle", idle)
-    monkeypatch.setattr(opendss, "build_commands", lambda *_args, **_options: ["new nonsense.x"])
-    with pytest.raises(FeederError, match="OpenDSS refused the circuit"):
-        OpenDssFeeder(small_network)
+    with pytest.raises(FeederError, match="OpenDSS refused nonsense"):
+        OpenDssFeeder(circuits.written("new nonsense.x", "nonsense"), network)
     gc.collect()
     assert len(idle) == 1

@@ -11,15 +11,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from feeders.errors import ClearingError
-from feeders.network import ComplexArray, FloatArray, Network, Resource
-from feeders.opendss.feeder import OpenDssFeeder
-from market.balanced.equivalent import equivalent
+from feeders.network import ComplexArray, FloatArray, Network, Resource, wye
 from market.balanced.market import FIRST_TOLERANCE, BranchFlowMarket
 from market.balanced.model import start_state
 from market.balanced.tangents import Tangents
 from market.central.balanced import CentralBranchFlow
 from market.offers import Offer, WholesalePrice
-from market.problem.reduction import reduce_tree
 from market.settings import MarketSettings, Method
 from tests.market.branch_flow_support import (
     CASES,
@@ -32,16 +29,18 @@ from tests.market.branch_flow_support import (
     RUNAWAY,
     TIGHT,
     Case,
+    balanced_at,
     clear,
     fork,
     fork_flow,
+    is_radial,
     offers,
     reference,
     stated,
     with_settings,
 )
 from tests.market.random_feeders import RandomCase, random_cases
-from tests.market.support import apply, mixed
+from tests.market.support import ABC, apply, mixed, solve
 
 NAMES = sorted(CASES)
 HELD = {
@@ -86,10 +85,11 @@ def test_any_feeder_clears_at_the_central_optimum(
     case: RandomCase, chosen: MarketSettings, agents: int
 ) -> None:
     """Where the relaxation is not exact, at no better than its cost."""
+    assume(is_radial(case.network))
     assume(any(branch.kind == "line" for branch in case.network.branches))
     market = BranchFlowMarket(case.network, replace(chosen, agents=agents))
     found = market.clear(case.state, case.demand, case.offers, PRICE)
-    same = equivalent(case.network, market.model.tree, case.state.tap)
+    same = balanced_at(case.network, market.model.tree, case.state)
     best = CentralBranchFlow(case.network, chosen).solve(same, case.demand, case.offers, PRICE)
     assert found.status == "solved"
     assert abs(found.exactness_gap) < 1e-9
@@ -136,7 +136,7 @@ def test_published_methods_negotiate_the_cones_to_the_same_optimum(name: str, me
 def test_the_central_market_can_be_solved_again_for_other_intervals() -> None:
     """One statement, other demands, offers and prices: as if stated afresh."""
     again = CentralBranchFlow(EASY.network, TIGHT)
-    same = equivalent(EASY.network, again.tree, EASY.state.tap)
+    same = balanced_at(EASY.network, again.tree, EASY.state)
     for share, some, price in ((0.3, offers(9.0), WholesalePrice(80.0)), (1.0, offers()[:1], PRICE)):
         demand = share * EASY.demand
         used = again.solve(same, demand, some, price)
@@ -222,48 +222,65 @@ def test_predictions_are_the_flow_of_the_dispatch(name: str) -> None:
     found = clear(case)
     flow = fork_flow(case, found.dispatch)
     assert np.abs(bus_prices(case.network, found.voltage_magnitude) - np.sqrt(flow.v)).max() < 1e-8
-    assert np.abs(found.power_from.reshape(-1, 3).sum(axis=1) / 1e3 - flow.power[1:]).max() < 1e-8
+    sent = found.power.reshape(-1, 2, 3)[:, 0].sum(axis=1)
+    assert np.abs(sent / 1e3 - flow.power[1:]).max() < 1e-8
     assert found.losses_kw == pytest.approx(1e3 * FORK_IMPEDANCE.real @ flow.current, abs=1e-5)
     assert found.head.sum() == pytest.approx(1e3 * flow.head, abs=1e-5)
 
 
 def test_on_a_balanced_feeder_the_prediction_is_the_ac_flow() -> None:
-    case = Case(EASY.network, TIGHT, offers()[:2])
+    case = Case(EASY.sample, TIGHT, offers()[:2])
     found = clear(case)
-    ac = apply(OpenDssFeeder(case.network, regulators="held", tolerance=1e-10), case.demand, found.dispatch)
+    ac = apply(case.sample.feeder(), case.demand, found.dispatch)
     assert np.all(found.dispatch.real[:2] > 10.0)
     assert np.abs(found.voltage_magnitude - np.abs(ac.voltage)).max() < 1e-6
-    assert np.abs(found.power_from - ac.power_from).max() < 1e-2
+    assert np.abs(found.power - ac.power).max() < 1e-2
     assert np.abs(found.head - ac.head).max() < 1e-2
     assert found.losses_kw == pytest.approx(ac.losses.real, abs=1e-2)
 
 
 def test_power_balances_at_every_bus_and_phases_share_it() -> None:
-    """Kirchhoff's law at every bus of the mixed feeder: sent on, drawn, and lost in lines."""
+    """Kirchhoff's law at every bus of the mixed feeder: sent on, received less what lines lose, drawn."""
     case = CASES["mixed"]
     found, network = clear(case), case.network
-    same = equivalent(network, reduce_tree(network), case.state.tap)
     magnitude = bus_prices(network, found.voltage_magnitude)
     balance = np.zeros(len(network.buses), dtype=np.complex128)
-    for k, branch in enumerate(network.branches):
-        sent = found.power_from[[network.branch_index[f"{branch.name}.{p}"] for p in branch.phases]].sum()
-        assert found.power_from[network.branch_index[f"{branch.name}.{branch.phases[0]}"]] == pytest.approx(
-            sent / len(branch.phases)
-        )
-        i = network.bus_index[branch.from_bus]
-        z = complex(same.feeder.resistance[k], same.feeder.reactance[k]) * (branch.kind == "line")
-        balance[i] -= sent
-        balance[k + 1] += sent - 1e3 * z * abs(sent / 1e3) ** 2 / magnitude[i] ** 2
-    for load, power in zip(network.loads, case.demand, strict=True):
-        k = network.bus_index[load.bus]
-        balance[k] -= power * (1 + load.exponent / 2 * (magnitude[k] ** 2 - 1))
-    for capacitor in network.capacitors:
-        k = network.bus_index[capacitor.bus]
-        balance[k] += 1j * capacitor.kvar * magnitude[k] ** 2
-    for item, power in zip(network.resources, found.dispatch, strict=True):
-        balance[network.bus_index[item.bus]] += power
+    np.add.at(balance, network.node_bus[network.conductor_node], -found.power)
+    for item, power in zip(network.loads, case.demand, strict=True):
+        k = network.bus_index[item.bus]
+        exponent = {1: 0, 5: 1, 2: 2}[item.model]
+        balance[k] -= power * (1 + exponent / 2 * (magnitude[k] ** 2 - 1))
+    for bank in (element for element in network.elements if element.kind == "capacitor"):
+        k = network.bus_index[bank.terminals[0].bus]
+        kvar = 1e3 * bank.admittance_s[0, 0].imag * network.buses[k].kv_base ** 2
+        balance[k] += 1j * kvar * magnitude[k] ** 2
+    for resource, power in zip(network.resources, found.dispatch, strict=True):
+        balance[network.bus_index[resource.bus]] += power
     assert np.abs(balance[1:]).max() < 1e-4
     assert found.head.sum() == pytest.approx(-balance[0], abs=1e-4)
+
+
+def test_lines_lose_what_their_current_costs_and_conductors_share_it() -> None:
+    case = CASES["mixed"]
+    found, network = clear(case), case.network
+    same = balanced_at(network, BranchFlowMarket(network, TIGHT).model.tree, case.state)
+    where = {name: k for k, name in enumerate(network.conductor_ids)}
+    magnitude = dict(
+        zip((b.name for b in network.buses), bus_prices(network, found.voltage_magnitude), strict=True)
+    )
+    for k, link in enumerate(same.feeder.links):
+        elements = [network.branches[b] for b in link]
+        start = same.feeder.buses[same.feeder.parent[k + 1]]
+        sent, received = (
+            found.power[
+                [where[f"{item.name}:{end}.{p}"] for item in elements for p in item.terminals[0].phases]
+            ]
+            for end in (1, 2)
+        )
+        assert np.ptp(sent.real) == pytest.approx(0.0, abs=1e-9)
+        z = complex(same.feeder.resistance[k], same.feeder.reactance[k]) * (not same.feeder.near_zero[k])
+        lost = 1e3 * z * abs(sent.sum() / 1e3) ** 2 / (magnitude[start] * same.feeder.ratio[k]) ** 2
+        assert (sent + received).sum() == pytest.approx(lost, abs=1e-4)
 
 
 @pytest.mark.parametrize("method", ["pac-accelerated", "central", "pac"])
@@ -306,7 +323,7 @@ def test_prices_are_equal_on_the_phases_of_a_bus(name: str) -> None:
 
 
 def test_both_ends_of_a_switch_and_of_a_regulator_have_one_price() -> None:
-    network = mixed()
+    network = mixed().network
     prices = bus_prices(network, clear(CASES["mixed_voltage"]).prices.real)
     for end, other in (("a", "b"), ("c", "d")):
         assert prices[network.bus_index[end]] == prices[network.bus_index[other]]
@@ -349,7 +366,7 @@ def test_a_price_is_what_one_more_kw_costs_the_market(name: str) -> None:
     case = CASES[name]
     prices, network = clear(case).prices, case.network
     step = 0.5
-    for k in [k for k, load in enumerate(network.loads) if load.exponent == 0][::4]:
+    for k in [k for k, load in enumerate(network.loads) if load.model == 1][::4]:
         node = network.node_index[f"{network.loads[k].bus}.{network.loads[k].phases[0]}"]
         for price, unit in ((prices.real[node], 1.0), (prices.reactive[node], 1.0j)):
             more = step * unit * np.eye(len(case.demand))[k]
@@ -390,11 +407,11 @@ def test_free_reactive_power_inside_its_limits_is_worth_nothing() -> None:
 
 
 def test_losses_raise_prices_away_from_the_head_and_reverse_flow_lowers_them() -> None:
-    prices = bus_prices(EASY.network, clear(Case(EASY.network)).prices.real)
+    prices = bus_prices(EASY.network, clear(Case(EASY.sample)).prices.real)
     for a, b in FORK:
         assert prices[EASY.network.bus_index[b]] > prices[EASY.network.bus_index[a]]
     back = Case(
-        EASY.network, TIGHT, (Offer("gen", 300.0, 300.0, 0.0), Offer("pv", 150.0, 150.0, 0.0)), share=0.02
+        EASY.sample, TIGHT, (Offer("gen", 300.0, 300.0, 0.0), Offer("pv", 150.0, 150.0, 0.0)), share=0.02
     )
     prices = bus_prices(EASY.network, clear(back).prices.real)
     for a, b in FORK:
@@ -423,13 +440,13 @@ def test_an_overloaded_line_is_named_with_its_current() -> None:
     flow = fork_flow(case, found.dispatch)
     amps = {}
     for k, (a, b) in enumerate(FORK):
-        amps[f"{a}-{b}"] = 1e3 * np.sqrt(flow.current[k + 1]) / (3 * 2.4)
+        amps[f"line.{a}-{b}"] = 1e3 * np.sqrt(flow.current[k + 1]) / (3 * 2.4)
     over = {name for name, value in amps.items() if value > 60.0}
     assert 0 < len(over) < len(FORK)
-    assert {limit.where for limit in found.limits} == {f"{name}.{p}" for name in over for p in (1, 2, 3)}
+    assert {limit.where for limit in found.limits} == {f"{name}:1.{p}" for name in over for p in ABC}
     for limit in found.limits:
         assert (limit.kind, limit.exceeded) == ("rating", True)
-        assert limit.value == pytest.approx(amps[limit.where.split(".")[0]], rel=1e-6)
+        assert limit.value == pytest.approx(amps[limit.where.split(":")[0]], rel=1e-6)
         assert limit.limit == 60.0
     assert [limit.price for limit in found.limits] == sorted((x.price for x in found.limits), reverse=True)
 
@@ -472,7 +489,9 @@ def test_a_warm_start_takes_no_more_rounds_and_lands_where_a_cold_one_does(name:
 def test_a_market_follows_other_offers_demand_and_taps() -> None:
     """Clearing after something else gives what a fresh market gives."""
     case = CASES["mixed"]
-    state = replace(case.state, tap=case.state.tap - 3)
+    feeder = case.sample.feeder()
+    feeder.set_taps(case.state.tap - 3)
+    state = solve(feeder)
     market = BranchFlowMarket(case.network, case.settings)
     market.clear(case.state, case.demand, case.offers, case.price)
     later = market.clear(state, 0.7 * case.demand, case.offers[:3], WholesalePrice(45.0))
@@ -557,7 +576,7 @@ def test_a_limit_ends_the_answers_and_starts_the_talks(talks: list[float], name:
     assert talks[0] == FIRST_TOLERANCE
 
 
-STORE = Resource("store", "storage", "c", (1, 2, 3), 6000.0, 6000.0)
+STORE = Resource("store", "storage", "c", wye(ABC), 6000.0, 6000.0)
 """What it could draw is more than any flow carries."""
 
 
@@ -620,7 +639,7 @@ def test_numbers_that_are_not_there_are_refused(bad: float) -> None:
     broken[1] = bad
     for what, arguments in {
         "voltage": (replace(state, voltage=state.voltage * bad), demand, PRICE),
-        "branch power": (replace(state, power_from=state.power_from * bad), demand, PRICE),
+        "branch power": (replace(state, power=state.power * bad), demand, PRICE),
         "demand": (state, broken, PRICE),
         "price at the head": (state, demand, WholesalePrice(bad)),
         "did not converge": (replace(state, converged=False), demand, PRICE),
@@ -667,13 +686,13 @@ def test_prices_far_from_usual_clear(lmp: float) -> None:
 
 
 def test_storage_charges_when_power_is_cheap_and_gives_when_it_is_dear() -> None:
-    store = Resource("gen", "storage", "c", (1, 2, 3), 300.0, 360.0)
-    network = fork(resources=(store, *RESOURCES[1:]))
+    store = Resource("gen", "storage", "c", wye(ABC), 300.0, 360.0)
+    circuit = fork(resources=(store, *RESOURCES[1:]))
     offer = (Offer("gen", -100.0, 100.0, 30.0, 0.1),)
-    cheap = clear(Case(network, TIGHT, offer, WholesalePrice(10.0)))
-    dear = clear(Case(network, TIGHT, offer, WholesalePrice(60.0)))
+    cheap = clear(Case(circuit, TIGHT, offer, WholesalePrice(10.0)))
+    dear = clear(Case(circuit, TIGHT, offer, WholesalePrice(60.0)))
     assert cheap.dispatch[0].real == pytest.approx(-100.0)
     assert dear.dispatch[0].real == pytest.approx(100.0)
     for found in (cheap, dear):
-        flow = fork_flow(Case(network, TIGHT), found.dispatch)
+        flow = fork_flow(Case(circuit, TIGHT), found.dispatch)
         assert found.head.sum() == pytest.approx(1e3 * flow.head, rel=1e-7)

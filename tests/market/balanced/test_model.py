@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from feeders.network import Capacitor, ComplexArray, FloatArray, Network
-from market.balanced.equivalent import Equivalent, equivalent
+from feeders.network import ComplexArray, FloatArray, Network
+from market.balanced.equivalent import Equivalent
 from market.balanced.model import BranchFlowModel, start_state
 from market.offers import Offer, WholesalePrice
 from market.problem.atoms import boundary, objective, with_copies
@@ -25,14 +25,16 @@ from tests.market.branch_flow_support import (
     Stated,
     fork,
     fork_flow,
+    is_radial,
     offers,
     point,
     stated,
     sweep,
     with_settings,
+    with_taps,
 )
 from tests.market.random_feeders import RandomCase, random_cases
-from tests.market.support import mixed, mixed_offers
+from tests.market.support import capacitor, load, mixed, mixed_offers
 
 few = settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -57,18 +59,24 @@ def slack(some: Stated, x: FloatArray) -> FloatArray:
     return np.asarray(current * v - p**2 - q**2)
 
 
+EXPONENT = {1: 0, 5: 1, 2: 2}
+"""Exponent of voltage of OpenDSS' load models."""
+
+
 def tree_flow(network: Network, same: Equivalent, model: BranchFlowModel, power: ComplexArray) -> Flow:
-    """Flow on the merged tree of any feeder, with the nominal `power` of its loads [pu]."""
+    """Flow on the merged tree of any circuit, with the nominal `power` of its loads [pu]."""
     tree, n = model.tree, model.tree.n_atom
+    where = {name: k for k, name in enumerate(same.feeder.buses)}
     constant, slope = np.zeros(n, dtype=np.complex128), np.zeros(n, dtype=np.complex128)
-    for load, demand in zip(network.loads, power, strict=True):
-        bus = network.bus_index[load.bus]
-        atom, half = tree.atom_of_bus[bus], load.exponent / 2
+    for item, demand in zip(network.loads, power, strict=True):
+        bus = where[item.bus]
+        atom, half = tree.atom_of_bus[bus], EXPONENT[item.model] / 2
         constant[atom] += demand * (1 - half)
         slope[atom] += demand * half * same.gain[bus]
-    for item in network.capacitors:
-        bus = network.bus_index[item.bus]
-        slope[tree.atom_of_bus[bus]] -= 1j * item.kvar / 1e3 * same.gain[bus]
+    for bank in (element for element in network.elements if element.kind == "capacitor"):
+        bus = where[bank.terminals[0].bus]
+        kvar = 1e3 * bank.admittance_s[0, 0].imag * network.buses[0].kv_base ** 2
+        slope[tree.atom_of_bus[bus]] -= 1j * kvar / 1e3 * same.gain[bus]
     z = np.append(0.0, same.resistance + 1j * same.reactance)
     return sweep(tree.parent.tolist(), z, constant, slope, same.v_source, np.append(1.0, same.from_gain))
 
@@ -91,7 +99,7 @@ def test_the_rows_of_one_line_by_hand() -> None:
     assert row[LAY.balance_q[1]] == pytest.approx(0.1 - x * 0.11)
     assert row[LAY.drop[0]] == pytest.approx(0.95 - 0.98 + 2 * (r * 0.3 + x * 0.1) - (r**2 + x**2) * 0.11)
     assert row[LAY.copy[0]] == pytest.approx(0.98)
-    assert BASE.problem.row_lower[LAY.copy[0]] == 1.0
+    assert BASE.problem.row_lower[LAY.copy[0]] == BASE.same.v_source
     assert BASE.problem.row_lower[LAY.balance_p[1]] == pytest.approx(0.18)
     assert BASE.problem.row_lower[LAY.balance_q[1]] == pytest.approx(0.075)
     amps = 1e3 / (3 * 2.4)
@@ -99,50 +107,55 @@ def test_the_rows_of_one_line_by_hand() -> None:
     assert BASE.problem.row_lower[LAY.rating[0]] == 0.0
 
 
-@pytest.mark.parametrize("exponent", [0, 1, 2])
-def test_loads_follow_the_voltage_by_their_exponent(exponent: int) -> None:
+@pytest.mark.parametrize("model", [1, 5, 2])
+def test_loads_follow_the_voltage_by_their_model(model: int) -> None:
     """Exact for constant power and constant impedance; in between the slope at nominal voltage."""
-    case = Case(fork(exponent=exponent), TIGHT, offers())
+    case = Case(fork(model=model), TIGHT, offers())
     some = stated(case)
     demand = np.zeros(6, dtype=np.complex128)
     demand[1:] = 3 * (0.060 + 0.025j)
     given = np.zeros(6, dtype=np.complex128)
     given[[BUSES["c"], BUSES["e"], BUSES["b"]]] = DISPATCH / 1e3
-    half = exponent / 2
-    flow = sweep(FORK_PARENT, FORK_IMPEDANCE, demand * (1 - half) - given, demand * half)
+    half = EXPONENT[model] / 2
+    flow = sweep(FORK_PARENT, FORK_IMPEDANCE, demand * (1 - half) - given, demand * half, some.same.v_source)
     x = point(some.model, flow, some.same, RESOURCES)
     assert np.abs(misses(some, x)).max() < 1e-12
 
 
 def test_capacitors_give_with_the_square_of_the_voltage() -> None:
-    case = replace(EASY, network=replace(fork(), capacitors=(Capacitor("cap", "d", 2, 90.0),)))
+    case = replace(EASY, sample=fork(extra=(capacitor("cap", "d", 2, 90.0),)))
     some = stated(case)
     slope = np.zeros(6, dtype=np.complex128)
     slope[BUSES["d"]] = -0.090j
     demand = np.append(0.0, np.full(5, 0.180 + 0.075j))
-    flow = sweep(FORK_PARENT, FORK_IMPEDANCE, demand, slope)
+    flow = sweep(FORK_PARENT, FORK_IMPEDANCE, demand, slope, some.same.v_source)
     assert np.abs(misses(some, point(some.model, flow, some.same, np.zeros(6)))).max() < 1e-12
 
 
 def test_demand_at_the_source_is_drawn_at_its_voltage() -> None:
     """A load and a capacitor right at the head, at 1.03 pu."""
-    base = fork(exponent=1)
-    loads = (*base.loads, replace(base.loads[0], name="head", bus="src", exponent=2, kw=50.0, kvar=20.0))
-    network = replace(
-        base, loads=loads, capacitors=(Capacitor("cap", "src", 1, 30.0),), source_voltage_pu=1.03
-    )
-    some = stated(Case(network, TIGHT))
+    case = Case(fork(model=5, extra=at_the_head()), TIGHT)
+    some = stated(case)
+    v = some.same.v_source
     x = np.zeros(LAY.n)
-    x[LAY.p[0]], x[LAY.q[0]] = 0.050 * 1.03**2, (0.020 - 0.030) * 1.03**2
-    assert misses(some, x)[[LAY.balance_p[0], LAY.balance_q[0]]] == pytest.approx([0.0, 0.0])
-    assert some.problem.row_lower[LAY.copy[0]] == pytest.approx(1.03**2)
+    x[LAY.p[0]], x[LAY.q[0]] = 0.050 * v, (0.020 - 0.030) * v
+    assert v == pytest.approx(1.03**2, abs=1e-4)
+    assert misses(some, x)[[LAY.balance_p[0], LAY.balance_q[0]]] == pytest.approx([0.0, 0.0], abs=1e-9)
+    assert some.problem.row_lower[LAY.copy[0]] == pytest.approx(v)
+
+
+def at_the_head() -> tuple[str, ...]:
+    """A source at 1.03 pu with a load of constant impedance and a capacitor at its bus."""
+    raised = "edit vsource.source pu=1.03"
+    return raised, load("head", "src", (1,), 2, 50.0, 20.0), capacitor("cap", "src", 1, 30.0)
 
 
 @pytest.mark.parametrize("taps", [(4, 7, -3), (-16, -16, -10), (0, 0, 0)])
 def test_rows_hold_behind_regulators_switches_and_laterals(taps: tuple[int, int, int]) -> None:
-    network = mixed()
+    circuit = mixed()
+    network = circuit.network
     model = BranchFlowModel(network, TIGHT)
-    same = equivalent(network, model.tree, np.array(taps))
+    same = with_taps(circuit, model.tree, taps)
     some = Stated(model, same, model.problem(same, network.listed_demand, (), PRICE))
     flow = tree_flow(network, same, model, network.listed_demand / 1e3)
     x = point(model, flow, same, np.zeros(2 * len(network.resources)))
@@ -155,9 +168,10 @@ def test_rows_hold_behind_regulators_switches_and_laterals(taps: tuple[int, int,
 def test_rows_hold_at_the_flow_of_any_feeder(case: RandomCase, seed: int) -> None:
     """Switches, regulators, laterals, loads of every kind, and a start anywhere."""
     network = case.network
+    assume(is_radial(network))
     model = BranchFlowModel(network, TIGHT)
     taps = np.random.default_rng(seed).integers(-16, 17, len(network.tap_ids))
-    same = equivalent(network, model.tree, taps)
+    same = with_taps(case.sample, model.tree, taps.tolist())
     some = Stated(model, same, model.problem(same, case.demand, case.offers, PRICE))
     flow = tree_flow(network, same, model, case.demand / 1e3)
     x = point(model, flow, same, np.zeros(2 * len(network.resources)))
@@ -168,7 +182,8 @@ def test_rows_hold_at_the_flow_of_any_feeder(case: RandomCase, seed: int) -> Non
 @few
 @given(random_cases())
 def test_rows_read_their_own_atom_and_neighbours_only(case: RandomCase) -> None:
-    some = stated(Case(case.network, TIGHT, case.offers))
+    assume(is_radial(case.network))
+    some = stated(Case(case.sample, TIGHT, case.offers))
     reads, parent = boundary(some.problem), some.problem.parent
     for reader, owner in zip(reads.reader, reads.owner, strict=True):
         assert parent[reader] == owner or parent[owner] == reader
@@ -260,7 +275,7 @@ def test_a_merged_group_is_held_to_its_tightest_bus() -> None:
     """Bus a before a regulator, bus b behind it, raised: a sets the lower limit, b the upper one."""
     case = Case(mixed(), replace(TIGHT, voltage_min_pu=0.95, voltage_max_pu=1.05), mixed_offers())
     some = stated(case)
-    lay, ratio = some.model.layout, some.same.gain[case.network.bus_index["b"]]
+    lay, ratio = some.model.layout, some.same.gain[some.same.feeder.buses.index("b")]
     assert ratio > 1.0
     assert some.problem.soft_lower[lay.v[0]] == pytest.approx(0.95**2)
     assert some.problem.soft_upper[lay.v[0]] == pytest.approx(1.05**2 / ratio)
@@ -334,11 +349,11 @@ def test_a_start_at_an_unbalanced_ac_state_adds_phases_up_and_averages_voltages(
     lay = some.model.layout
     x = start_state(some.model, some.same, state)
     assert x[lay.p[0]] == pytest.approx(state.head.real.sum() / 1e3)
-    two = [network.branch_index[f"d-two.{p}"] for p in (1, 3)]
-    line = [network.branches[k].name for k in some.model.tree.entry_branch[1:]].index("d-two")
-    assert x[lay.p[line + 1]] == pytest.approx(state.power_from.real[two].sum() / 1e3)
-    assert x[lay.q[line + 1]] == pytest.approx(state.power_from.imag[two].sum() / 1e3)
+    fed = [some.same.feeder.buses[k + 1] for k in some.model.tree.entry_link[1:]].index("two")
+    two = [network.conductor_ids.index(f"line.d-two:1.{p}") for p in (1, 3)]
+    assert x[lay.p[fed + 1]] == pytest.approx(state.power.real[two].sum() / 1e3)
+    assert x[lay.q[fed + 1]] == pytest.approx(state.power.imag[two].sum() / 1e3)
     nodes = [network.node_index[f"two.{p}"] for p in (1, 3)]
-    assert x[lay.v[line]] == pytest.approx(np.mean(np.abs(state.voltage[nodes]) ** 2))
+    assert x[lay.v[fed]] == pytest.approx(np.mean(np.abs(state.voltage[nodes]) ** 2))
     assert np.abs(slack(some, x)).max() < 1e-12
     assert np.abs(misses(some, x)[[*lay.copy, *lay.rating]]).max() < 1e-12

@@ -68,7 +68,7 @@ def test_every_scenario_has_a_model_of_its_own() -> None:
 @pytest.fixture(scope="module")
 def solved() -> tuple[Network, AcState]:
     network = ieee123.load()
-    engine = OpenDssFeeder(network, regulators="held")
+    engine = OpenDssFeeder(ieee123.case(), network, regulators="held")
     return network, engine.solve(
         network.listed_demand, np.zeros(len(network.resources), complex), controls=False
     )

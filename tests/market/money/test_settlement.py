@@ -10,36 +10,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feeders import ieee123
-from feeders.network import Branch, Bus, Load, Network, Resource
+from feeders.network import Machine, Network, Resource, wye
 from feeders.opendss.feeder import OpenDssFeeder
+from feeders.terminals import injection_terminals
 from market.money.settlement import (
     NodalPrices,
     Readings,
     Settlement,
-    injection_flows,
+    leg_flows,
     load_flows,
     not_consumed,
     settle,
 )
+from tests.market.support import line, load, sample
 
 NODES, INTERVALS = 6, 2
 LMP = np.array([20.0, 40.0])
 
 
 def two_buses() -> Network:
-    """A source and one bus with a wye load, a delta load, a generator and a flexible load."""
-    matrix = ((0.1, 0.0, 0.0), (0.0, 0.1, 0.0), (0.0, 0.0, 0.1))
-    line = Branch("line", "src", "end", (1, 2, 3), "line", matrix, matrix, ((0.0,) * 3,) * 3, 300.0)
-    return Network(
-        name="two",
-        buses=(Bus("src", (1, 2, 3), 2.4), Bus("end", (1, 2, 3), 2.4)),
-        branches=(line,),
-        loads=(Load("wye", "end", (1,), 2, 100.0, 50.0), Load("delta", "end", (2, 3), 0, 60.0, 0.0)),
-        resources=(
-            Resource("gen", "generator", "end", (1, 2, 3), 90.0, 90.0),
-            Resource("flex", "flexible_load", "end", (1,), 20.0, 23.0, load="wye"),
-        ),
+    """A source and one bus with a wye load, a delta load, a generator, a flexible load and a machine."""
+    commands = (
+        line("src", "end", ohm=0.1),
+        load("wye", "end", (1,), 2, 100.0, 50.0),
+        load("delta", "end", (2, 3), 1, 60.0, 0.0, between=True),
     )
+    resources = (
+        Resource("gen", "generator", "end", wye((1, 2, 3)), 90.0, 90.0),
+        Resource("flex", "flexible_load", "end", wye((1,)), 20.0, 23.0, load="wye"),
+    )
+    network = sample("two", commands, resources).network
+    return replace(network, machines=(Machine("generator.own", "end", wye((2,))),))
 
 
 def flat_voltage() -> np.ndarray:
@@ -55,7 +56,9 @@ def readings(losses: float = 0.0) -> Readings:
     injection = np.tile(np.array([30.0 + 0j, 0j]), (INTERVALS, 1))
     head = np.tile((load.sum(axis=1) - injection.sum(axis=1) + losses)[:1, None] / 3, (INTERVALS, 3))
     curtailed = np.array([[0j, 0j], [10.0 + 5.0j, 0j]])
-    return Readings(0.5, LMP, flat_voltage(), load, curtailed, injection, head, np.full(INTERVALS, losses))
+    machine = np.zeros((INTERVALS, 1), dtype=np.complex128)
+    lost = np.full(INTERVALS, losses)
+    return Readings(0.5, LMP, flat_voltage(), load, curtailed, injection, machine, head, lost)
 
 
 def prices(
@@ -109,6 +112,24 @@ def test_a_price_that_its_parts_do_not_explain_shows_as_imbalance() -> None:
     assert found.imbalance_usd == pytest.approx(-0.5 * 0.001 * 2 * 111)
 
 
+def test_a_machine_of_the_circuit_is_paid_like_a_generator() -> None:
+    """What nobody dispatches still injects: it has a line of its own, or the ledger would not balance."""
+    read = readings()
+    own = replace(read, machine=read.machine + 12.0, head=read.head - 4.0)
+    found = settle(two_buses(), own, prices(loss=2.0))
+    assert found.machine.usd == pytest.approx([0.5 * 12 * 0.022, 0.5 * 12 * 0.042])
+    assert found.accounts["machine"] == pytest.approx(0.5 * 12 * 0.064)
+    assert found.imbalance_usd == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_load_of_several_legs_pays_where_its_voltage_is() -> None:
+    """An impedance on three phases, one of them at 0.9 pu: that leg draws 0.81 of the others."""
+    network = sample("ring", (line("src", "end"), load("z", "end", (1, 2, 3), 2, 90.0, 30.0))).network
+    power = np.full((INTERVALS, 1), (90.0 + 30.0j) * 2.81 / 3)
+    flows = load_flows(network, power, flat_voltage())
+    assert flows.power[0] == pytest.approx(np.array([0.81, 1.0, 1.0]) * (30.0 + 10.0j))
+
+
 def test_accounts_sum_to_the_imbalance() -> None:
     found = settle(two_buses(), readings(losses=3.0), prices(loss=2.0, voltage=1.0, reactive=3.0))
     assert sum(found.accounts.values()) == pytest.approx(found.imbalance_usd, abs=1e-12)
@@ -121,7 +142,7 @@ def test_a_curtailed_impedance_spares_only_what_it_would_have_drawn() -> None:
 def test_a_delta_load_draws_what_a_meter_at_each_phase_would_read() -> None:
     network, read = two_buses(), readings()
     flows = load_flows(network, read.load, read.voltage)
-    phase_b, phase_c = flows.power[0, 1], flows.power[0, 2]
+    phase_b, phase_c = flows.power[0, np.isin(flows.node, (4, 5))]
     assert phase_b + phase_c == pytest.approx(60.0)
     current = np.conj(60.0 / (read.voltage[0, 4] - read.voltage[0, 5]))
     assert phase_b == pytest.approx(read.voltage[0, 4] * np.conj(current))
@@ -129,14 +150,15 @@ def test_a_delta_load_draws_what_a_meter_at_each_phase_would_read() -> None:
 
 
 def test_generators_are_paid_equally_on_their_phases() -> None:
-    flows = injection_flows(two_buses(), readings().injection)
+    network, read = two_buses(), readings()
+    flows = leg_flows(network, injection_terminals(network), read.injection, read.voltage)
     assert flows.power[0] == pytest.approx([10.0, 10.0, 10.0])
     assert list(flows.owner) == [0, 0, 0]
 
 
 def test_nodes_and_owners_carry_the_same_money() -> None:
     found = settle(two_buses(), readings(losses=3.0), prices(loss=2.0, reactive=3.0))
-    for payments in (found.load, found.generation, found.flexible):
+    for payments in (found.load, found.generation, found.flexible, found.machine):
         assert payments.owner_usd.sum(axis=1) == pytest.approx(payments.usd)
         assert payments.owner_kwh.sum() == pytest.approx(payments.energy_kwh.sum())
 
@@ -145,7 +167,7 @@ def test_nodes_and_owners_carry_the_same_money() -> None:
 def feeder_day() -> tuple[Network, Readings]:
     """Three loadings of the 123-node feeder, solved by OpenDSS."""
     network = ieee123.load()
-    engine = OpenDssFeeder(network, regulators="held", tolerance=1e-9)
+    engine = OpenDssFeeder(ieee123.case(), network, regulators="held", tolerance=1e-9)
     asked = [network.listed_demand * ratio for ratio in (0.6, 0.8, 1.0)]
     injection = np.array([0.5 * r.kw_max * (r.load == "") for r in network.resources], dtype=np.complex128)
     states = [engine.solve(0.9 * demand, injection, controls=False) for demand in asked]
@@ -156,6 +178,7 @@ def feeder_day() -> tuple[Network, Readings]:
         load=np.array([s.load for s in states]),
         curtailed=0.1 * np.array(asked),
         injection=np.array([s.injection for s in states]),
+        machine=np.array([s.machine for s in states]),
         head=np.array([s.head for s in states]),
         losses=np.array([s.losses.real for s in states]),
     )
@@ -191,7 +214,7 @@ def net(found: Settlement) -> float:
 
 
 def row(read: Readings, k: int) -> Readings:
-    names = ("lmp", "voltage", "load", "curtailed", "injection", "head", "losses")
+    names = ("lmp", "voltage", "load", "curtailed", "injection", "machine", "head", "losses")
     return replace(read, **{name: getattr(read, name)[k : k + 1] for name in names})
 
 

@@ -16,20 +16,23 @@ from feeders.network import ComplexArray
 from feeders.opendss.feeder import OpenDssFeeder
 from feeders.state import AcState
 from market.money.settlement import NodalPrices, Readings, Settlement, settle
+from market.nodal.market import NodalMarket
 from market.offers import WholesalePrice
 from market.settings import MarketSettings
-from market.three_phase.market import Market
 
 LMP = 27.0
 STEP = 1e-3
 
 
-def settled(exponent: int | None, ratio: float) -> tuple[Settlement, float]:
+def settled(*, constant: bool, ratio: float) -> tuple[Settlement, float]:
     """Settle one hour without limits; returns it with the slope of the head power [kW per unit of growth]."""
     network = ieee123.load()
-    if exponent is not None:
-        network = replace(network, loads=tuple(replace(item, exponent=exponent) for item in network.loads))
-    engine = OpenDssFeeder(network, regulators="held", tolerance=1e-10)
+    case = ieee123.case()
+    if constant:
+        more = [f"edit load.{name} model=1" for name in network.load_ids]
+        case = replace(case, commands=(*case.commands, *more))
+        network = replace(network, loads=tuple(replace(item, model=1) for item in network.loads))
+    engine = OpenDssFeeder(case, network, regulators="held", tolerance=1e-10)
     idle = np.zeros(len(network.resources), dtype=np.complex128)
     demand = network.listed_demand * ratio
 
@@ -39,7 +42,7 @@ def settled(exponent: int | None, ratio: float) -> tuple[Settlement, float]:
     heads = [float(solve(demand * factor).head.real.sum()) for factor in (1 + STEP, 1 - STEP)]
     state = solve(demand)
     wide = MarketSettings(voltage_min_pu=0.5, voltage_max_pu=1.5, rating_scale=10.0)
-    prices = Market(network, wide).clear(state, demand, [], WholesalePrice(LMP)).prices
+    prices = NodalMarket(network, wide).clear(state, demand, [], WholesalePrice(LMP)).prices
     read = Readings(
         hours=1.0,
         lmp=np.array([LMP]),
@@ -47,6 +50,7 @@ def settled(exponent: int | None, ratio: float) -> tuple[Settlement, float]:
         load=state.load[None, :],
         curtailed=0 * state.load[None, :],
         injection=state.injection[None, :],
+        machine=state.machine[None, :],
         head=state.head[None, :],
         losses=np.array([state.losses.real]),
     )
@@ -61,9 +65,9 @@ def settled(exponent: int | None, ratio: float) -> tuple[Settlement, float]:
 
 
 @pytest.mark.parametrize("ratio", [0.6, 1.0])
-@pytest.mark.parametrize("exponent", [None, 0])
-def test_load_revenue_is_the_slope_of_the_head_power_at_the_lmp(exponent: int | None, ratio: float) -> None:
-    found, slope = settled(exponent, ratio)
+@pytest.mark.parametrize("constant", [False, True])
+def test_load_revenue_is_the_slope_of_the_head_power_at_the_lmp(constant: bool, ratio: float) -> None:
+    found, slope = settled(constant=constant, ratio=ratio)
     revenue = float(found.load.usd.sum())
     assert revenue == pytest.approx(slope * LMP / 1e3, rel=5e-5)
     surplus = slope * LMP / 1e3 - float(found.wholesale_usd.sum())
@@ -72,14 +76,14 @@ def test_load_revenue_is_the_slope_of_the_head_power_at_the_lmp(exponent: int | 
 
 
 def test_constant_power_loads_pay_for_losses_about_twice() -> None:
-    found, _ = settled(0, 1.0)
+    found, _ = settled(constant=True, ratio=1.0)
     collected = float((found.parts.loss_collected + found.parts.reactive).sum())
     assert 2.0 < collected / float(found.parts.loss_cost.sum()) < 2.6
 
 
 def test_loads_that_follow_the_voltage_pay_less_than_twice() -> None:
-    constant, _ = settled(0, 1.0)
-    listed, _ = settled(None, 1.0)
+    constant, _ = settled(constant=True, ratio=1.0)
+    listed, _ = settled(constant=False, ratio=1.0)
     ratios = [
         float((found.parts.loss_collected + found.parts.reactive).sum() / found.parts.loss_cost.sum())
         for found in (listed, constant)

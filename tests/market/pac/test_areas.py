@@ -11,13 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feeders.network import IntArray
-from feeders.opendss.feeder import OpenDssFeeder
+from market.nodal.model import NodalModel
 from market.offers import Offer, WholesalePrice
 from market.pac.areas import area_parents, condense, partition
 from market.pac.negotiate import Start, negotiate
 from market.problem.atoms import AtomicProblem, boundary, objective
 from market.settings import MarketSettings
-from market.three_phase.model import ThreePhaseModel
 from tests.market.support import central_optimum, mixed, mixed_offers, solve
 
 PRICE = WholesalePrice(30.0, reactive=1.5)
@@ -90,11 +89,12 @@ OFFERS = {
 
 @pytest.fixture(scope="module", params=OFFERS)
 def problem(request: pytest.FixtureRequest) -> AtomicProblem:
-    network = mixed(0.35)
+    sample = mixed(0.35)
+    network = sample.network
     weight = 4.0 if request.param == "loss weight" else 0.0
     limits = MarketSettings(voltage_min_pu=0.965, voltage_max_pu=1.1, rating_scale=0.2, loss_weight=weight)
-    state = solve(OpenDssFeeder(network, regulators="held", tolerance=1e-12))
-    model = ThreePhaseModel(network, limits)
+    state = solve(sample.feeder(tolerance=1e-12))
+    model = NodalModel(network, limits)
     offers = OFFERS[request.param]
     return model.problem(model.anchor(state, network.listed_demand, offers), offers, PRICE)
 
@@ -178,9 +178,10 @@ def test_fewer_agents_say_less(problem: AtomicProblem) -> None:
 
 @cache
 def small_problem() -> AtomicProblem:
-    network = mixed(0.35)
-    state = solve(OpenDssFeeder(network, regulators="held", tolerance=1e-12))
-    model = ThreePhaseModel(network, MarketSettings())
+    sample = mixed(0.35)
+    network = sample.network
+    state = solve(sample.feeder(tolerance=1e-12))
+    model = NodalModel(network, MarketSettings())
     return model.problem(model.anchor(state, network.listed_demand, mixed_offers()), mixed_offers(), PRICE)
 
 

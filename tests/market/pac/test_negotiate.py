@@ -10,14 +10,13 @@ import pytest
 import scipy.sparse as sp
 
 from feeders.network import IntArray
-from feeders.opendss.feeder import OpenDssFeeder
+from market.nodal.model import NodalModel
 from market.offers import WholesalePrice
 from market.pac.areas import condense, partition
 from market.pac.negotiate import CHECK_EVERY, Negotiation, PacMethod, Start, negotiate
 from market.pac.step_sizes import atom_gains, local_gains
 from market.problem.atoms import AtomicProblem, boundary, objective, with_copies
 from market.settings import MarketSettings
-from market.three_phase.model import ThreePhaseModel
 from tests.market.conftest import Situation
 from tests.market.support import mixed, mixed_offers, solve
 
@@ -42,9 +41,10 @@ class Case:
 @pytest.fixture(scope="module")
 def case() -> Case:
     """Nine buses (seven atoms) with a low voltage limit that binds."""
-    network = mixed(0.35)
-    state = solve(OpenDssFeeder(network, regulators="held", tolerance=1e-12))
-    model = ThreePhaseModel(network, MarketSettings(voltage_min_pu=0.963, voltage_max_pu=1.1))
+    sample = mixed(0.35)
+    network = sample.network
+    state = solve(sample.feeder(tolerance=1e-12))
+    model = NodalModel(network, MarketSettings(voltage_min_pu=0.963, voltage_max_pu=1.1))
     offers = tuple(replace(o, q_min_kvar=0.0, q_max_kvar=0.0, s_max_kva=np.inf) for o in mixed_offers())
     problem = model.problem(model.anchor(state, network.listed_demand, offers), offers, PRICE)
     optimum = negotiate(problem, nothing(problem), tolerance=1e-10, max_rounds=100_000)
@@ -75,11 +75,11 @@ def test_the_optimum_meets_the_optimality_conditions(case: Case) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_comes_from_nothing_to_the_same_optimum(case: Case, method: PacMethod) -> None:
-    """On copies, to 3e-6: cost within 1e-5, powers and squared voltages within 1e-3 of their units."""
+    """On copies, to 1e-6: cost within 1e-5, powers and voltages within 1e-3 of their units."""
     problem = case.copies
     gains = None if method == "pac-accelerated" else atom_gains(problem, 0.1)
     found = negotiate(
-        problem, nothing(problem), method=method, tolerance=3e-6, max_rounds=40_000, gains=gains
+        problem, nothing(problem), method=method, tolerance=1e-6, max_rounds=80_000, gains=gains
     )
     assert found.converged
     n, m = len(case.problem.linear), len(case.problem.row_lower)
@@ -93,7 +93,7 @@ def test_every_method_comes_from_nothing_to_the_same_optimum(case: Case, method:
 
 
 def test_acceleration_pays(case: Case) -> None:
-    """The same messages: an order of magnitude fewer rounds than the published iteration at its best."""
+    """The same messages: at most two fifths of the rounds of the published iteration at its best."""
     rounds = {}
     for method in METHODS:
         gains = None if method == "pac-accelerated" else atom_gains(case.copies, 0.1)
@@ -102,7 +102,7 @@ def test_acceleration_pays(case: Case) -> None:
         )
         assert found.converged
         rounds[method] = found.rounds
-    assert rounds["pac-accelerated"] < 0.2 * min(rounds["pac"], rounds["nst-pac"]), rounds
+    assert rounds["pac-accelerated"] < 0.4 * min(rounds["pac"], rounds["nst-pac"]), rounds
 
 
 def test_the_published_gains_converge_as_well(case: Case) -> None:
@@ -175,7 +175,7 @@ def test_copies_need_the_same_messages(case: Case) -> None:
 
 def test_neighbours_read_neighbours_only(case: Case, usual: Situation) -> None:
     """Every variable that a row reads belongs to its own atom, to its parent or to a child."""
-    model = ThreePhaseModel(usual.network, MarketSettings())
+    model = NodalModel(usual.network, MarketSettings())
     large = model.problem(model.anchor(usual.state, usual.demand, usual.offers), usual.offers, PRICE)
     area = partition(large.parent, 8)
     watched = np.flatnonzero(large.penalty[: large.n_state] > 0)
@@ -296,7 +296,7 @@ def smaller(problem: AtomicProblem, atom: int) -> AtomicProblem:
 @pytest.fixture(scope="module")
 def large(usual: Situation) -> AtomicProblem:
     """One hundred and some atoms."""
-    model = ThreePhaseModel(usual.network, MarketSettings())
+    model = NodalModel(usual.network, MarketSettings())
     return model.problem(model.anchor(usual.state, usual.demand, usual.offers), usual.offers, PRICE)
 
 

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse.linalg import svds
 
+from market.nodal.model import NodalModel
 from market.offers import WholesalePrice
 from market.pac.areas import condense, partition
 from market.pac.step_sizes import Gains, atom_gains, local_gains
 from market.problem.atoms import AtomicProblem, with_copies
 from market.settings import MarketSettings
-from market.three_phase.model import ThreePhaseModel
 from tests.market.conftest import Situation
 
 
@@ -41,7 +41,7 @@ CHOICES: dict[str, Choice] = {
 @pytest.mark.parametrize("form", ["plain", "copies", "areas"])
 @pytest.mark.parametrize("name", CHOICES)
 def test_steps_of_the_real_feeder_are_below_the_bound(sagging: Situation, name: str, form: str) -> None:
-    model = ThreePhaseModel(sagging.network, MarketSettings())
+    model = NodalModel(sagging.network, MarketSettings())
     anchor = model.anchor(sagging.state, sagging.demand, sagging.offers)
     problem = model.problem(anchor, sagging.offers, WholesalePrice(26.7))
     if form == "copies":
@@ -117,7 +117,7 @@ def test_an_atom_has_one_primal_and_one_dual_step() -> None:
 
 
 def test_ten_passes_of_scaling_are_enough(sagging: Situation) -> None:
-    model = ThreePhaseModel(sagging.network, MarketSettings())
+    model = NodalModel(sagging.network, MarketSettings())
     anchor = model.anchor(sagging.state, sagging.demand, sagging.offers)
     problem = model.problem(anchor, sagging.offers, WholesalePrice(26.7))
     few, many = local_gains(problem), local_gains(problem, passes=60)

@@ -1,4 +1,4 @@
-"""The form of a problem: its cost, its copies, its merged tree and its fixed pattern."""
+"""The form of a problem: its cost, its copies, its tree and its fixed pattern."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse.linalg import splu
 
-from feeders.network import FloatArray, Network
-from feeders.opendss.feeder import OpenDssFeeder
+from feeders.network import FloatArray, Resource, wye
+from market.nodal.model import NodalModel
+from market.nodal.spanning import span
 from market.offers import WholesalePrice
 from market.problem.atoms import AtomicProblem, boundary, objective, with_copies
-from market.problem.damping import loss_curvature
+from market.problem.path_curvature import path_curvature
 from market.problem.pattern import pattern
-from market.problem.reduction import reduce_tree
 from market.settings import MarketSettings
-from market.three_phase.linearisation import conductors
-from market.three_phase.model import ThreePhaseModel
 from tests.market.conftest import Situation
 from tests.market.support import central_optimum, mixed, mixed_offers, solve
 
@@ -29,9 +27,10 @@ PRICE = WholesalePrice(30.0, reactive=1.5)
 
 @pytest.fixture(scope="module")
 def problem() -> AtomicProblem:
-    network = mixed(0.35)
-    state = solve(OpenDssFeeder(network, regulators="held", tolerance=1e-12))
-    model = ThreePhaseModel(network, MarketSettings(voltage_min_pu=0.963, voltage_max_pu=1.1))
+    sample = mixed(0.35)
+    network = sample.network
+    state = solve(sample.feeder(tolerance=1e-12))
+    model = NodalModel(network, MarketSettings(voltage_min_pu=0.963, voltage_max_pu=1.1))
     anchor = model.anchor(state, network.listed_demand, mixed_offers())
     return model.problem(anchor, mixed_offers(), PRICE)
 
@@ -100,48 +99,34 @@ def test_copies_of_an_isolated_atom_are_none(problem: AtomicProblem) -> None:
 
 
 def test_every_row_and_variable_has_its_owner(usual: Situation) -> None:
-    """The balance of an atom's slots, the drop of its line and its resources are its own."""
-    model = ThreePhaseModel(usual.network, MarketSettings())
+    """Voltages and balances of a bus, flows of the branch above it and its resources are its own."""
+    model = NodalModel(usual.network, MarketSettings())
     problem = model.problem(model.anchor(usual.state, usual.demand, usual.offers), usual.offers, PRICE)
-    grid, lay = model.grid, model.grid.layout
-    slot_atom = grid.tree.slot_atom
-    for block in (lay.p, lay.q):
-        assert np.array_equal(problem.variable_atom[block], slot_atom)
-    for block in (lay.balance_p, lay.balance_q):
-        assert np.array_equal(problem.row_atom[block], slot_atom)
-    inner = lay.w >= 0
-    assert np.array_equal(problem.variable_atom[lay.w[inner]], slot_atom[inner])
-    assert np.array_equal(problem.row_atom[lay.drop[inner]], slot_atom[inner])
-    for k, resource in enumerate(usual.network.resources):
-        atom = grid.tree.atom_of_bus[usual.network.bus_index[resource.bus]]
-        assert problem.variable_atom[lay.resource_p[k]] == problem.variable_atom[lay.resource_q[k]] == atom
+    layout, network, n = model.layout, usual.network, model.layout.n_state
+    atom = layout.spanning.atom_of_bus
+    for part in range(2):
+        for owner in (problem.variable_atom, problem.row_atom):
+            assert np.array_equal(owner[layout.voltage[part]], atom[network.node_bus])
+            assert np.array_equal(owner[layout.flow[part]], layout.spanning.flow_atom)
+        for k, resource in enumerate(network.resources):
+            home = atom[network.bus_index[resource.bus]]
+            assert problem.variable_atom[layout.resource[part, k]] == home
     assert sorted(np.unique(problem.row_atom).tolist()) == list(range(problem.n_atom))
-    assert problem.n_state == len(problem.row_lower) == lay.m
-    assert np.abs(splu(problem.rows[:, : lay.m].tocsc()).U.diagonal()).min() > 1e-3
+    assert problem.n_state == len(problem.row_lower) == n
+    assert np.abs(splu(problem.rows[:, :n].tocsc()).U.diagonal()).min() > 1e-10
 
 
-def test_merged_buses_share_an_atom_and_nothing_else_does(usual: Situation) -> None:
-    network, tree = usual.network, reduce_tree(usual.network)
-    for branch in network.branches:
-        above = tree.atom_of_bus[network.bus_index[branch.from_bus]]
-        here = tree.atom_of_bus[network.bus_index[branch.to_bus]]
-        assert (above == here) == (branch.kind != "line")
-        if branch.kind == "line":
-            assert tree.parent[here] == above
-            assert network.branches[tree.entry_branch[here]] is branch
-    assert tree.parent[0] == tree.entry_branch[0] == -1
-    assert np.all(tree.parent[1:] < np.arange(1, tree.n_atom))
-    assert tree.n_atom == 1 + sum(branch.kind == "line" for branch in network.branches)
-    phase = [int(name.split(".")[1]) for name in network.node_ids]
-    for node, slot in enumerate(tree.node_slot):
-        assert phase[tree.slot_node[slot]] == phase[node]
-        assert (
-            tree.slot_atom[slot] == tree.atom_of_bus[np.searchsorted(node_starts(network), node, "right") - 1]
-        )
-
-
-def node_starts(network: Network) -> np.ndarray:
-    return np.cumsum([0, *(len(bus.phases) for bus in network.buses)])[:-1]
+def test_a_flow_belongs_to_the_child_and_leaves_the_parent(usual: Situation) -> None:
+    spanning, network = span(usual.network), usual.network
+    bus = spanning.atom_of_bus[network.node_bus[spanning.flow_node]]
+    inner = slice(0, spanning.n_flow - spanning.n_head)
+    assert np.array_equal(spanning.parent[spanning.flow_atom[inner]], bus[inner])
+    assert np.array_equal(spanning.flow_atom[inner.stop :], bus[inner.stop :])
+    assert spanning.parent[0] == -1
+    assert np.all(spanning.parent[1:] < np.arange(1, len(spanning.parent)))
+    bundled = [k for bundle in spanning.bundles for k in bundle.elements]
+    assert sorted([*bundled, *spanning.others]) == list(range(len(network.elements)))
+    assert not any(network.elements[k].is_branch for k in spanning.others), "a radial feeder has no loop"
 
 
 @settings(deadline=None)
@@ -175,31 +160,35 @@ def test_a_pattern_adds_up_what_falls_on_one_place(data: st.DataObject) -> None:
 
 
 def test_the_curvature_of_losses_is_bounded_from_above() -> None:
-    """Losses of random power on a bare resistive tree never curve more than the bound says."""
-    network = mixed(0.4)
-    tree = reduce_tree(network)
-    lines = conductors(network, tree)
-    n_slot = len(tree.slot_node)
-    rng = np.random.default_rng(6)
-    slot = rng.integers(int(tree.slot_start[1]), n_slot, 5)
-    reach = rng.uniform(10, 100, 5)
-    resistance = lines.impedance[lines.row == lines.col].real
+    """Losses of random power on a bare tree of lines never curve more than the bound says."""
+    resources = [
+        Resource("three", "generator", "d", wye((1, 2, 3)), 150.0, 180.0),
+        Resource("two", "generator", "two", wye((1, 3)), 60.0, 75.0),
+        Resource("end", "storage", "end", wye((3,)), 40.0, 50.0),
+        Resource("tip", "generator", "tip", wye((2,)), 70.0, 90.0),
+    ]
+    sample = mixed(0.4).with_resources(*resources)
+    feeder, demand = sample.feeder(tolerance=1e-12), 0.01 * sample.network.listed_demand
+    n, step = len(resources), 20.0
 
-    def curvature(reach: FloatArray) -> FloatArray:
-        return loss_curvature(
-            lines.to_slot, lines.from_slot, resistance, np.arange(5), slot, np.ones(5), reach
-        )
+    def losses(power: FloatArray) -> float:
+        return float(feeder.solve(demand, power.astype(np.complex128), controls=False).losses.real)
 
-    bound = curvature(reach)
-    carries = np.zeros((len(lines.rating), 5))
-    for k, start in enumerate(slot):
-        at = int(start)
-        while at in set(lines.to_slot.tolist()):
-            line = int(np.flatnonzero(lines.to_slot == at)[0])
-            carries[line, k] = 1.0
-            at = int(lines.from_slot[line])
-    hessian = 2 * carries.T @ (resistance[:, None] * carries)
-    assert np.all(bound > 0)
+    def curvature(k: int, other: int) -> float:
+        one, two = step * np.eye(n)[k], step * np.eye(n)[other]
+        ends = losses(one + two) - losses(one - two) - losses(two - one) + losses(-one - two)
+        return ends / (4 * step**2)
+
+    hessian = np.array([[curvature(k, other) for other in range(n)] for k in range(n)])
+    real, reactive = path_curvature(sample.network)
+    assert np.all(real > 0)
+    assert np.all(reactive > 0)
     # diag(bound) - hessian is positive semidefinite: a step by the bound descends.
-    assert np.linalg.eigvalsh(np.diag(bound) - hessian).min() > -1e-12
-    assert np.all(curvature(np.zeros(5)) == 0)
+    assert np.linalg.eigvalsh(np.diag(real) - hessian).min() > -1e-9
+    assert np.all(real < 20 * hessian.diagonal()), "no bound is out of all proportion"
+
+
+def test_who_cannot_move_has_no_curvature() -> None:
+    still = Resource("still", "generator", "tip", wye((2,)), 0.0, 0.0)
+    real, reactive = path_curvature(mixed().with_resources(still).network)
+    assert real.tolist() == reactive.tolist() == [0.0]

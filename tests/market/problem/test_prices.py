@@ -8,19 +8,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from feeders.network import ComplexArray, FloatArray, Load, Network
+from feeders.network import ComplexArray, FloatArray, Network
+from feeders.opendss.circuit import read_circuit
 from feeders.opendss.feeder import OpenDssFeeder
 from feeders.state import AcState
 from market.clearing import Clearing, Prices
+from market.nodal.market import NodalMarket
+from market.nodal.model import NodalModel
 from market.offers import Offer, WholesalePrice
 from market.problem.prices import network_solver
+from market.resources import curtails
 from market.settings import MarketSettings
-from market.three_phase.market import Market
-from market.three_phase.model import ThreePhaseModel
 from tests.market.conftest import Situation
 from tests.market.support import (
     anchored_rounds,
     apply,
+    ladder,
+    load,
     mixed,
     mixed_offers,
     money,
@@ -32,21 +36,19 @@ TIGHT = MarketSettings(tolerance=1e-8, max_rounds=200_000)
 """Settled far beyond what a study needs, so that differences of two clearings mean something."""
 
 
-def with_probes(network: Network, nodes: Sequence[str]) -> Network:
-    """The network with a constant-power load of nothing at each node."""
-    probes = tuple(
-        Load(f"probe{k}", node.split(".")[0], (int(node.split(".")[1]),), 0, 0.0, 0.0)
-        for k, node in enumerate(nodes)
-    )
-    return replace(network, loads=network.loads + probes)
+def probes(nodes: Sequence[str]) -> list[str]:
+    """Constant-power loads at nodes, to be asked for nothing or a little."""
+    places = [node.split(".") for node in nodes]
+    return [load(f"probe{k}", bus, (int(phase),), 1, 1.0, 0.0) for k, (bus, phase) in enumerate(places)]
 
 
-def twin(case: Situation, nodes: Sequence[str]) -> tuple[Network, OpenDssFeeder, ComplexArray]:
+def twin(case: Situation, nodes: Sequence[str]) -> tuple[OpenDssFeeder, ComplexArray]:
     """The feeder of a situation with probes, its taps as they are there."""
-    network = with_probes(case.network, nodes)
-    feeder = OpenDssFeeder(network, regulators="held", tolerance=1e-10)
+    probed = replace(case.case, commands=(*case.case.commands, *probes(nodes)))
+    network = replace(read_circuit(probed).network, resources=case.network.resources)
+    feeder = OpenDssFeeder(probed, network, regulators="held", tolerance=1e-10)
     feeder.set_taps(case.state.tap)
-    return network, feeder, np.append(case.demand, np.zeros(len(nodes)))
+    return feeder, np.append(case.demand, np.zeros(len(nodes)))
 
 
 def at(size: int, k: int, power: complex) -> ComplexArray:
@@ -61,12 +63,13 @@ def test_energy_and_loss_parts_are_what_a_kw_costs_the_head(
 ) -> None:
     """Central differences of 5 kW through OpenDSS, controls frozen; the true values reach 1.06."""
     case = situations[name]
-    market = Market(case.network, MarketSettings(tolerance=1e-6))
+    market = NodalMarket(case.network, MarketSettings(tolerance=1e-6))
     last = anchored_rounds(market, case.feeder, case.state, case.demand, case.offers, PRICE, 4)[-1]
-    nodes = np.random.default_rng(1).choice(case.network.node_ids[3:], 30, replace=False).tolist()
+    grounded = [name for name in case.network.node_ids[3:] if not name.startswith("610.")]
+    nodes = np.random.default_rng(1).choice(grounded, 30, replace=False).tolist()
     prices = market.clear(last.state, case.demand, case.offers, PRICE).prices
     where = [case.network.node_index[node] for node in nodes]
-    _, feeder, demand = twin(case, nodes)
+    feeder, demand = twin(case, nodes)
     slopes = []
     for k in range(len(nodes)):
         row = []
@@ -80,11 +83,10 @@ def test_energy_and_loss_parts_are_what_a_kw_costs_the_head(
     per_kw, per_kvar = np.array(slopes).T
     cost = PRICE.lmp * per_kw.real + PRICE.reactive * per_kw.imag
     error = np.abs((prices.real_energy + prices.real_loss)[where] / cost - 1)
-    assert error.max() < 3e-3, error.max()
-    assert error.mean() < 1.5e-3, error.mean()
+    assert error.max() < 1e-5, error.max()
     cost_q = PRICE.lmp * per_kvar.real + PRICE.reactive * per_kvar.imag
     error_q = np.abs((prices.reactive_energy + prices.reactive_loss)[where] - cost_q)
-    assert error_q.max() < 2.5e-3 * PRICE.lmp, error_q.max()
+    assert error_q.max() < 1e-5 * PRICE.lmp, error_q.max()
     assert per_kw.real.max() > 1.01
     assert np.ptp(per_kvar.real) > 0.01
 
@@ -104,9 +106,12 @@ BINDING = {
     "voltage_low": Binding(replace(TIGHT, voltage_min_pu=0.96, voltage_max_pu=1.1)),
     "voltage_high": Binding(replace(TIGHT, voltage_min_pu=0.9, voltage_max_pu=1.06), 0.3, 20.0),
     "rating": Binding(
-        replace(TIGHT, voltage_min_pu=0.9, voltage_max_pu=1.1), ratings=(("two-end", 22.0), ("b-c", 92.0))
+        replace(TIGHT, voltage_min_pu=0.9, voltage_max_pu=1.1),
+        ratings=(("line.two-end", 22.0), ("line.b-c", 92.0)),
     ),
 }
+REGULATOR_OHM = 1.2e-4
+"""Impedance of a regulator of `mixed`."""
 NODES = ("src.1", "b.2", "d.1", "two.1", "end.3", "one.2", "tip.2")
 """Where one more kW is asked for."""
 
@@ -127,13 +132,15 @@ class Bound:
 @pytest.fixture(scope="module", params=BINDING)
 def bound(request: pytest.FixtureRequest) -> tuple[str, Bound]:
     binding = BINDING[request.param]
-    network, ratings = with_probes(mixed(0.35), NODES), dict(binding.ratings)
-    network = replace(
-        network,
-        branches=tuple(replace(b, rating_a=ratings.get(b.name, b.rating_a)) for b in network.branches),
+    sample, ratings = mixed(0.35, extra=probes(NODES)), dict(binding.ratings)
+    elements = tuple(
+        replace(e, rating_a=(ratings[e.name],) * 2) if e.name in ratings else e
+        for e in sample.network.elements
     )
-    feeder = OpenDssFeeder(network, regulators="held", tolerance=1e-12)
+    network = replace(sample.network, elements=elements)
+    feeder = OpenDssFeeder(sample.case, network, regulators="held", tolerance=1e-12)
     demand = binding.share * network.listed_demand
+    demand[-len(NODES) :] = 0.0
     offers = tuple(replace(o, cost_linear=o.cost_linear - binding.cheaper) for o in mixed_offers())
     firm = tuple(replace(o, q_min_kvar=0.0, q_max_kvar=0.0, s_max_kva=np.inf) for o in offers)
     state = solve(feeder, demand)
@@ -142,7 +149,7 @@ def bound(request: pytest.FixtureRequest) -> tuple[str, Bound]:
 
 def clear(case: Bound, demand: ComplexArray, offers: Sequence[Offer]) -> Clearing:
     """One cold clearing at the situation's own AC state."""
-    clearing = Market(case.network, case.settings).clear(case.state, demand, offers, PRICE)
+    clearing = NodalMarket(case.network, case.settings).clear(case.state, demand, offers, PRICE)
     assert clearing.status == "solved"
     return clearing
 
@@ -165,8 +172,8 @@ def test_parts_add_up_and_the_head_pays_the_lmp(bound: tuple[str, Bound]) -> Non
     assert np.abs(real.sum(axis=0) - clearing.prices.real).max() < 1e-6
     assert np.abs(reactive.sum(axis=0) - clearing.prices.reactive).max() < 1e-6
     head = [case.network.node_index[name] for name in case.network.head_ids]
-    assert np.allclose(clearing.prices.real[head], PRICE.lmp, rtol=1e-13, atol=0)
-    assert np.allclose(clearing.prices.reactive[head], PRICE.reactive, rtol=1e-12, atol=0)
+    assert np.allclose(clearing.prices.real[head], PRICE.lmp, rtol=1e-4, atol=0)
+    assert np.allclose(clearing.prices.reactive[head], PRICE.reactive, rtol=0, atol=1e-4 * PRICE.lmp)
     assert np.all(real[0] == PRICE.lmp)
     assert np.all(reactive[0] == PRICE.reactive)
     felt = {"voltage_low": 2, "voltage_high": 2, "rating": 3}.get(limit)
@@ -190,7 +197,7 @@ def test_prices_are_what_one_more_kw_costs_the_fixed_model(bound: tuple[str, Bou
 
 def settled(case: Bound, demand: ComplexArray) -> tuple[float, Prices]:
     """Money that the AC feeder costs once market and physics agree [$/h], and the prices there."""
-    market = Market(case.network, case.settings)
+    market = NodalMarket(case.network, case.settings)
     rounds = anchored_rounds(
         market,
         case.feeder,
@@ -209,10 +216,7 @@ def settled(case: Bound, demand: ComplexArray) -> tuple[float, Prices]:
 
 
 def test_prices_are_what_one_more_kw_costs_once_market_and_physics_agree(bound: tuple[str, Bound]) -> None:
-    """Through OpenDSS: 0.5 kW (or kvar) more and less at each probe, cleared again until settled.
-
-    Held angles cost up to 1 % on this feeder of long lines and voltage-dependent loads.
-    """
+    """Through OpenDSS: 0.5 kW (or kvar) more and less at each probe, cleared again until settled."""
     _, case = bound
     prices = settled(case, case.demand)[1]
     for k, node in enumerate(NODES):
@@ -221,25 +225,28 @@ def test_prices_are_what_one_more_kw_costs_once_market_and_physics_agree(bound: 
             costs = [settled(case, case.demand + sign * step)[0] for sign in (1, -1)]
             marginal = (costs[0] - costs[1]) * 1e3
             found = price[case.network.node_index[node]]
-            assert found == pytest.approx(marginal, rel=0.012, abs=0.01 * PRICE.lmp), (node, unit)
+            assert found == pytest.approx(marginal, abs=0.1), (node, unit)
 
 
-@pytest.mark.parametrize("ohm", [1e-6, 1e-4])
+@pytest.mark.parametrize("ohm", [1e-5, 1e-3])
 def test_without_impedance_every_node_pays_the_lmp(ohm: float) -> None:
-    network = replace(mixed(ohm), capacitors=())
-    state = solve(OpenDssFeeder(network, regulators="held", tolerance=1e-12))
+    sample = mixed(ohm)
+    network = sample.network
+    state = solve(sample.feeder(tolerance=1e-12))
     settings = replace(TIGHT, voltage_min_pu=0.8, voltage_max_pu=1.2)
-    prices = Market(network, settings).clear(state, network.listed_demand, mixed_offers(), PRICE).prices
-    assert np.abs(prices.real - PRICE.lmp).max() < 10 * ohm * PRICE.lmp
-    assert np.abs(prices.reactive - PRICE.reactive).max() < 10 * ohm * PRICE.lmp
+    prices = NodalMarket(network, settings).clear(state, network.listed_demand, mixed_offers(), PRICE).prices
+    impedance = ohm + REGULATOR_OHM
+    assert np.abs(prices.real - PRICE.lmp).max() < 10 * impedance * PRICE.lmp
+    assert np.abs(prices.reactive - PRICE.reactive).max() < 10 * impedance * PRICE.lmp
 
 
 @pytest.mark.parametrize("share", [0.0, 1e-4, 1e-2])
 def test_a_feeder_that_carries_nothing_has_no_marginal_losses(share: float) -> None:
-    network = replace(mixed(0.25), capacitors=())
+    sample = ladder(4)
+    network = sample.network
     demand = share * network.listed_demand
-    state = solve(OpenDssFeeder(network, regulators="neutral", tolerance=1e-12), demand)
-    prices = Market(network, TIGHT).clear(state, demand, (), PRICE).prices
+    state = solve(sample.feeder(tolerance=1e-12), demand)
+    prices = NodalMarket(network, TIGHT).clear(state, demand, (), PRICE).prices
     assert np.abs(prices.real - PRICE.lmp).max() <= 0.1 * share * PRICE.lmp + 1e-9
     assert np.abs(prices.reactive - PRICE.reactive).max() <= 0.1 * share * PRICE.lmp + 1e-9
 
@@ -256,7 +263,7 @@ def test_every_resource_between_its_limits_is_paid_its_marginal_cost(bound: tupl
         nodes = [case.network.node_index[f"{resource.bus}.{phase}"] for phase in resource.phases]
         worth = clearing.prices.real[nodes].mean()
         cost = offer.cost_linear + offer.cost_quadratic * kw
-        if resource.kind == "flexible_load":
+        if curtails(resource):
             continue
         if offer.p_min_kw + 1e-3 < kw < offer.p_max_kw - 1e-3:
             inside += 1
@@ -272,8 +279,9 @@ def test_every_resource_between_its_limits_is_paid_its_marginal_cost(bound: tupl
 @pytest.mark.parametrize("fixed", [False, True])
 def test_no_award_exceeds_its_apparent_power(agents: int, fixed: bool) -> None:
     """Dear reactive power pulls generators to the edge of their discs."""
-    network = mixed(0.35)
-    state = solve(OpenDssFeeder(network, regulators="held", tolerance=1e-12))
+    sample = mixed(0.35)
+    network = sample.network
+    state = solve(sample.feeder(tolerance=1e-12))
     offers = (
         Offer("gen3", 100.0 if fixed else 0.0, 100.0 if fixed else 150.0, 28.0, 0.05, -140.0, 140.0, 155.0),
         Offer("gen1", 0.0, 60.0, 26.0, 0.15, -60.0, 60.0, 61.0),
@@ -281,13 +289,13 @@ def test_no_award_exceeds_its_apparent_power(agents: int, fixed: bool) -> None:
     )
     price = WholesalePrice(45.0, reactive=6.0)
     settings = replace(TIGHT, agents=agents)
-    clearing = Market(network, settings).clear(state, network.listed_demand, offers, price)
+    clearing = NodalMarket(network, settings).clear(state, network.listed_demand, offers, price)
     assert clearing.status == "solved"
     size = np.abs(clearing.dispatch)
     assert size[0] == pytest.approx(155.0, rel=1e-6)
     assert size[2] == pytest.approx(61.0, rel=1e-6)
     assert size[3] <= 25.0 * (1 + 1e-6)
-    central = Market(network, replace(settings, method="central"))
+    central = NodalMarket(network, replace(settings, method="central"))
     reference = central.clear(state, network.listed_demand, offers, price)
     assert clearing.cost == pytest.approx(reference.cost, rel=1e-6)
     assert np.allclose(clearing.dispatch, reference.dispatch, atol=0.02)
@@ -296,7 +304,7 @@ def test_no_award_exceeds_its_apparent_power(agents: int, fixed: bool) -> None:
 @pytest.mark.parametrize("name", ["sagging", "light"])
 def test_the_network_solver_solves_the_rows_both_ways(situations: dict[str, Situation], name: str) -> None:
     case = situations[name]
-    model = ThreePhaseModel(case.network, TIGHT)
+    model = NodalModel(case.network, TIGHT)
     problem = model.problem(model.anchor(case.state, case.demand, case.offers), case.offers, PRICE)
     solver, n = network_solver(problem), problem.n_state
     rng = np.random.default_rng(5)
@@ -304,11 +312,14 @@ def test_the_network_solver_solves_the_rows_both_ways(situations: dict[str, Situ
     x = np.concatenate([solver.state(resources), resources])
     assert np.abs(problem.rows @ x - problem.row_lower).max() < 1e-9
     gradient = rng.normal(size=(n, 3))
-    assert np.abs(problem.rows[:, :n].T @ solver.duals(gradient) - gradient).max() < 1e-9
+    # A floating delta holds its common voltage by a millionth: duals there are as large, with their rounding.
+    duals = solver.duals(gradient)
+    missed = np.abs(problem.rows[:, :n].T @ duals - gradient).max()
+    assert missed < 1e-9 * max(1.0, 1e-6 * np.abs(duals).max())
 
 
 def test_the_best_response_is_the_cheapest_power_within_limits(usual: Situation) -> None:
-    model = ThreePhaseModel(usual.network, TIGHT)
+    model = NodalModel(usual.network, TIGHT)
     problem = model.problem(model.anchor(usual.state, usual.demand, usual.offers), usual.offers, PRICE)
     solver, n = network_solver(problem), problem.n_state
     duals = solver.duals(problem.linear[:n])

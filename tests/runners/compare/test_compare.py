@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from runners.compare.compare import Metrics, blocks, choose, compare_command, markdown
+from runners.compare.compare import choose, compare_command, markdown
+from runners.compare.metrics import Metrics, blocks
 from runners.compare.variants import read_cases
 
 BASE = Path(__file__).parents[3] / "configs" / "ieee123_day"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toys import CONFIGS, ROOT, make_runner, make_study
+from toys import CONFIGS, ROOT, make_runner, make_study, write_configs
 
 from feeders.errors import DlmpError
 from runners.run.preflight import Report, check_study
@@ -24,6 +24,7 @@ STUDIES = sorted(path.stem for path in (ROOT / "runners").glob("*.json"))
 def tree(tmp_path: Path) -> Path:
     """The shipped study in a tree of its own."""
     shutil.copytree(CONFIGS, tmp_path / "configs" / "ieee123_day")
+    write_configs(tmp_path / "configs" / "ieee123_day")
     (tmp_path / "runners").mkdir()
     shutil.copy(ROOT / "runners" / "ieee123_day.json", tmp_path / "runners" / "runner.json")
     return tmp_path
@@ -104,9 +105,7 @@ def test_the_command_starts_nothing() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "sound. 5 federates" in done.stdout
-    heavy = (
-        "import runners.run.preflight, sys; print({'helics', 'opendssdirect', 'numba'} & set(sys.modules))"
-    )
+    heavy = "import runners.run.preflight, sys; print({'helics', 'opendssdirect', 'numba'} & set(sys.modules))"
     found = subprocess.run(
         [sys.executable, "-c", heavy], cwd=ROOT, capture_output=True, text=True, check=True
     )

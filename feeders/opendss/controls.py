@@ -1,0 +1,128 @@
+"""The controls of a compiled circuit: which elements they change, and the positions of those."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from feeders.network import CapacitorBank, Regulator
+from feeders.opendss.case import Finding
+from feeders.opendss.conductors import elements_of
+
+SWITCHING: Final = ("swtcontrol", "fuse", "relay", "recloser")
+"""Controls that open and close the element that they name."""
+
+INVERTING: Final = ("invcontrol", "expcontrol", "storagecontroller", "gendispatcher", "upfccontrol")
+"""Controls that move power, not an admittance."""
+
+
+def read_regulators(circuit: Any) -> Iterator[Regulator]:
+    """Yield the control of every tap changer, with the present position."""
+    for name, _ in elements_of(circuit, ("regcontrol",)):
+        control = circuit.RegControls
+        control.Name = name.split(".", 1)[1]
+        element, winding = _wound(circuit, control.Transformer), int(control.TapWinding)
+        tap, low, high, count = read_winding(circuit, element, winding)
+        step = (high - low) / count
+        yield Regulator(
+            name=name.split(".", 1)[1],
+            element=element,
+            winding=winding,
+            step_pu=step,
+            tap_min=round((low - 1.0) / step),
+            tap_max=round((high - 1.0) / step),
+            tap=round((tap - 1.0) / step),
+        )
+
+
+def _wound(circuit: Any, name: str) -> str:
+    """``class.name`` of a transformer that a control names with or without its class."""
+    lowered = name.lower()
+    if "." in lowered:
+        return lowered
+    known = {full.lower() for full in circuit.AllElementNames}
+    return next(item for item in (f"transformer.{lowered}", f"autotrans.{lowered}") if item in known)
+
+
+def read_winding(circuit: Any, element: str, winding: int) -> tuple[float, float, float, int]:
+    """Read the tap ratio of a winding, its least and greatest [pu], and the number of steps between.
+
+    Parameters
+    ----------
+    circuit : dss.ICircuit
+        The circuit.
+    element : str
+        Transformer, ``class.name``.
+    winding : int
+        1 is the first.
+    """
+    if element.startswith("transformer."):
+        transformers = circuit.Transformers
+        transformers.Name = element.split(".", 1)[1]
+        transformers.Wdg = winding
+        return transformers.Tap, transformers.MinTap, transformers.MaxTap, int(transformers.NumTaps)
+    circuit.SetActiveElement(element)
+    properties = circuit.ActiveCktElement.Properties
+    properties("wdg").Val = str(winding)
+    low, high, count = (float(properties(key).Val) for key in ("MinTap", "MaxTap", "NumTaps"))
+    return float(properties("tap").Val), low, high, int(count)
+
+
+def write_tap(circuit: Any, element: str, winding: int, ratio: float) -> None:
+    """Put a winding on a tap ratio.
+
+    Parameters
+    ----------
+    circuit : dss.ICircuit
+        The circuit.
+    element : str
+        Transformer, ``class.name``.
+    winding : int
+        1 is the first.
+    ratio : float
+        Tap ratio [pu].
+    """
+    if element.startswith("transformer."):
+        transformers = circuit.Transformers
+        transformers.Name = element.split(".", 1)[1]
+        transformers.Wdg = winding
+        transformers.Tap = ratio
+        return
+    circuit.SetActiveElement(element)
+    properties = circuit.ActiveCktElement.Properties
+    properties("wdg").Val = str(winding)
+    properties("tap").Val = repr(ratio)
+
+
+def read_capacitor_banks(circuit: Any) -> Iterator[CapacitorBank]:
+    """Yield every capacitor that a control switches, with the steps closed at present."""
+    for name, _ in elements_of(circuit, ("capcontrol",)):
+        circuit.CapControls.Name = name.split(".", 1)[1]
+        capacitor = circuit.CapControls.Capacitor.lower()
+        states = read_steps(circuit, capacitor)
+        yield CapacitorBank(name.split(".", 1)[1], f"capacitor.{capacitor}", len(states), sum(states))
+
+
+def read_steps(circuit: Any, capacitor: str) -> list[int]:
+    """Read the steps of a capacitor, 1 for closed."""
+    circuit.Capacitors.Name = capacitor
+    return [int(state) for state in circuit.Capacitors.States]
+
+
+def switched_elements(circuit: Any) -> frozenset[str]:
+    """Elements that a switch control, fuse, relay or recloser may open, ``class.name``."""
+    return frozenset(
+        element.Properties("SwitchedObj").Val.lower() for _, element in elements_of(circuit, SWITCHING)
+    )
+
+
+def find_controls(circuit: Any) -> Iterator[Finding]:
+    """Yield a finding for every control that the market knows nothing about but what it has done."""
+    for name, _ in elements_of(circuit, SWITCHING):
+        yield Finding(
+            name, "frozen", "may act once the final dispatch stands; the market sees what it has done"
+        )
+    for name, _ in elements_of(circuit, INVERTING):
+        yield Finding(
+            name, "frozen", "moves power once the final dispatch stands; held while the market clears"
+        )

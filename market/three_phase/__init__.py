@@ -1,1 +1,0 @@
-"""The per-phase branch-flow model anchored at the AC state."""

@@ -1,0 +1,1 @@
+"""Studies and HELICS files, written for a user to go on with."""

@@ -1,0 +1,34 @@
+"""`dlmp wiring`: the HELICS files that a study leaves to the contract, written out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from federates.study.wiring import write_config
+from feeders.errors import DlmpError
+from runners.run.find import find_study
+
+BUILT_IN = ("wholesale", "feeder", "assets", "market", "recorder")
+"""Federates of the package that need no file."""
+
+
+@click.command("wiring", epilog="\b\nExample:\n  dlmp wiring ieee123_day -o /tmp/wiring")
+@click.argument("study")
+@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Default: the study.")
+def wiring_command(study: str, output: Path | None) -> None:
+    """Write the HELICS files of STUDY's built-in federates.
+
+    A study needs none: who publishes and reads what follows from the contract. A file beside the scenario,
+    such as market.json, takes the place of what the contract says; start from the ones that this writes.
+    """
+    try:
+        found = find_study(study)
+        folder = output or found.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in BUILT_IN:
+            write_config(found.config(name), folder / f"{name}.json")
+            click.echo(folder / f"{name}.json")
+    except DlmpError as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from toys import CONFIGS, NAMES
+
+from federates.contract.topics import TOPICS
+from federates.study.helics_config import load_config
+from federates.study.study import load_study
+from federates.study.wiring import default_config, write_config
+from feeders.errors import InputError
+
+BATTERY = CONFIGS.parent / "ieee123_battery"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_written_out_reads_back_equal(name: str, tmp_path: Path) -> None:
+    config = load_study(CONFIGS).config(name)
+    write_config(config, tmp_path / f"{name}.json")
+    assert load_config(tmp_path / f"{name}.json") == config
+
+
+def test_the_market_reads_the_offers_of_every_owner() -> None:
+    assert load_study(BATTERY).config("market").offers == ("assets/offer", "battery/offer")
+
+
+def test_the_recorder_keeps_what_owners_publish_beside_offers() -> None:
+    read = {item.key for item in load_study(BATTERY).config("recorder").subscriptions}
+    assert read >= {"battery/offer", "battery/energy", "assets/offer"}
+    assert read >= {topic.key for topic in TOPICS if topic.publisher != "recorder"}
+
+
+def test_a_file_takes_the_place_of_what_the_contract_says() -> None:
+    assert load_study(BATTERY).config("battery") == load_config(BATTERY / "battery.json")
+
+
+def test_a_federate_that_the_contract_does_not_know_needs_a_file() -> None:
+    study = load_study(CONFIGS)
+    with pytest.raises(InputError, match=r"heat_pump.json: there is no such file"):
+        default_config("heat_pump", study.scenario, study.folder)
