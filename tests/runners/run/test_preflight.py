@@ -105,7 +105,9 @@ def test_the_command_starts_nothing() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "sound. 5 federates" in done.stdout
-    heavy = "import runners.run.preflight, sys; print({'helics', 'opendssdirect', 'numba'} & set(sys.modules))"
+    heavy = (
+        "import runners.run.preflight, sys; print({'helics', 'opendssdirect', 'numba'} & set(sys.modules))"
+    )
     found = subprocess.run(
         [sys.executable, "-c", heavy], cwd=ROOT, capture_output=True, text=True, check=True
     )
