@@ -23,9 +23,7 @@ class Stubborn(UniformMarket):
     ) -> Clearing:
         found = super().clear(state, demand, offers, price)
         self.cleared += 1
-        return (
-            found if self.cleared <= 2 else replace(found, voltage_magnitude=found.voltage_magnitude + 0.01)
-        )
+        return found if self.cleared <= 2 else replace(found, voltage=1.01 * found.voltage)
 
 
 class Helpless(UniformMarket):
