@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from feeders import ieee123
-from feeders.network import Branch, FloatArray, Network, node_id
+from feeders.ieee123.tables import SWITCH_OHM
+from feeders.network import FloatArray, Network, node_id
+from feeders.opendss.case import Case
+from feeders.opendss.circuit import read_circuit
 from feeders.opendss.feeder import OpenDssFeeder
 from feeders.readers.csv_table import Row, read_table
 from feeders.state import AcState
 
-NOT_COMPARED = ("610", "XF1")
+FLOATING = "610"
 """Behind the delta-delta transformer, where the published voltages to neutral are a convention."""
 
 SEEN_SWITCH_OHM = 0.0016
@@ -28,31 +29,37 @@ def phase_of(row: Row) -> int:
     return row.phases("phase")[0]
 
 
-def solved(network: Network) -> AcState:
-    feeder = OpenDssFeeder(network, regulators="held")
-    return feeder.solve(network.listed_demand, np.zeros(len(network.resources)), controls=False)
+def solved(case: Case, network: Network) -> AcState:
+    engine = OpenDssFeeder(case, network, regulators="held")
+    return engine.solve(network.listed_demand, np.zeros(len(network.resources)), controls=False)
 
 
 @pytest.fixture(scope="module")
 def state(feeder: Network) -> AcState:
-    return solved(feeder)
+    return solved(ieee123.case(), feeder)
 
 
-def with_switch_reactance(branch: Branch) -> Branch:
-    ohm = tuple(tuple(SEEN_SWITCH_OHM * (i == j) for j in range(3)) for i in range(3))
-    return replace(branch, reactance_ohm=ohm) if branch.kind == "switch" else branch
+def with_switch_reactance() -> Case:
+    """The feeder with the reactance that the publication points to in every closed switch."""
+    own = f"x1={SWITCH_OHM.imag!r} r0={SWITCH_OHM.real!r} x0={SWITCH_OHM.imag!r}"
+    seen = f"x1={SEEN_SWITCH_OHM!r} r0={SWITCH_OHM.real!r} x0={SEEN_SWITCH_OHM!r}"
+    built = tuple(command.replace(own, seen) for command in ieee123.case().commands)
+    assert built != ieee123.case().commands
+    return Case("ieee123", commands=built)
 
 
 @pytest.fixture(scope="module")
-def state_with_switches(feeder: Network) -> AcState:
-    return solved(replace(feeder, branches=tuple(map(with_switch_reactance, feeder.branches))))
+def with_switches() -> tuple[Network, AcState]:
+    case = with_switch_reactance()
+    network = read_circuit(case).network
+    return network, solved(case, network)
 
 
 def voltage_errors(network: Network, state: AcState) -> tuple[FloatArray, FloatArray]:
     """Magnitude [pu] and angle [deg] differences at every published node-phase that is compared."""
     magnitude, angle = [], []
     for row in published("solution_voltages.csv", "node", "phase", "v_pu", "angle_deg", "miles_to_source"):
-        if row.text("node") not in NOT_COMPARED:
+        if row.text("node") != FLOATING:
             voltage = state.voltage[network.node_index[node_id(row.text("node").lower(), phase_of(row))]]
             magnitude.append(abs(voltage) - row.number("v_pu"))
             angle.append((np.angle(voltage, deg=True) - row.number("angle_deg") + 180.0) % 360.0 - 180.0)
@@ -61,9 +68,30 @@ def voltage_errors(network: Network, state: AcState) -> tuple[FloatArray, FloatA
 
 def test_every_voltage_is_within_5e_4(feeder: Network, state: AcState) -> None:
     magnitude, angle = voltage_errors(feeder, state)
-    assert len(magnitude) == 268
+    assert len(magnitude) == 271
     assert np.abs(magnitude).max() < 5e-4
     assert np.abs(angle).max() < 0.06
+
+
+def test_voltages_between_the_phases_of_bus_610(feeder: Network, state: AcState) -> None:
+    """What the floating delta fixes: differences of the published voltages to neutral."""
+    rows = published("solution_voltages.csv", "node", "phase", "v_pu", "angle_deg", "miles_to_source")
+    listed = np.array(
+        [
+            row.number("v_pu") * np.exp(1j * np.deg2rad(row.number("angle_deg")))
+            for row in rows
+            if row.text("node") == FLOATING
+        ]
+    )
+    found = state.voltage[[feeder.node_index[node_id(FLOATING, phase)] for phase in (1, 2, 3)]]
+    between = np.abs(found - np.roll(found, -1)), np.abs(listed - np.roll(listed, -1))
+    assert np.abs(between[0] - between[1]).max() < 5e-4
+
+
+def test_xfm_1_without_load_changes_nothing(state: AcState) -> None:
+    """It draws what holds its delta in place: a fraction of a watt."""
+    assert state.head.sum() == pytest.approx(3620.8587 + 1322.8466j, abs=1e-3)
+    assert state.losses.real == pytest.approx(95.6081, abs=1e-3)
 
 
 def test_head_power_losses_and_load(state: AcState) -> None:
@@ -91,49 +119,59 @@ def test_every_load_draws_what_is_published(feeder: Network, state: AcState) -> 
 
 
 def test_the_published_switch_reactance_explains_most_of_the_rest(
-    feeder: Network, state_with_switches: AcState
+    with_switches: tuple[Network, AcState],
 ) -> None:
-    magnitude, angle = voltage_errors(feeder, state_with_switches)
+    network, state = with_switches
+    magnitude, angle = voltage_errors(network, state)
     assert np.abs(magnitude).max() < 3e-4
     assert np.abs(angle).max() < 0.011
-    assert state_with_switches.head.sum() == pytest.approx(3620.498 + 1324.765j, abs=0.2)
+    assert state.head.sum() == pytest.approx(3620.498 + 1324.765j, abs=0.2)
 
 
-def test_every_current_is_within_20_milliampere(feeder: Network, state_with_switches: AcState) -> None:
+def between(network: Network) -> dict[tuple[str, str, int], int]:
+    """Conductor that leaves a bus for another, by both buses and phase."""
+    places = {}
+    for branch in network.branches:
+        for k, end in enumerate(branch.terminals, 1):
+            other = next(item.bus for item in branch.terminals if item is not end)
+            for phase in end.phases:
+                places[end.bus, other, phase] = network.conductor_ids.index(f"{branch.name}:{k}.{phase}")
+    return places
+
+
+def test_every_current_is_within_20_milliampere(with_switches: tuple[Network, AcState]) -> None:
+    network, state = with_switches
+    places, compared = between(network), 0
     columns = ("node", "dir", "other_node", "phase", "amps", "angle_deg")
-    compared = 0
     for row in published("solution_branch_currents.csv", *columns):
-        key = node_id(f"{row.text('node').lower()}-{row.text('other_node').lower()}", phase_of(row))
-        if row.text("dir") == "TO" and key in feeder.branch_index:
-            k = feeder.branch_index[key]
-            source = node_id(row.text("node").lower(), phase_of(row))
-            volt = abs(state_with_switches.voltage[feeder.node_index[source]]) * feeder.buses[0].kv_base
-            assert abs(state_with_switches.power_from[k]) / volt == pytest.approx(
-                row.number("amps"), abs=0.02
-            ), key
+        key = (row.text("node").lower(), row.text("other_node").lower(), phase_of(row))
+        if row.text("dir") == "TO" and key in places:
+            assert state.current[places[key]] == pytest.approx(row.number("amps"), abs=0.02), key
             compared += 1
-    assert compared == 259
+    assert compared == 265
 
 
-def test_every_branch_loses_what_is_published(feeder: Network, state_with_switches: AcState) -> None:
+def test_every_branch_loses_what_is_published(with_switches: tuple[Network, AcState]) -> None:
+    network, state = with_switches
     table = {
         row.text("to_node").lower(): row.number("loss_kw")
         for row in published("solution_branch_losses.csv", "to_node", "loss_kw")
     }
-    lost = state_with_switches.power_from - state_with_switches.power_to
-    for branch in (item for item in feeder.branches if item.kind != "regulator"):
-        kw = sum(lost[feeder.branch_index[node_id(branch.name, phase)]].real for phase in branch.phases)
-        assert kw == pytest.approx(table[branch.to_bus], abs=0.01), branch.name
+    lost = np.bincount(network.conductor_branch, state.power.real)
+    for branch, kw in zip(network.branches, lost.tolist(), strict=True):
+        if not branch.controlled:
+            assert kw == pytest.approx(table[branch.terminals[1].bus], abs=0.01), branch.name
 
 
 def test_published_positions_are_inside_every_band(feeder: Network) -> None:
-    automatic = OpenDssFeeder(feeder)
+    automatic = OpenDssFeeder(ieee123.case(), feeder)
     state = automatic.solve(feeder.listed_demand, np.zeros(len(feeder.resources)), controls=True)
     assert state.tap.tolist() == feeder.initial_taps.tolist()
 
 
 def test_the_head_section_is_overloaded_at_full_load(feeder: Network, state: AcState) -> None:
-    ratings = {node_id(b.name, phase): b.rating_a for b in feeder.branches for phase in b.phases}
-    loading = {key: state.current[k] / ratings[key] for key, k in feeder.branch_index.items()}
-    assert state.current[feeder.branch_index["149-1.1"]] == pytest.approx(628.4, abs=0.1)
-    assert {key for key, share in loading.items() if share > 1.0} == {"149-1.1", "1-7.1", "7-8.1", "8-13.1"}
+    where = {name: k for k, name in enumerate(feeder.conductor_ids)}
+    loading = state.current / feeder.conductor_rating
+    assert state.current[where["line.149-1:1.1"]] == pytest.approx(628.4, abs=0.1)
+    over = {name for name, k in where.items() if loading[k] > 1.0}
+    assert over == {f"line.{name}:{end}.1" for name in ("149-1", "1-7", "7-8", "8-13") for end in (1, 2)}
