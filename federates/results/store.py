@@ -244,7 +244,7 @@ def _create_axes(file: h5py.File, network: Network, clock: Clock) -> None:
     axis.attrs.update({"units": TIME_UNIT, "long_name": "start of the interval", "period_s": clock.period_s})
     axis.make_scale("time")
     for kind in ID_KINDS:
-        names = Topic("", "vector", "", kind, "").id_list(network)  # type: ignore[arg-type]
+        names = Topic("", "vector", "", kind, "").id_list(network)
         scale = file.create_dataset(kind, shape=(len(names),), dtype=_TEXT)
         scale[:] = list(names)
         scale.attrs["long_name"] = f"name of each {kind.replace('_', ' ')}"
