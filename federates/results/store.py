@@ -20,8 +20,8 @@ from typing import Any, get_args
 import h5py
 import numpy as np
 
-from federates.runtime.clock import Clock
 from federates.contract.topics import IdKind, Topic
+from federates.runtime.clock import Clock
 from federates.runtime.link import Value
 from federates.study.study import Study
 from feeders.errors import ResultsError

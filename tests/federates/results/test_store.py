@@ -15,11 +15,11 @@ import pytest
 import xarray
 from toys import PYTHONPATH, environment, toy_network
 
-from federates.runtime.clock import Clock
 from federates.contract.topics import Topic
-from federates.runtime.link import Value
 from federates.results.run import Results
 from federates.results.store import ResultsWriter, create_results, manifest_text
+from federates.runtime.clock import Clock
+from federates.runtime.link import Value
 from federates.study.study import Study
 from feeders.errors import ResultsError
 from feeders.readers.network_json import network_to_json
