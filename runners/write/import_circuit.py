@@ -95,9 +95,8 @@ def read(master: Path) -> tuple[Network, Circuit]:
     InputError, FeederError
         When there is no such file, or it cannot be compiled or used.
     """
-    from feeders.readers.propose import propose_assets
-
     from feeders.opendss.circuit import read_circuit
+    from feeders.readers.propose import propose_assets
 
     if not master.is_file():
         raise InputError("there is no such file", where=str(master), expected="the master file of a circuit")

@@ -13,8 +13,8 @@ from federates.results.run import Results
 from federates.study.study import load_study
 from market.money.payment_schemes import MODELS, Rates
 from runners.compare.scenarios import REPORT, read_outcome, scenarios_command, variant
-from runners.run.find import find_study
 from runners.judge.settle import settle_command
+from runners.run.find import find_study
 
 pytestmark = pytest.mark.federation
 
