@@ -108,8 +108,8 @@ class _Names:
 
 
 def _spread(k: int, ends: tuple[float, float]) -> float:
-    """Cost of number k of many, between two ends."""
-    return ends[0] + (ends[1] - ends[0]) * (STRIDE * k % STEPS) / (STEPS - 1)
+    """Cost of number k of many, between two ends, to the cent."""
+    return round(ends[0] + (ends[1] - ends[0]) * (STRIDE * k % STEPS) / (STEPS - 1), 2)
 
 
 def _plant(plant: Plant, k: int, taken: _Names) -> tuple[Resource, AssetTerms]:
@@ -121,7 +121,7 @@ def _plant(plant: Plant, k: int, taken: _Names) -> tuple[Resource, AssetTerms]:
     resource = Resource(name, INJECTING[kind], plant.bus, plant.legs, plant.kw, plant.kva, element=plant.name)
     reactive = math.sqrt(max(plant.kva**2 - plant.kw**2, 0.0))
     rise = GENERATOR_RISE * cost / plant.kw
-    return resource, AssetTerms(name, round(cost, 2), float(f"{rise:.5g}"), q_max_kvar=reactive)
+    return resource, AssetTerms(name, cost, float(f"{rise:.5g}"), q_max_kvar=reactive)
 
 
 def _flexible(load: Load, k: int, taken: _Names) -> tuple[Resource, AssetTerms]:
@@ -138,7 +138,7 @@ def _flexible(load: Load, k: int, taken: _Names) -> tuple[Resource, AssetTerms]:
     )
     terms = AssetTerms(
         name,
-        cost_linear=round(cost, 2),
+        cost_linear=cost,
         cost_quadratic=float(f"{LOAD_RISE * cost / kw:.5g}"),
         curtailable_share=CURTAILABLE_SHARE,
         reactive_ratio=load.kvar / load.kw,
