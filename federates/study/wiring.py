@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -113,5 +114,15 @@ def _config(federate: str, publishes: Iterable[Topic], reads: Iterable[Topic]) -
 
 
 def write_config(config: FederateConfig, file: Path) -> None:
-    """Write a configuration as a HELICS file that a user may edit."""
-    file.write_text(config.model_dump_json(by_alias=True, indent=2, exclude_defaults=False) + "\n")
+    """Write a configuration as a HELICS file that a user may edit, one topic a line."""
+    whole = config.model_dump(by_alias=True)
+    lines = [
+        f'  "{key}": {json.dumps(value)}'
+        for key, value in whole.items()
+        if key not in ("publications", "subscriptions")
+    ]
+    for section in ("publications", "subscriptions"):
+        rows = [{name: v for name, v in row.items() if v != ""} for row in whole[section]]
+        text = ",\n".join(f"    {json.dumps(row)}" for row in rows)
+        lines.append(f'  "{section}": [\n{text}\n  ]')
+    file.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

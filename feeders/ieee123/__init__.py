@@ -9,7 +9,6 @@ from feeders.ieee123.commands import commands
 from feeders.ieee123.tables import read_tables
 from feeders.network import Network
 from feeders.opendss.case import Case
-from feeders.opendss.circuit import read_circuit
 from feeders.readers.assets import read_assets
 
 TABLES = Path(__file__).parent
@@ -60,5 +59,8 @@ def load(*, assets: Path | None = None, tables: Path | None = None) -> Network:
     InputError
         When a table cannot be used, with file, line and column.
     """
+    # OpenDSS takes half a second to load: only who reads the circuit pays for it.
+    from feeders.opendss.circuit import read_circuit
+
     feeder = read_circuit(case(tables)).network
     return replace(feeder, resources=read_assets(assets or ASSETS, feeder)[0])

@@ -153,16 +153,11 @@ def write_crowd(name: str, count: int, folder: Path, *, hosted: bool = False) ->
 
 
 def _add_owners(study: Study, owners: Mapping[str, str]) -> None:
-    """Give every owner its load, its HELICS file, and readers of its offers."""
+    """Give every owner its load and its HELICS file; market and recorder read the offers of all owners."""
     with study.scenario_file.open("a") as scenario:
         for owner, load in owners.items():
             scenario.write(f'[[owner]]\nname = "{owner}"\ntakes = ["{load}"]\n\n')
             (study.folder / f"{owner}.json").write_text(json.dumps(_config(owner)))
-    for reader in ("market", "recorder"):
-        file = study.config_file(reader)
-        content = json.loads(file.read_text())
-        content["subscriptions"] += [_topic(f"{owner}/{OFFER_QUANTITY}") for owner in owners]
-        file.write_text(json.dumps(content))
 
 
 def _moved(runner: Runner, folder: Path, expected: Sequence[str]) -> dict[str, Any]:

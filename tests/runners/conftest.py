@@ -30,7 +30,7 @@ def short_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     return make_study(
         folder / "short",
-        model='"three_phase"',
+        model='"nodal"',
         start='"2020-08-25T13:00:00"',
         intervals="6",
         period_s="3600",

@@ -81,7 +81,7 @@ def write_study(place: Path) -> tuple[Path, Path]:
 
 
 def test_the_guides_host_is_a_process_of_a_runner_file() -> None:
-    host = Member.model_validate_json(blocks("json")[3])
+    host = Member.model_validate_json(blocks("json")[2])
     assert host.federates == {
         "pv_66": "federates.pv:Pv",
         "pv_114": "federates.pv:Pv",

@@ -12,11 +12,11 @@ from runners.compare.variants import read_cases, write_variant
 CASES = Path(__file__).parents[3] / "configs" / "comparison" / "cases.toml"
 
 
-def test_the_comparison_has_24_variants_with_names_of_their_own() -> None:
+def test_the_comparison_has_30_variants_with_names_of_their_own() -> None:
     _, variants = read_cases(CASES)
-    assert len({variant.name for variant in variants}) == 24
+    assert len({variant.name for variant in variants}) == 30
     assert variants[0].name == "day_regulators_none"
-    assert variants[-1].titles[-1] == "three-phase, anchored by rounds"
+    assert variants[-1].titles[-1] == "nodal, settled together with controls"
 
 
 def test_a_variant_is_a_study_with_its_own_data(tmp_path: Path) -> None:

@@ -13,18 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from federates.study.study import load_study
+from market.models import ReferenceAnswer
 from market.settings import MarketSettings
-from runners.judge.verify import (
-    COST_GAP,
-    PRICE_GAP,
-    Answer,
-    Gaps,
-    gather,
-    make_market,
-    negotiated,
-    reference,
-    verify_command,
-)
+from runners.judge.gaps import COST_GAP, PRICE_GAP, Gaps, gather, make_market, make_reference, negotiated
+from runners.judge.verify import verify_command
 from runners.judge.walk import Day
 from tests.runners.conftest import make_study
 
@@ -45,7 +37,7 @@ def test_a_day_passes_and_says_how_closely(afternoon: Path) -> None:
     result = CliRunner().invoke(verify_command, [str(afternoon), "--json"])
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert set(found) == {"three_phase", "branch_flow"}
+    assert set(found) == {"nodal", "branch_flow"}
     for gaps in found.values():
         assert NAMES <= set(gaps) == {field.name for field in fields(Gaps)}
         assert gaps["intervals"] == 3
@@ -56,8 +48,8 @@ def test_a_day_passes_and_says_how_closely(afternoon: Path) -> None:
         assert gaps["not_converged"] == 0
         assert gaps["rounds_warm_max"] >= gaps["rounds_warm_median"] > 0
         assert gaps["rounds_cold"] > 0
-    assert found["three_phase"]["binding"] > 0
-    assert found["three_phase"]["exactness_gap_max"] == 0.0 < found["branch_flow"]["exactness_gap_max"]
+    assert found["nodal"]["binding"] > 0
+    assert found["nodal"]["exactness_gap_max"] == 0.0 < found["branch_flow"]["exactness_gap_max"]
 
 
 def test_a_table_for_people(afternoon: Path) -> None:
@@ -73,11 +65,11 @@ def test_a_market_that_stops_too_early_is_caught(tmp_path: Path) -> None:
         start='"2020-08-25T16:00:00"',
         intervals="1",
         period_s="3600",
-        model='"three_phase"\ntolerance = 0.2',
+        model='"nodal"\ntolerance = 0.2',
     )
     result = CliRunner().invoke(verify_command, [str(study), "--json"])
     assert result.exit_code == 2, result.output
-    gaps = json.loads(result.stdout)["three_phase"]
+    gaps = json.loads(result.stdout)["nodal"]
     assert gaps["dlmp_gap_max"] > PRICE_GAP
     assert gaps["not_converged"] == 0
 
@@ -95,7 +87,14 @@ def ours(**values: Any) -> Any:
     return SimpleNamespace(**usual | values)
 
 
-THEIRS = Answer(cost=100.0, price=np.full(3, 30.0), award=np.array([5.0]), slack=0.0)
+THEIRS = ReferenceAnswer(
+    cost=100.0,
+    price_real=np.full(3, 30.0),
+    price_reactive=np.zeros(3),
+    award=np.array([5.0 + 0j]),
+    slack=0.0,
+    seconds=0.0,
+)
 
 
 def test_gaps_by_hand() -> None:
@@ -138,17 +137,18 @@ def test_a_cheap_interval_is_judged_by_the_dollar() -> None:
     assert gather([(ours(cost=5e-5), near)], cold=[]).cost_gap_max == pytest.approx(4.9e-5)
 
 
-@pytest.mark.parametrize("model", ["three_phase", "branch_flow"])
+@pytest.mark.parametrize("model", ["nodal", "branch_flow"])
 def test_the_reference_is_what_its_market_clears_centrally(afternoon: Path, model: Any) -> None:
     day = Day(load_study(afternoon))
     settings = MarketSettings(model=model, method="central")
     case = day.case(1)
     state = day.answer(case, np.zeros(len(day.network.resources), dtype=np.complex128), controls=True)
-    answer = reference(day.network, settings)(case, state)
+    central = make_reference(day.network, settings)
+    answer = central.answer(state, case.demand, case.offers, case.price)
     clearing = make_market(day.network, settings).clear(state, case.demand, case.offers, case.price)
     assert clearing.cost == pytest.approx(answer.cost, rel=1e-6)
-    assert clearing.prices.real == pytest.approx(answer.price, abs=1e-3)
-    assert clearing.dispatch.real == pytest.approx(answer.award, abs=0.05)
+    assert clearing.prices.real == pytest.approx(answer.price_real, abs=1e-3)
+    assert clearing.dispatch.real == pytest.approx(answer.award.real, abs=0.05)
     assert negotiated(settings).method == "pac-accelerated"
     assert negotiated(replace(settings, method="pac")).method == "pac"
 

@@ -101,7 +101,9 @@ def test_tighter_tolerances_take_more_rounds_and_leave_smaller_errors(binding: l
     assert rounds[-1] > 3 * rounds[0]
     assert levels[-1].price < 1e-2 < levels[0].price
     assert levels[-1].passes
-    assert all(item.messages == 8 * item.rounds for item in levels), "four agents, one a pair, two ways"
+    assert all(item.messages == 12 * item.rounds for item in levels), (
+        "three pairs of agents, two ways, two kinds"
+    )
     short = cold_levels(binding[0], USUAL_CHOICE)
     assert short == levels[: len(short)]
     assert rounds_to_pass(short) == rounds_to_pass(levels)
@@ -149,7 +151,7 @@ def test_a_row_sums_its_samples_up(binding: list[Sample]) -> None:
     row = try_choice(binding, USUAL_CHOICE, cold_levels)
     assert len(row.rounds) == len(binding)
     assert all(row.rounds)
-    assert row.messages == 8
+    assert row.messages == 12
     never = Row("g", "c", [30, None, 10], 8.0, 36.0)
     assert (never.median, never.most) == (30.0, math.inf)
 
@@ -164,14 +166,14 @@ def test_tables_for_people() -> None:
         1.5,
     )
     rows = [Row("gains", "a", [10], 8.0, 36.0), Row("gains", "b", [None], 8.0, 36.0)]
-    assert rounds_table("three_phase", rows).row_count == 2
-    assert levels_table("three_phase", levels).row_count == 2
+    assert rounds_table("nodal", rows).row_count == 2
+    assert levels_table("nodal", levels).row_count == 2
     assert json.loads(json.dumps(as_data(rows, levels)))["tolerance"]["0.01"]["rounds_max"] == 60
 
 
 @pytest.mark.parametrize("kind", ["png", "svg"])
 def test_the_figure_of_equal_levels_is_equal(tmp_path: Path, kind: str) -> None:
-    levels = {"three_phase": [[level(0.1, 10, 1e-3, 2.0), level(0.01, 40)]]}
+    levels = {"nodal": [[level(0.1, 10, 1e-3, 2.0), level(0.01, 40)]]}
     for name in ("one", "two"):
         convergence.draw(levels, tmp_path / f"{name}.{kind}")
     one, two = ((tmp_path / f"{name}.{kind}").read_bytes() for name in ("one", "two"))
@@ -194,15 +196,15 @@ def test_no_figure_of_an_unknown_kind_is_drawn(tmp_path: Path) -> None:
 def test_a_small_convergence_study(morning: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convergence, "GROUPS", GROUPS[:1])
     figure = tmp_path / "figure.png"
-    command = [str(morning), "--samples", "1", "--model", "three_phase", "--figure", str(figure)]
+    command = [str(morning), "--samples", "1", "--model", "nodal", "--figure", str(figure)]
     result = CliRunner().invoke(convergence.convergence_command, [*command, "--json"])
     assert result.exit_code == 0, result.output
-    found = json.loads(result.stdout)["three_phase"]
+    found = json.loads(result.stdout)["nodal"]
     assert [row["choice"] for row in found["rounds"]] == ["from the interval before", "usual"]
     assert list(found["tolerance"]) == [f"{tolerance:g}" for tolerance in TOLERANCES]
     assert figure.stat().st_size > 2000
     result = CliRunner().invoke(convergence.convergence_command, command)
-    assert "three_phase: tolerance" in result.stdout
+    assert "nodal: tolerance" in result.stdout
 
 
 def test_the_bench_prints_every_figure(morning: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,10 +215,10 @@ def test_the_bench_prints_every_figure(morning: Path, monkeypatch: pytest.Monkey
     found = json.loads(result.stdout)
     assert found["pac_warm_over_distopf"] is None
     for name in ("pac_warm_over_cvxpy", "pac_cold_over_cvxpy", "pac_warm_over_clarabel"):
-        assert found[name] == found["ratios"]["three_phase"][name]
+        assert found[name] == found["ratios"]["nodal"][name]
         assert 0 < found[name] < 50
     assert set(found["rounds"]) == {
-        f"{model}{what}" for model in ("three_phase", "branch_flow") for what in ("", ", limits binding")
+        f"{model}{what}" for model in ("nodal", "branch_flow") for what in ("", ", limits binding")
     }
     for name, row in found["rounds"].items():
         assert row["samples"] == 1
@@ -231,9 +233,9 @@ def test_the_bench_prints_every_figure(morning: Path, monkeypatch: pytest.Monkey
 def test_people_read_every_figure_on_a_narrow_screen() -> None:
     row = {"pac_warm_over_cvxpy": 0.25, "pac_cold_over_cvxpy": 0.5}
     found = {
-        "rounds": {"three_phase": {"samples": 1}},
-        "seconds": {"three_phase": {"pac_warm": 0.01}, "distopf": 0.6, "reading": 0.2},
-        "ratios": {"three_phase": row},
+        "rounds": {"nodal": {"samples": 1}},
+        "seconds": {"nodal": {"pac_warm": 0.01}, "distopf": 0.6, "reading": 0.2},
+        "ratios": {"nodal": row},
         "reading_over_pandas": 1.4,
         "machine": {"distopf": "1.0.2"},
     }
@@ -252,8 +254,8 @@ def test_a_day_without_binding_limits_is_timed_as_a_whole_only(
     free = MarketSettings(voltage_max_pu=1.2, rating_scale=9.0)
     with bench._progress(quiet=True) as progress:
         found = bench.measure(Day(load_study(morning)), free, 1, 1, progress)
-    assert found["rounds"]["three_phase, limits binding"]["samples"] == 0
-    assert set(found["ratios"]) == {"three_phase", "branch_flow"}
+    assert found["rounds"]["nodal, limits binding"]["samples"] == 0
+    assert set(found["ratios"]) == {"nodal", "branch_flow"}
     assert {"day_setup", "day_clear", "pac_warm"} <= set(found["seconds"]["branch_flow"])
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from feeders.errors import ResultsError
-from feeders.network import Branch, Bus, Network
+from feeders.network import Bus, Element, Network, Source, Terminal
 from runners.report.command import report_command
 from runners.report.pack import LEVELS, NOTHING, Columns, pack
 from runners.report.page import build_page
@@ -210,12 +210,20 @@ def bare(places: list[tuple[str, float | None]], lines: list[tuple[int, int]], l
     """A network of buses and lines alone; the last bus may have fewer phases."""
     phases = [(1, 2, 3)] * (len(places) - 1) + [(1, 2, 3)[:last]]
     buses = tuple(Bus(name, p, 2.4, x, x) for (name, x), p in zip(places, phases, strict=True))
-    matrix = ((0.1,),)
+    matrix = ((0.1, -0.1), (-0.1, 0.1))
     branches = tuple(
-        Branch(f"{a}-{b}", places[a][0], places[b][0], (1,), "line", matrix, matrix, matrix, 100.0)
+        Element(
+            f"line.{a}-{b}",
+            "line",
+            (Terminal(places[a][0], (1,)), Terminal(places[b][0], (1,))),
+            matrix,
+            matrix,
+            (100.0, 100.0),
+        )
         for a, b in lines
     )
-    return Network("small", buses, branches, ())
+    source = Source("vsource.source", Terminal(places[0][0], (1,)), (2400.0,), (0.0,), ((1.0,),), ((-1.0,),))
+    return Network("small", buses, branches, (source,), ())
 
 
 def test_buses_without_coordinates_sit_at_their_parents() -> None:
