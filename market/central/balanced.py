@@ -11,10 +11,12 @@ import scipy.sparse as sp
 
 from feeders.balanced import balance
 from feeders.network import ComplexArray, FloatArray, Network
-from market.balanced.equivalent import Equivalent
+from feeders.state import AcState
+from market.balanced.equivalent import Equivalent, at_state, equivalent
 from market.balanced.layout import BASE_KVA, cone_layout
 from market.balanced.model import PHASES, limited_buses
 from market.central.solver import incidence, offer_columns, pick, solve
+from market.models import ReferenceAnswer
 from market.offers import Offer, WholesalePrice
 from market.problem.reduction import reduce_tree
 from market.problem.units import cost_unit
@@ -77,6 +79,40 @@ class CentralBranchFlow:
         self._over = cp.Variable(n_line, nonneg=True)
         self._constraints = {**self._flow(), **self._limits(), **self._offers()}
         self._problem = cp.Problem(cp.Minimize(self._cost()), list(self._constraints.values()))
+
+    def answer(
+        self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
+    ) -> ReferenceAnswer:
+        """Solve one case at the taps and the head voltage of an AC state.
+
+        Parameters
+        ----------
+        state : AcState
+            A converged AC state.
+        demand : ndarray, shape (n_load,)
+            Nominal demand of the interval before curtailment [kVA].
+        offers : sequence of Offer
+            Accepted offers.
+        price : WholesalePrice
+            LMP at the head.
+
+        Raises
+        ------
+        ClearingError
+            When the solver finds no optimum.
+        """
+        same = at_state(equivalent(self.network, self.tree, state.admittance), self.network, state)
+        found = self.solve(same, demand, offers, price)
+        ratio = self._numbers["ratio"].value
+        real, reactive = found.x[self.layout.resource_p], found.x[self.layout.resource_q]
+        return ReferenceAnswer(
+            cost=found.cost,
+            price_real=found.price_real,
+            price_reactive=found.price_reactive,
+            award=np.asarray(BASE_KVA * (real * (1 + 1j * ratio) + 1j * reactive), dtype=np.complex128),
+            slack=found.exactness_gap,
+            seconds=self.solver_seconds,
+        )
 
     def solve(
         self, same: Equivalent, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice

@@ -16,6 +16,7 @@ from market.balanced.market import FIRST_TOLERANCE, BranchFlowMarket
 from market.balanced.model import start_state
 from market.balanced.tangents import Tangents
 from market.central.balanced import CentralBranchFlow
+from market.models import find_reference
 from market.offers import Offer, WholesalePrice
 from market.settings import MarketSettings, Method
 from tests.market.branch_flow_support import (
@@ -144,6 +145,37 @@ def test_the_central_market_can_be_solved_again_for_other_intervals() -> None:
         assert used.cost == pytest.approx(afresh.cost, rel=1e-7)
         assert np.abs(used.price_real - afresh.price_real).max() < 1e-3
     assert again.solver_seconds > 0
+
+
+@pytest.mark.parametrize("name", ["no_limit", "voltage_low", "rating", "no_offers", "mixed_voltage"])
+def test_the_reference_answers_in_the_units_of_a_clearing(name: str) -> None:
+    """Awards with the reactive power that a fixed ratio gives, prices by node."""
+    case = CASES[name]
+    answer = find_reference("branch_flow", where="test")(case.network, case.settings).answer(
+        case.state, case.demand, case.offers, case.price
+    )
+    found = clear(case)
+    assert answer.cost == pytest.approx(found.cost, rel=1e-5)
+    assert np.abs(answer.price_real - found.prices.real).max() < 0.02
+    assert np.abs(answer.price_reactive - found.prices.reactive).max() < 0.02
+    assert np.abs(answer.award - found.dispatch).max(initial=0.0) < 0.1
+    assert abs(answer.slack) < 1e-5
+    assert answer.seconds > 0
+
+
+def test_the_reference_stands_at_the_taps_of_the_state() -> None:
+    """The same demand behind regulators at neutral costs something else, as it does in the market."""
+    case = CASES["mixed"]
+    feeder = case.sample.feeder()
+    feeder.set_taps(np.zeros(len(case.network.regulators), dtype=np.int64))
+    neutral = solve(feeder, case.demand)
+    central = CentralBranchFlow(case.network, case.settings)
+    answers = [central.answer(s, case.demand, case.offers, case.price) for s in (case.state, neutral)]
+    market = BranchFlowMarket(case.network, case.settings)
+    for state, answer in zip((case.state, neutral), answers, strict=True):
+        found = market.clear(state, case.demand, case.offers, case.price)
+        assert answer.cost == pytest.approx(found.cost, rel=1e-5)
+    assert abs(answers[0].cost / answers[1].cost - 1) > 1e-5
 
 
 def test_the_central_market_names_a_solver_that_gives_up() -> None:
