@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from feeders.errors import ClearingError
 from feeders.network import ComplexArray, FloatArray, Network, Resource, wye
+from feeders.state import AcState
 from market.balanced.market import FIRST_TOLERANCE, BranchFlowMarket
 from market.balanced.model import start_state
 from market.balanced.tangents import Tangents
@@ -19,6 +20,7 @@ from market.central.balanced import CentralBranchFlow
 from market.models import find_reference
 from market.offers import Offer, WholesalePrice
 from market.settings import MarketSettings, Method
+from tests.market import support
 from tests.market.branch_flow_support import (
     CASES,
     EASY,
@@ -684,6 +686,59 @@ def test_numbers_that_are_not_there_are_refused(bad: float) -> None:
 def test_a_demand_that_no_flow_carries_is_refused() -> None:
     with pytest.raises(ClearingError, match="voltage collapses"):
         BranchFlowMarket(EASY.network, TIGHT).clear(EASY.state, 3 * EASY.demand, (), PRICE)
+
+
+def tied() -> Case:
+    """`fork` with a second way to its last bus, held open by a control, and the first with one of its own."""
+    controls = [
+        f"new swtcontrol.{name} switchedobj=line.{name} switchedterm=1 normal={state} state={state}"
+        for name, state in (("tie", "open"), ("way", "closed"))
+    ]
+    ends = {"tie": ("c", "f"), "way": ("e", "f")}
+    switches = [f"new line.{name} bus1={a} bus2={b} phases=3 switch=yes" for name, (a, b) in ends.items()]
+    return replace(
+        EASY, sample=fork(extra=[*switches, *controls, support.load("f_1", "f", (1,), 1, 30.0, 10.0)])
+    )
+
+
+def cut(case: Case, name: str) -> AcState:
+    """The state of a case with one of its switches opened."""
+    table = {element.name: element.admittance_s for element in case.network.controlled}
+    table[name] = np.full_like(table[name], 4e-10)
+    return replace(case.state, admittance=np.concatenate([block.ravel() for block in table.values()]))
+
+
+def test_an_open_tie_carries_nothing_and_the_rest_clears() -> None:
+    case = tied()
+    found, best = clear(case), reference(case)
+    assert found.status == "solved"
+    assert found.cost == pytest.approx(best.cost, rel=1e-5)
+    name = [case.network.branches[k].name for k in case.network.conductor_branch]
+    assert not found.power[np.array(name) == "line.tie"].any()
+    shut = found.power[np.array(name) == "line.way"]
+    assert shut[:3] == pytest.approx(-shut[3:])
+    assert shut[:3].sum() == pytest.approx(30.0 + 10.0j, abs=1e-4)
+
+
+def test_a_switch_that_opens_after_the_start_is_a_clearing_error() -> None:
+    """What is behind it has no equivalent any more; to clear as if it were shut would be wrong in silence."""
+    case = tied()
+    opened = cut(case, "line.way")
+    market, central = BranchFlowMarket(case.network, TIGHT), CentralBranchFlow(case.network, TIGHT)
+    for settle in (market.clear, central.answer):
+        with pytest.raises(ClearingError, match=r"line\.tie and line\.way are open"):
+            settle(opened, case.demand, case.offers, PRICE)
+    assert market.clear(case.state, case.demand, case.offers, PRICE).status == "solved"
+
+
+def test_a_feeder_that_is_switched_over_is_a_clearing_error() -> None:
+    """The tie shut and the switch open: radial again, but not as the model was laid out."""
+    case = tied()
+    table = {element.name: element.admittance_s for element in case.network.controlled}
+    table["line.tie"], table["line.way"] = table["line.way"], np.full_like(table["line.way"], 4e-10)
+    over = replace(case.state, admittance=np.concatenate([block.ravel() for block in table.values()]))
+    with pytest.raises(ClearingError, match="other ways than at the start"):
+        BranchFlowMarket(case.network, TIGHT).clear(over, case.demand, case.offers, PRICE)
 
 
 @pytest.mark.parametrize("agents", [0, 3])
