@@ -7,12 +7,16 @@ mean of the phases, not the worst of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
 
 from feeders.admittance import blocks
+from feeders.errors import InputError
 from feeders.network import ComplexArray, Element, FloatArray, IntArray, Network
 from feeders.radial import RadialTree, radial_tree
 from feeders.sequence import TwoPort, phasors, two_port
@@ -20,6 +24,9 @@ from feeders.terminals import load_terminals
 
 NEAR_ZERO: Final = 1e-4
 """Series impedance below which a transformer is a mere ratio [pu of 1 MVA]."""
+
+OPEN_S: Final = 1e-8
+"""Admittance between the ends of a branch below which it is open; OpenDSS leaves 1e-10 or so [S]."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class BalancedFeeder:
     parent : ndarray of int, shape (n_bus,)
         Parent of each bus; -1 for the source.
     links : tuple of tuple of int, length n_bus - 1
-        Branches of the `Network` that each link stands for.
+        Branches of the `Network` that each link stands for; an open tie is in none.
     resistance, reactance : ndarray, shape (n_link,)
         Series impedance [pu].
     ratio : ndarray, shape (n_link,)
@@ -140,13 +147,13 @@ def balance(
     ------
     InputError
         When there is none, with the element and why: a loop, a second source, an element that joins more than
-        two buses, a neutral conductor, a transformer whose phases differ.
+        two buses, a neutral conductor, a transformer whose phases differ, an open branch on the only way.
     """
-    tree = radial_tree(network)
+    table = blocks(network, network.initial_admittance if admittance is None else admittance)
+    tree = _tree(network, table)
     position = np.empty_like(tree.order)
     position[tree.order] = np.arange(len(position))
     where = {bus.name: int(position[k]) for k, bus in enumerate(network.buses)}
-    table = blocks(network, network.initial_admittance if admittance is None else admittance)
     ports = _ports(network, tree, table, base_kva, scale_laterals)
     factor, slope = _load_response(network)
     impedance = np.array([port.impedance for port in ports], dtype=np.complex128)
@@ -189,11 +196,11 @@ def conductor_links(feeder: BalancedFeeder, network: Network) -> tuple[IntArray,
     Returns
     -------
     link : ndarray of int, shape (n_conductor,)
-        Link of each of `Network.conductor_ids`.
+        Link of each of `Network.conductor_ids`; -1 for those of open ties.
     end : ndarray of int, shape (n_conductor,)
         0 at the sending, 1 at the receiving end.
     """
-    of_branch = np.zeros(len(network.branches), dtype=np.int64)
+    of_branch = np.full(len(network.branches), -1, dtype=np.int64)
     for k, branches in enumerate(feeder.links):
         of_branch[list(branches)] = k
     link: IntArray = of_branch[network.conductor_branch]
@@ -215,8 +222,54 @@ def link_power(feeder: BalancedFeeder, network: Network, power: ComplexArray) ->
     """
     link, end = conductor_links(feeder, network)
     total = np.zeros(len(feeder.links), dtype=np.complex128)
-    np.add.at(total, link[end == 0], power[end == 0])
+    sent = (end == 0) & (link >= 0)
+    np.add.at(total, link[sent], power[sent])
     return total
+
+
+def _tree(network: Network, table: dict[str, ComplexArray]) -> RadialTree:
+    """Span the circuit without its open ties; an open branch that feeds anything is refused."""
+    branches = network.branches
+    shut = [_is_shut(network, branch, table[branch.name]) for branch in branches]
+    if all(shut):
+        return radial_tree(network)
+    group = _groups(network, [branch for branch, closed in zip(branches, shut, strict=True) if closed])
+    ties = {branch.name: branch for branch, closed in zip(branches, shut, strict=True) if not closed}
+    parting = [
+        name
+        for name, branch in ties.items()
+        if len({group[network.bus_index[end.bus]] for end in branch.terminals}) > 1
+    ]
+    if parting:
+        what = f"{' and '.join(parting)} {'is' if len(parting) == 1 else 'are'} open"
+        raise _refused(network, f"{what}, and nothing else feeds what is behind")
+    kept = tuple(element for element in network.elements if element.name not in ties)
+    tree = radial_tree(replace(network, elements=kept))
+    at = np.flatnonzero(shut).tolist()
+    return replace(tree, links=tuple(tuple(at[k] for k in link) for link in tree.links))
+
+
+def _groups(network: Network, branches: Sequence[Element]) -> IntArray:
+    """Find the group of every bus that branches join, shape (n_bus,)."""
+    pairs = [(branch.terminals[0].bus, end.bus) for branch in branches for end in branch.terminals[1:]]
+    at = np.array([[network.bus_index[bus] for bus in pair] for pair in pairs], dtype=np.int64).reshape(-1, 2)
+    n = len(network.buses)
+    _, group = connected_components(sp.coo_array((np.ones(len(at)), (at[:, 0], at[:, 1])), shape=(n, n)))
+    return np.asarray(group, dtype=np.int64)
+
+
+def _is_shut(network: Network, branch: Element, block: ComplexArray) -> bool:
+    """Whether every conductor of a branch sees the other end; none does when it is open."""
+    owner = np.repeat(np.arange(len(branch.terminals)), [len(end.phases) for end in branch.terminals])
+    seen = np.where(owner[:, None] == owner, 0.0, np.abs(block)).max(axis=1) > OPEN_S
+    if seen.any() and not seen.all():
+        raise _refused(network, f"{branch.name} is open in some of its conductors only")
+    return bool(seen.all())
+
+
+def _refused(network: Network, what: str) -> InputError:
+    """Build the error for switches that stand in a way that has no equivalent."""
+    return InputError(what, where=network.name, expected="a circuit with a balanced equivalent")
 
 
 def _ports(
@@ -287,16 +340,19 @@ def _shunts(
     where: dict[str, int],
     base_kva: float,
 ) -> ComplexArray:
-    """Power that shunts draw at nominal voltage, by bus [pu]."""
+    """Power that shunts draw at nominal voltage, the ends of open ties too, by bus [pu]."""
     drawn = np.zeros(len(tree.order), dtype=np.complex128)
     for k, port in enumerate(ports, 1):
         drawn[tree.parent[k]] += np.conj(port.shunt_from)
         drawn[k] += np.conj(port.shunt_to)
+    linked = {element.name for link in tree.links for element in link_elements(network, link)}
     for element in network.elements:
-        if not element.is_branch:
-            (end,) = element.terminals
+        first = 0
+        for end in element.terminals if element.name not in linked else ():
+            own = slice(first, first + len(end.phases))
+            first = own.stop
             volts = network.buses[network.bus_index[end.bus]].kv_base * phasors(end.phases)
-            kva = 1e3 * volts @ np.conj(table[element.name] @ volts)
+            kva = 1e3 * volts @ np.conj(table[element.name][own, own] @ volts)
             drawn[where[end.bus]] += kva / base_kva
     return drawn
 

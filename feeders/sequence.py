@@ -101,8 +101,6 @@ def two_port(
         When the link has no balanced equivalent, with its name and why.
     """
     blocks = _blocks(network, link, table, ends, base_kva)
-    if not blocks.admittance.any():
-        raise _refused(network, blocks.name, "is open")
     n = len(blocks.upper)
     spread = 3.0 / n if scale_laterals else 1.0
     if _apart(blocks):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from feeders.balanced import BalancedFeeder, balance
+from feeders.errors import ClearingError, InputError
 from feeders.network import ComplexArray, FloatArray, Network
 from feeders.state import AcState
 from market.balanced.layout import BASE_KVA
@@ -54,8 +55,18 @@ def equivalent(network: Network, tree: ReducedTree, admittance: ComplexArray) ->
         Its merged tree.
     admittance : ndarray, shape (n_admittance,)
         Blocks of the controlled elements [S].
+
+    Raises
+    ------
+    ClearingError
+        When switches stand so that there is no equivalent, or none on this tree.
     """
-    feeder = balance(network, admittance=admittance, base_kva=BASE_KVA)
+    try:
+        feeder = balance(network, admittance=admittance, base_kva=BASE_KVA)
+    except InputError as error:
+        raise ClearingError(f"as switches and taps stand, {error}") from None
+    if feeder.links != tree.links:
+        raise ClearingError(f"switches of {network.name} feed it by other ways than at the start")
     gain = np.ones(len(feeder.buses))
     for k in np.setdiff1d(np.arange(len(feeder.links)), tree.entry_link):
         gain[k + 1] = gain[feeder.parent[k + 1]] * feeder.ratio[k] ** 2

@@ -101,9 +101,12 @@ def _conductor_power(
     lost = (same.resistance + 1j * same.reactance) * x[model.layout.current] * BASE_KVA
     ends[1, model.tree.entry_link[1:]] += lost
     link, end = conductor_links(model.feeder, model.network)
-    count = np.zeros(ends.shape)
-    np.add.at(count, (end, link), 1.0)
-    return np.asarray(ends[end, link] / count[end, link], dtype=np.complex128)
+    power = np.zeros(len(link), dtype=np.complex128)
+    on = np.flatnonzero(link >= 0)
+    at, count = (end[on], link[on]), np.zeros(ends.shape)
+    np.add.at(count, at, 1.0)
+    power[on] = ends[at] / count[at]
+    return power
 
 
 def _drawn(same: Equivalent, demand: ComplexArray, dispatch: ComplexArray, v_bus: FloatArray) -> ComplexArray:

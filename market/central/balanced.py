@@ -103,12 +103,13 @@ class CentralBranchFlow:
         """
         same = at_state(equivalent(self.network, self.tree, state.admittance), self.network, state)
         found = self.solve(same, demand, offers, price)
-        power = found.x[self.layout.resource_p] + 1j * found.x[self.layout.resource_q]
+        ratio = self._numbers["ratio"].value
+        real, reactive = found.x[self.layout.resource_p], found.x[self.layout.resource_q]
         return ReferenceAnswer(
             cost=found.cost,
             price_real=found.price_real,
             price_reactive=found.price_reactive,
-            award=np.asarray(power * BASE_KVA, dtype=np.complex128),
+            award=np.asarray(BASE_KVA * (real * (1 + 1j * ratio) + 1j * reactive), dtype=np.complex128),
             slack=found.exactness_gap,
             seconds=self.solver_seconds,
         )

@@ -26,11 +26,14 @@ class ReducedTree:
         Parent atom; -1 at the root. Parents come before their children.
     entry_link : ndarray of int, shape (n_atom,)
         Link that feeds each atom; -1 at the root.
+    links : tuple of tuple of int, length n_bus - 1
+        Branches of the `Network` behind every link of the `BalancedFeeder`.
     """
 
     atom_of_bus: IntArray
     parent: IntArray
     entry_link: IntArray
+    links: tuple[tuple[int, ...], ...]
 
     @property
     def n_atom(self) -> int:
@@ -48,4 +51,4 @@ def reduce_tree(feeder: BalancedFeeder) -> ReducedTree:
         if not merged:
             entry.append(k)
             parent.append(upstream)
-    return ReducedTree(atom_of_bus, np.array(parent), np.array(entry))
+    return ReducedTree(atom_of_bus, np.array(parent), np.array(entry), feeder.links)

@@ -10,7 +10,7 @@ import pytest
 from feeders import ieee123
 from feeders.balanced import BalancedFeeder, balance, conductor_links, link_power
 from feeders.errors import InputError
-from feeders.network import FloatArray, Network, Resource, wye
+from feeders.network import ComplexArray, FloatArray, Network, Resource, wye
 from feeders.opendss.case import Case
 from feeders.opendss.circuit import read_circuit
 from feeders.opendss.feeder import OpenDssFeeder
@@ -266,7 +266,7 @@ FOUR_WIRES = (
 BROKEN = {
     "loop": (
         [transformer("delta wye"), TRUNK, "new line.round bus1=far bus2=src phases=3"],
-        ["closes a loop", "a radial circuit"],
+        ["line.trunk (low to far) closes a loop", "a radial circuit"],
     ),
     "centre tap": (
         [
@@ -331,3 +331,65 @@ def test_published_radial_circuits_have_an_equivalent(name: str) -> None:
     assert np.all(np.hypot(balanced.resistance, balanced.reactance) > 0)
     assert np.all(balanced.ratio > 0.85)
     assert np.all(balanced.ratio < 1.15)
+
+
+ENDS = ("left", "right")
+TIE = "new line.tie bus1=left bus2=right phases=3 switch=yes"
+SWITCHED = "new swtcontrol.of_tie switchedobj=line.tie switchedterm=1"
+
+
+def ring(*commands: str) -> tuple[Case, Network]:
+    """Two ends of a feeder that a switch may join."""
+    sides = [TRUNK.replace("trunk", f"to_{end}").replace("bus2=far", f"bus2={end}") for end in ENDS]
+    loads = [balanced_load(end) for end in ENDS]
+    return small(transformer("delta wye"), *sides, TIE, *loads, *commands)
+
+
+def open_in(network: Network, name: str, conductors: list[int]) -> ComplexArray:
+    """Admittances of the controlled elements with conductors of one cut off, but for what OpenDSS leaves."""
+    table = {element.name: element.admittance_s.copy() for element in network.controlled}
+    table[name][conductors, :] = table[name][:, conductors] = 4e-10
+    return np.concatenate([block.ravel() for block in table.values()])
+
+
+def test_an_open_tie_closes_no_loop_and_carries_nothing() -> None:
+    case, network = ring(f"{SWITCHED} normal=open state=open")
+    assert "line.tie" in {branch.name for branch in network.branches}
+    balanced, state = balance(network), solved(case, network)
+    names = {network.branches[k].name for link in balanced.links for k in link}
+    assert names == {"transformer.sub", "line.to_left", "line.to_right"}
+    solution = distflow(balanced, network)
+    magnitude = np.abs(state.voltage).reshape(-1, 3).mean(axis=1)
+    assert solution.voltage[balanced.position] == pytest.approx(magnitude, abs=5e-5)
+    link, _ = conductor_links(balanced, network)
+    at = network.conductor_ids.index("line.tie:1.1")
+    assert link[at] == -1
+    assert link_power(balanced, network, state.power)[0] == pytest.approx(state.head.sum(), abs=1e-6)
+
+
+def test_a_tie_that_is_shut_closes_a_loop() -> None:
+    _, network = ring(f"{SWITCHED} normal=closed state=closed")
+    with pytest.raises(InputError, match="closes a loop"):
+        balance(network)
+
+
+def chain() -> Network:
+    """A switch with a control in the middle of a feeder."""
+    switch = "new line.tie bus1=low bus2=mid phases=3 switch=yes"
+    control = f"{SWITCHED} normal=closed state=closed"
+    trunk = TRUNK.replace("bus1=low", "bus1=mid")
+    return small(transformer("delta wye"), switch, trunk, balanced_load("far"), control)[1]
+
+
+@pytest.mark.parametrize(
+    ("conductors", "says"),
+    [
+        ([0, 1, 2, 3, 4, 5], "line.tie is open, and nothing else feeds"),
+        ([1, 4], "line.tie is open in some of its conductors only"),
+    ],
+)
+def test_an_open_switch_that_feeds_something_is_named(conductors: list[int], says: str) -> None:
+    network = chain()
+    assert balance(network).buses == ("src", "low", "mid", "far")
+    with pytest.raises(InputError, match=says):
+        balance(network, admittance=open_in(network, "line.tie", conductors))

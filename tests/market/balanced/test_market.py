@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 
 from feeders.errors import ClearingError
 from feeders.network import ComplexArray, FloatArray, Network, Resource, wye
+from feeders.state import AcState
 from market.balanced.market import FIRST_TOLERANCE, BranchFlowMarket
 from market.balanced.model import start_state
 from market.balanced.tangents import Tangents
 from market.central.balanced import CentralBranchFlow
+from market.models import find_reference
 from market.offers import Offer, WholesalePrice
 from market.settings import MarketSettings, Method
+from tests.market import support
 from tests.market.branch_flow_support import (
     CASES,
     EASY,
@@ -144,6 +147,37 @@ def test_the_central_market_can_be_solved_again_for_other_intervals() -> None:
         assert used.cost == pytest.approx(afresh.cost, rel=1e-7)
         assert np.abs(used.price_real - afresh.price_real).max() < 1e-3
     assert again.solver_seconds > 0
+
+
+@pytest.mark.parametrize("name", ["no_limit", "voltage_low", "rating", "no_offers", "mixed_voltage"])
+def test_the_reference_answers_in_the_units_of_a_clearing(name: str) -> None:
+    """Awards with the reactive power that a fixed ratio gives, prices by node."""
+    case = CASES[name]
+    answer = find_reference("branch_flow", where="test")(case.network, case.settings).answer(
+        case.state, case.demand, case.offers, case.price
+    )
+    found = clear(case)
+    assert answer.cost == pytest.approx(found.cost, rel=1e-5)
+    assert np.abs(answer.price_real - found.prices.real).max() < 0.02
+    assert np.abs(answer.price_reactive - found.prices.reactive).max() < 0.02
+    assert np.abs(answer.award - found.dispatch).max(initial=0.0) < 0.1
+    assert abs(answer.slack) < 1e-5
+    assert answer.seconds > 0
+
+
+def test_the_reference_stands_at_the_taps_of_the_state() -> None:
+    """The same demand behind regulators at neutral costs something else, as it does in the market."""
+    case = CASES["mixed"]
+    feeder = case.sample.feeder()
+    feeder.set_taps(np.zeros(len(case.network.regulators), dtype=np.int64))
+    neutral = solve(feeder, case.demand)
+    central = CentralBranchFlow(case.network, case.settings)
+    answers = [central.answer(s, case.demand, case.offers, case.price) for s in (case.state, neutral)]
+    market = BranchFlowMarket(case.network, case.settings)
+    for state, answer in zip((case.state, neutral), answers, strict=True):
+        found = market.clear(state, case.demand, case.offers, case.price)
+        assert answer.cost == pytest.approx(found.cost, rel=1e-5)
+    assert abs(answers[0].cost / answers[1].cost - 1) > 1e-5
 
 
 def test_the_central_market_names_a_solver_that_gives_up() -> None:
@@ -652,6 +686,59 @@ def test_numbers_that_are_not_there_are_refused(bad: float) -> None:
 def test_a_demand_that_no_flow_carries_is_refused() -> None:
     with pytest.raises(ClearingError, match="voltage collapses"):
         BranchFlowMarket(EASY.network, TIGHT).clear(EASY.state, 3 * EASY.demand, (), PRICE)
+
+
+def tied() -> Case:
+    """`fork` with a second way to its last bus, held open by a control, and the first with one of its own."""
+    controls = [
+        f"new swtcontrol.{name} switchedobj=line.{name} switchedterm=1 normal={state} state={state}"
+        for name, state in (("tie", "open"), ("way", "closed"))
+    ]
+    ends = {"tie": ("c", "f"), "way": ("e", "f")}
+    switches = [f"new line.{name} bus1={a} bus2={b} phases=3 switch=yes" for name, (a, b) in ends.items()]
+    return replace(
+        EASY, sample=fork(extra=[*switches, *controls, support.load("f_1", "f", (1,), 1, 30.0, 10.0)])
+    )
+
+
+def cut(case: Case, name: str) -> AcState:
+    """The state of a case with one of its switches opened."""
+    table = {element.name: element.admittance_s for element in case.network.controlled}
+    table[name] = np.full_like(table[name], 4e-10)
+    return replace(case.state, admittance=np.concatenate([block.ravel() for block in table.values()]))
+
+
+def test_an_open_tie_carries_nothing_and_the_rest_clears() -> None:
+    case = tied()
+    found, best = clear(case), reference(case)
+    assert found.status == "solved"
+    assert found.cost == pytest.approx(best.cost, rel=1e-5)
+    name = [case.network.branches[k].name for k in case.network.conductor_branch]
+    assert not found.power[np.array(name) == "line.tie"].any()
+    shut = found.power[np.array(name) == "line.way"]
+    assert shut[:3] == pytest.approx(-shut[3:])
+    assert shut[:3].sum() == pytest.approx(30.0 + 10.0j, abs=1e-4)
+
+
+def test_a_switch_that_opens_after_the_start_is_a_clearing_error() -> None:
+    """What is behind it has no equivalent any more; to clear as if it were shut would be wrong in silence."""
+    case = tied()
+    opened = cut(case, "line.way")
+    market, central = BranchFlowMarket(case.network, TIGHT), CentralBranchFlow(case.network, TIGHT)
+    for settle in (market.clear, central.answer):
+        with pytest.raises(ClearingError, match=r"line\.tie and line\.way are open"):
+            settle(opened, case.demand, case.offers, PRICE)
+    assert market.clear(case.state, case.demand, case.offers, PRICE).status == "solved"
+
+
+def test_a_feeder_that_is_switched_over_is_a_clearing_error() -> None:
+    """The tie shut and the switch open: radial again, but not as the model was laid out."""
+    case = tied()
+    table = {element.name: element.admittance_s for element in case.network.controlled}
+    table["line.tie"], table["line.way"] = table["line.way"], np.full_like(table["line.way"], 4e-10)
+    over = replace(case.state, admittance=np.concatenate([block.ravel() for block in table.values()]))
+    with pytest.raises(ClearingError, match="other ways than at the start"):
+        BranchFlowMarket(case.network, TIGHT).clear(over, case.demand, case.offers, PRICE)
 
 
 @pytest.mark.parametrize("agents", [0, 3])
