@@ -8,9 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from feeders.errors import InputError
 from feeders.network import ComplexArray, FloatArray, Network, Resource, wye
-from feeders.radial import radial_tree
 from feeders.state import AcState
 from market.balanced.equivalent import Equivalent, at_state, equivalent
 from market.balanced.market import BranchFlowMarket
@@ -113,15 +111,6 @@ def with_taps(circuit: Sample, tree: ReducedTree, taps: Sequence[int]) -> Equiva
     feeder = circuit.feeder()
     feeder.set_taps(np.array(taps, dtype=np.int64))
     return equivalent(circuit.network, tree, solve(feeder).admittance)
-
-
-def is_radial(network: Network) -> bool:
-    """Whether a circuit has a balanced equivalent, as far as its shape goes."""
-    try:
-        radial_tree(network)
-    except InputError:
-        return False
-    return True
 
 
 def with_settings(case: Case, **changes: object) -> Case:

@@ -45,10 +45,10 @@ class Place:
 
 
 @st.composite
-def random_cases(draw: st.DrawFn, *, least_resources: int = 0) -> RandomCase:
+def random_cases(draw: st.DrawFn, *, least_resources: int = 0, loops: bool = True) -> RandomCase:
     """A tree of up to nine buses: lines, some switches and regulators, loads of every kind, resources.
 
-    Now and then a second line runs beside the way to the source: a loop.
+    Unless `loops` is false, a second line now and then runs beside the way to the source.
     """
     buses, commands = [Place("src", (1, 2, 3))], []
     for k in range(1, draw(st.integers(1, 8)) + 1):
@@ -66,7 +66,7 @@ def random_cases(draw: st.DrawFn, *, least_resources: int = 0) -> RandomCase:
         else:
             commands.append(line(above.name, here.name, phases, ohm=draw(st.floats(0.05, 0.6))))
         buses.append(here)
-    if draw(st.integers(0, 3)) == 0:
+    if loops and draw(st.integers(0, 3)) == 0:
         end = draw(st.sampled_from(buses[1:]))
         commands.append(line("src", end.name, end.phases, ohm=draw(st.floats(0.3, 0.9)), name="loop"))
     commands += _connected(draw, buses[1:])

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from feeders.network import ComplexArray, FloatArray, Network
@@ -25,7 +25,6 @@ from tests.market.branch_flow_support import (
     Stated,
     fork,
     fork_flow,
-    is_radial,
     offers,
     point,
     stated,
@@ -164,11 +163,10 @@ def test_rows_hold_behind_regulators_switches_and_laterals(taps: tuple[int, int,
 
 
 @few
-@given(random_cases(), st.integers(0, 2**16))
+@given(random_cases(loops=False), st.integers(0, 2**16))
 def test_rows_hold_at_the_flow_of_any_feeder(case: RandomCase, seed: int) -> None:
     """Switches, regulators, laterals, loads of every kind, and a start anywhere."""
     network = case.network
-    assume(is_radial(network))
     model = BranchFlowModel(network, TIGHT)
     taps = np.random.default_rng(seed).integers(-16, 17, len(network.tap_ids))
     same = with_taps(case.sample, model.tree, taps.tolist())
@@ -180,9 +178,8 @@ def test_rows_hold_at_the_flow_of_any_feeder(case: RandomCase, seed: int) -> Non
 
 
 @few
-@given(random_cases())
+@given(random_cases(loops=False))
 def test_rows_read_their_own_atom_and_neighbours_only(case: RandomCase) -> None:
-    assume(is_radial(case.network))
     some = stated(Case(case.sample, TIGHT, case.offers))
     reads, parent = boundary(some.problem), some.problem.parent
     for reader, owner in zip(reads.reader, reads.owner, strict=True):
