@@ -106,7 +106,7 @@ def test_results_open_with_names_units_and_times(between_processes: Path) -> Non
     with xarray.open_dataset(between_processes, group="feeder", engine="h5netcdf") as feeder:
         voltage = feeder["voltage_magnitude"]
         assert voltage.attrs["units"] == "pu"
-        assert voltage.shape == (12, 268)
+        assert voltage.shape == (12, 274)
     with h5py.File(between_processes) as file:
         assert file["time"].attrs["units"] == "seconds since 1970-01-01 00:00:00"
         assert np.diff(file["time"][:]).tolist() == [300] * 11

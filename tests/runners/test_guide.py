@@ -61,15 +61,8 @@ def write_study(place: Path) -> tuple[Path, Path]:
     scenario = scenario.replace("period_s = 300", "period_s = 3600").replace("T00:00", "T14:00")
     owner = next(text for text in blocks("toml") if "cold_store" in text)
     (study / "scenario.toml").write_text(f"{scenario}\n{owner}\n")
-    config, offer, member, _ = blocks("json")
+    config, member, _ = blocks("json")
     (study / "cold_store.json").write_text(config)
-    for name in ("market", "recorder"):
-        table = json.loads((study / f"{name}.json").read_text())
-        table["subscriptions"].append(json.loads(offer))
-        if name == "recorder":
-            topic = {"key": "cold_store/temperature", "type": "double", "unit": "degC", "required": True}
-            table["subscriptions"].append(topic)
-        (study / f"{name}.json").write_text(json.dumps(table))
     text = (ROOT / "runners" / "ieee123_day.json").read_text().replace("ieee123_day", "cold_store")
     runner = json.loads(text.replace("market,recorder", "cold_store,market,recorder"))
     runner["federates"].append(json.loads(member))
