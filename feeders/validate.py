@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -62,8 +62,7 @@ def check_network(network: Network) -> None:
     _check_controls(network)
     for point in network.voltage_points:
         _check_point(network, point, places)
-    for resource in network.resources:
-        _check_resource(network, resource, places)
+    _check_resources(network, places)
     _check_fed(network)
 
 
@@ -256,7 +255,21 @@ def _check_point(network: Network, point: VoltagePoint, places: Places) -> None:
     _positive(where, "kv_base", point.kv_base)
 
 
-def _check_resource(network: Network, resource: Resource, places: Places) -> None:
+def _check_resources(network: Network, places: Places) -> None:
+    """Check where every resource sits, what it can give, and what it curtails or drives."""
+    loads = {load.name: load for load in network.loads}
+    running = {machine.element or machine.name for machine in network.machines}
+    for resource in network.resources:
+        _check_resource(network, resource, places, loads)
+        if resource.element and resource.element in running:
+            raise InputError(
+                f"drives {resource.element}, which runs on its own as well",
+                where=f"{network.name} resource {resource.name} element",
+                expected="a network without that machine",
+            )
+
+
+def _check_resource(network: Network, resource: Resource, places: Places, loads: Mapping[str, Load]) -> None:
     """Check where a resource sits and what it can give."""
     where = f"{network.name} resource {resource.name}"
     _check_legs(where, resource.bus, resource.legs, places)
@@ -266,23 +279,15 @@ def _check_resource(network: Network, resource: Resource, places: Places) -> Non
             f"is {resource.kva_max}", where=f"{where} kva_max", expected=f"at least {resource.kw_max} kVA"
         )
     if resource.kind == "flexible_load":
-        _check_curtailed(network, resource, where)
+        _check_curtailed(loads, resource, where)
     elif resource.load:
         raise InputError(
             f"is {resource.load!r}", where=f"{where} load", expected="none for a generator or storage"
         )
-    driven = {machine.element or machine.name for machine in network.machines}
-    if resource.element and resource.element in driven:
-        raise InputError(
-            f"drives {resource.element}, which runs on its own as well",
-            where=f"{where} element",
-            expected="a network without that machine",
-        )
 
 
-def _check_curtailed(network: Network, resource: Resource, where: str) -> None:
+def _check_curtailed(loads: Mapping[str, Load], resource: Resource, where: str) -> None:
     """Check that a flexible load sits where its load does."""
-    loads = {load.name: load for load in network.loads}
     if resource.load not in loads:
         raise unknown_name("load", resource.load, loads, where=f"{where} load")
     load = loads[resource.load]

@@ -19,8 +19,3 @@ def curtails(resource: Resource) -> bool:
 def gives_reactive(resource: Resource) -> bool:
     """Whether its reactive power is free within a rating, rather than tied to its real power."""
     return injects(resource) and resource.kva_max > resource.kw_max
-
-
-def stores(resource: Resource) -> bool:
-    """Whether it may draw power from the network to give it back."""
-    return resource.kind == "storage"

@@ -33,6 +33,9 @@ READS: dict[str, tuple[str, ...]] = {
 }
 """Topics that a federate reads, beside those of `market` and `recorder`, which follow from the owners."""
 
+BUILT_IN = (*READS, "market", "recorder")
+"""Federates of the package, which need no file."""
+
 
 def default_config(federate: str, scenario: Scenario, folder: Path) -> FederateConfig:
     """HELICS configuration of a federate of the package, as the contract has it.

@@ -11,13 +11,14 @@ from pathlib import Path
 import click
 
 from federates.study.study import driven
+from federates.study.wiring import BUILT_IN
 from feeders.errors import DlmpError, InputError
 from feeders.network import Network
 from feeders.opendss.case import Case, Circuit
+from feeders.readers.propose import propose_assets, write_assets
 from runners.write.drawing import draw_circuit
 from runners.write.found import found_page, sizes
 
-FEDERATES = ("wholesale", "feeder", "assets", "market", "recorder")
 PRICES = (
     Path(__file__).parents[2] / "configs" / "ieee123_day" / "data" / "smd_hourly_NEMA_20200824-20200826.csv"
 )
@@ -70,11 +71,13 @@ def import_command(master: Path, output: Path, name: str, intervals: int, prices
     and every load curtailable by a fifth), a runner file, a page that says what was found, and a drawing
     where the circuit has coordinates. Edit them, then: dlmp run OUTPUT/runner.json
     """
+    called = name or output.resolve().name
     try:
-        network, circuit = read(master)
-        write_study(
-            network, circuit, master, output, name or output.resolve().name, intervals, prices or PRICES
-        )
+        circuit = read(master)
+        proposal = propose_assets(circuit)
+        network = driven(circuit.network, proposal.resources)
+        write_study(network, circuit, master, output, called, intervals, prices or PRICES)
+        write_assets(proposal, output / "assets.csv")
     except DlmpError as error:
         raise click.ClickException(str(error)) from error
     width = max(len(label) for label, _ in sizes(network))
@@ -87,8 +90,8 @@ def import_command(master: Path, output: Path, name: str, intervals: int, prices
     click.echo(f"\nwritten to {output}; run it with: dlmp run {output / 'runner.json'}")
 
 
-def read(master: Path) -> tuple[Network, Circuit]:
-    """Read a circuit and propose its resources.
+def read(master: Path) -> Circuit:
+    """Read a circuit.
 
     Raises
     ------
@@ -96,18 +99,16 @@ def read(master: Path) -> tuple[Network, Circuit]:
         When there is no such file, or it cannot be compiled or used.
     """
     from feeders.opendss.circuit import read_circuit
-    from feeders.readers.propose import propose_assets
 
     if not master.is_file():
         raise InputError("there is no such file", where=str(master), expected="the master file of a circuit")
-    circuit = read_circuit(Case(master.stem, path=master))
-    return driven(circuit.network, propose_assets(circuit).resources), circuit
+    return read_circuit(Case(master.stem, path=master))
 
 
 def write_study(
     network: Network, circuit: Circuit, master: Path, output: Path, name: str, intervals: int, prices: Path
 ) -> None:
-    """Write scenario, assets, runner file, page and drawing.
+    """Write scenario, runner file, page and drawing.
 
     Parameters
     ----------
@@ -131,8 +132,6 @@ def write_study(
     InputError
         When the folder holds a study already, or there is no price file.
     """
-    from feeders.readers.propose import propose_assets, write_assets
-
     if (output / "scenario.toml").exists():
         raise InputError("there is a study already", where=str(output), expected="a new or an empty folder")
     if not prices.is_file():
@@ -154,7 +153,6 @@ def write_study(
         head_kw=max(0.1, 1e-5 * listed),
     )
     (output / "scenario.toml").write_text(scenario, encoding="utf-8")
-    write_assets(propose_assets(circuit), output / "assets.csv")
     (output / "runner.json").write_text(json.dumps(_runner(name), indent=1) + "\n", encoding="utf-8")
     (output / "FOUND.md").write_text(found_page(network, circuit.findings, case), encoding="utf-8")
     drawing = draw_circuit(replace(network, name=name))
@@ -164,8 +162,8 @@ def write_study(
 
 def _runner(name: str) -> dict[str, object]:
     """Runner file of a study in its own folder."""
-    execs = {"broker": f"runners.broker . --federates {','.join(FEDERATES)}"}
-    execs |= {federate: f"federates.{federate} ." for federate in FEDERATES}
+    execs = {"broker": f"runners.broker . --federates {','.join(BUILT_IN)}"}
+    execs |= {federate: f"federates.{federate} ." for federate in BUILT_IN}
     common = {"directory": ".", "host": "localhost"}
     rows = [{"name": key, **common, "exec": f"python -u -m {text}"} for key, text in execs.items()]
     return {"name": name, "federates": rows}

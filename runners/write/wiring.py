@@ -6,12 +6,9 @@ from pathlib import Path
 
 import click
 
-from federates.study.wiring import write_config
+from federates.study.wiring import BUILT_IN, write_config
 from feeders.errors import DlmpError
 from runners.run.find import find_study
-
-BUILT_IN = ("wholesale", "feeder", "assets", "market", "recorder")
-"""Federates of the package that need no file."""
 
 
 @click.command("wiring", epilog="\b\nExample:\n  dlmp wiring ieee123_day -o /tmp/wiring")
