@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from feeders.network import Network, node_id
-from feeders.opendss.case import Finding
+from feeders.opendss.case import Circuit, Finding
 
 LOAD_MODELS = {
     1: "constant power",
@@ -20,32 +20,32 @@ LOAD_MODELS = {
 """What OpenDSS' numbers of load models mean."""
 
 
-def found_page(network: Network, findings: Sequence[Finding], source: str) -> str:
+def found_page(network: Network, circuit: Circuit, source: str) -> str:
     """Write the page in Markdown.
 
     Parameters
     ----------
     network : Network
         The circuit with the resources that were proposed.
-    findings : sequence of Finding
-        What the market cannot use of it as it is.
+    circuit : Circuit
+        What was read: load shapes, and what the market cannot use as it is.
     source : str
         The circuit's own file.
     """
     parts = [
         f"# {network.name}",
         f"Read from `{source}`, which OpenDSS compiles as it is in every run.",
-        _table("What is there", sizes(network)),
+        _table("What is there", sizes(network, circuit)),
         _table("Voltage levels", voltage_levels(network)),
         _table("Load models", load_models(network)),
         _table("What the market limits and prices", limited(network)),
         _controls(network),
-        _findings(findings),
+        _findings(circuit.findings),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def sizes(network: Network) -> list[tuple[str, str]]:
+def sizes(network: Network, circuit: Circuit) -> list[tuple[str, str]]:
     """Count what the circuit consists of."""
     kinds = Counter(element.kind for element in network.elements)
     demand = network.listed_demand.sum()
@@ -58,7 +58,7 @@ def sizes(network: Network) -> list[tuple[str, str]]:
         ("regulators", len(network.regulators)),
         ("switched capacitors", len(network.capacitor_banks)),
         ("loads", f"{len(network.loads)}, {demand.real:,.0f} kW and {demand.imag:,.0f} kvar"),
-        ("load shapes in use", len(network.profiles)),
+        ("load shapes in use", len(circuit.shapes)),
         ("machines that run on their own", len(network.machines)),
         ("resources that the market may dispatch", len(network.resources)),
     ]

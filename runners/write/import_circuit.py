@@ -80,8 +80,8 @@ def import_command(master: Path, output: Path, name: str, intervals: int, prices
         write_assets(proposal, output / "assets.csv")
     except DlmpError as error:
         raise click.ClickException(str(error)) from error
-    width = max(len(label) for label, _ in sizes(network))
-    for label, value in sizes(network):
+    width = max(len(label) for label, _ in sizes(network, circuit))
+    for label, value in sizes(network, circuit):
         click.echo(f"{label:<{width}}  {value}")
     for finding in circuit.findings[:10]:
         click.echo(f"{finding.verdict}: {finding.element}: {finding.reason}")
@@ -148,13 +148,13 @@ def write_study(
         case=case,
         runner=output / "runner.json",
         intervals=intervals,
-        demand="load_shapes" if network.profiles else "wholesale",
+        demand="load_shapes" if circuit.shapes else "wholesale",
         prices=f"data/{prices.name}",
         head_kw=max(0.1, 1e-5 * listed),
     )
     (output / "scenario.toml").write_text(scenario, encoding="utf-8")
     (output / "runner.json").write_text(json.dumps(_runner(name), indent=1) + "\n", encoding="utf-8")
-    (output / "FOUND.md").write_text(found_page(network, circuit.findings, case), encoding="utf-8")
+    (output / "FOUND.md").write_text(found_page(network, circuit, case), encoding="utf-8")
     drawing = draw_circuit(replace(network, name=name))
     if drawing:
         (output / "circuit.svg").write_text(drawing, encoding="utf-8")
