@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Method = Literal["pac", "nst-pac", "pac-accelerated", "central"]
+Method = Literal["interior-point", "pac-accelerated", "pac", "nst-pac", "central"]
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,9 @@ class MarketSettings:
     ----------
     model : str
         Name of a market model: one of `market.models.MODELS`, or ``package.module:Class``.
-    method : {"pac-accelerated", "pac", "nst-pac", "central"}
-        Negotiation between buses, or the central reference solution.
+    method : {"interior-point", "pac-accelerated", "pac", "nst-pac", "central"}
+        How agents find the optimum: second-order messages up and down the tree of buses, one of the
+        first-order negotiations, or the central reference solution.
     voltage_min_pu, voltage_max_pu : float
         Soft limits of every `VoltagePoint` [pu].
     voltage_margin_pu : float
@@ -32,7 +33,7 @@ class MarketSettings:
         Extra weight of losses in the objective, as a multiple of the LMP; 0 gives marginal costs.
     agents : int
         Number of agents for `pac-accelerated`, each with a connected area of several buses; 0 for one agent a
-        bus.
+        bus, as every other method has it.
     tolerance : float
         Largest residual, relative to 100 kW and to the LMP, at which agents agree to stop.
     max_rounds : int
@@ -40,7 +41,7 @@ class MarketSettings:
     """
 
     model: str = "nodal"
-    method: Method = "pac-accelerated"
+    method: Method = "interior-point"
     voltage_min_pu: float = 0.95
     voltage_max_pu: float = 1.05
     voltage_margin_pu: float = 0.0
@@ -48,7 +49,7 @@ class MarketSettings:
     rating_penalty: float = 1e4
     rating_scale: float = 1.0
     loss_weight: float = 0.0
-    agents: int = 4
+    agents: int = 0
     tolerance: float = 3e-5
     max_rounds: int = 20_000
 

@@ -23,6 +23,8 @@ from market.balanced.model import BranchFlowModel, start_state
 from market.balanced.outcome import read_branch_flow
 from market.balanced.tangents import Tangents, in_units
 from market.clearing import Clearing, check_case
+from market.interior_point.clear import negotiate_sweeps
+from market.interior_point.fronts import Plan, make_plan
 from market.offers import Offer, WholesalePrice, accept_offers
 from market.pac.areas import partition
 from market.pac.clear import Effort, Warmth, begin, negotiate_areas, negotiate_buses, with_effort
@@ -91,6 +93,7 @@ class BranchFlowMarket:
         self._curvature = _curvature(self.model)
         self._standing: tuple[ComplexArray, Equivalent] | None = None
         self._central: CentralBranchFlow | None = None
+        self._last_plan: Plan | None = None
 
     def clear(
         self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
@@ -123,7 +126,7 @@ class BranchFlowMarket:
             reference = self._reference().solve(same, demand, accepted, price)
             solution = Solution(reference.x[self._first :], reference.limits)
             x, effort = reference.x, Effort()
-        elif method == "pac-accelerated":
+        elif method in ("pac-accelerated", "interior-point"):
             x, solution, effort = self._follow_tangents(tangents, x)
         else:
             x, solution, effort = self._negotiate_cones(tangents.problem, x)
@@ -196,11 +199,19 @@ class BranchFlowMarket:
     ) -> tuple[Solution, Effort, Warmth]:
         """Negotiate once on tangents."""
         flat = solver.problem
+        if settings.method == "interior-point":
+            return negotiate_sweeps(flat, self._plan(flat), start, settings)
         if settings.agents:
             solution, effort, weight = negotiate_areas(flat, solver, self.area, start, settings, self.tuning)
         else:
             solution, effort, weight = negotiate_buses(flat, solver, start, settings, self.tuning)
         return solution, effort, Warmth(solution.resources, solution.limits * flat.cost_unit, weight)
+
+    def _plan(self, flat: AtomicProblem) -> Plan:
+        """Plan the sweeps once for as long as tangents keep their pattern."""
+        if self._last_plan is None or not self._last_plan.fits(flat):
+            self._last_plan = make_plan(flat)
+        return self._last_plan
 
     def _as_it_stands(self, admittance: ComplexArray) -> Equivalent:
         """Balanced circuit at the present taps and switches, which seldom change."""
@@ -223,7 +234,7 @@ class BranchFlowMarket:
         talk = negotiate(
             whole,
             Start(np.append(x, x[original]), y),
-            method=self.settings.method if self.settings.method != "central" else "pac",
+            method="nst-pac" if self.settings.method == "nst-pac" else "pac",
             tolerance=self.settings.tolerance,
             max_rounds=self.settings.max_rounds,
             tuning=self.tuning,

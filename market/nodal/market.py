@@ -11,6 +11,8 @@ import numpy as np
 from feeders.network import ComplexArray, IntArray, Network
 from feeders.state import AcState
 from market.clearing import Clearing, check_case
+from market.interior_point.clear import negotiate_sweeps
+from market.interior_point.fronts import Plan, make_plan
 from market.nodal.anchor import Anchor
 from market.nodal.layout import POWER_UNIT, VOLTAGE_UNIT
 from market.nodal.model import NodalModel
@@ -48,6 +50,7 @@ class NodalMarket:
         self.area = partition(parent, settings.agents or len(parent))
         self.warmth: Warmth | None = None
         self._central: CentralNodal | None = None
+        self._last_plan: Plan | None = None
 
     def clear(
         self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
@@ -88,7 +91,12 @@ class NodalMarket:
         return with_effort(clearing, effort, refused)
 
     def _negotiate(self, problem: AtomicProblem, solver: NetworkSolver) -> tuple[Solution, Effort]:
-        """Let the agents of the settings' method agree; a further method takes its place here."""
+        """Let the agents agree by the settings' method."""
+        if self.settings.method == "interior-point":
+            solution, effort, self.warmth = negotiate_sweeps(
+                problem, self._plan(problem), self.warmth, self.settings
+            )
+            return solution, effort
         start = begin(problem, solver, self.warmth)
         if self.settings.method == "pac-accelerated" and self.settings.agents:
             solution, effort, weight = negotiate_areas(
@@ -98,6 +106,12 @@ class NodalMarket:
             solution, effort, weight = negotiate_buses(problem, solver, start, self.settings, self.tuning)
         self.warmth = Warmth(solution.resources, solution.limits * problem.cost_unit, weight)
         return solution, effort
+
+    def _plan(self, problem: AtomicProblem) -> Plan:
+        """Plan the sweeps once for as long as the problem keeps its pattern."""
+        if self._last_plan is None or not self._last_plan.fits(problem):
+            self._last_plan = make_plan(problem)
+        return self._last_plan
 
     def _watch(self, conductors: IntArray) -> None:
         """Let more ratings take part from now on; what the last clearing left stays."""
@@ -110,7 +124,7 @@ class NodalMarket:
             kept = new.n_state - len(new.rated)
             limits[:kept] = self.warmth.limits[:kept]
             limits[new.loading[np.searchsorted(new.rated, old.rated)]] = self.warmth.limits[old.loading]
-            self.warmth = replace(self.warmth, limits=limits)
+            self.warmth = replace(self.warmth, limits=limits, multipliers=None)
 
     def _reference(self) -> CentralNodal:
         """Make the central statement once; its library takes a second to import, so only when asked for."""

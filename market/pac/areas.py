@@ -15,7 +15,7 @@ import scipy.sparse as sp
 import scipy.sparse.linalg as sla
 
 from feeders.network import FloatArray, IntArray
-from market.problem.atoms import AtomicProblem
+from market.problem.atoms import AtomicProblem, leave_room
 
 
 def partition(parent: IntArray, n_area: int) -> IntArray:
@@ -95,7 +95,7 @@ def condense(problem: AtomicProblem, area: IntArray, watched: IntArray) -> Conde
         Network variables whose soft limits take part.
     """
     n_state, n = problem.n_state, len(problem.linear)
-    problem = _leave_room(problem)
+    problem = leave_room(problem)
     inner, outer, across = _split(problem, area)
     chosen = np.concatenate([across, watched])
     # The last column carries the cost of eliminated variables (the head price) over to what is kept.
@@ -114,17 +114,6 @@ def condense(problem: AtomicProblem, area: IntArray, watched: IntArray) -> Conde
     constant[-1] += problem.quadratic[fixed] @ problem.lower[fixed] ** 2 / 2
     problem_kept = _assemble(problem, area, across, watched, kept, slope, constant)
     return Condensed(problem_kept, kept, across, watched, inner)
-
-
-def _leave_room(problem: AtomicProblem) -> AtomicProblem:
-    """Bound each power of a disc by what the other leaves it, where that is fixed and drops out."""
-    lower, upper = problem.lower.copy(), problem.upper.copy()
-    for pair, radius in zip(problem.discs, problem.disc_radius, strict=True):
-        for fixed, free in (pair, pair[::-1]):
-            if problem.lower[fixed] == problem.upper[fixed]:
-                room = np.sqrt(max(radius**2 - problem.lower[fixed] ** 2, 0.0))
-                lower[free], upper[free] = np.clip((lower[free], upper[free]), -room, room)
-    return replace(problem, lower=lower, upper=upper)
 
 
 def _split(problem: AtomicProblem, area: IntArray) -> tuple[sp.csc_matrix, sp.csr_matrix, IntArray]:

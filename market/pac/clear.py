@@ -14,7 +14,7 @@ from market.pac.areas import condense
 from market.pac.negotiate import USUAL, Negotiation, Start, Tuning, negotiate
 from market.problem.atoms import AtomicProblem, objective, with_copies
 from market.problem.prices import NetworkSolver
-from market.problem.solution import Solution
+from market.problem.solution import Multipliers, Solution
 from market.settings import MarketSettings
 
 MISSED = 1e-4
@@ -35,11 +35,14 @@ class Warmth:
         Multipliers of the limits [$/h per unit].
     weight : float
         Primal weight.
+    multipliers : Multipliers, optional
+        Prices of all limits, hard ones too [$/h per unit]; from the second-order method.
     """
 
     dispatch: FloatArray
     limits: FloatArray
-    weight: float
+    weight: float = 1.0
+    multipliers: Multipliers | None = None
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,7 @@ def negotiate_buses(
 ) -> tuple[Solution, Effort, float]:
     """Negotiate between single buses; the published methods work on copies. See `negotiate_areas`."""
     n, m = len(problem.linear), len(problem.row_lower)
-    whole = problem if settings.method == "pac-accelerated" else with_copies(problem)
+    whole = with_copies(problem) if settings.method in ("pac", "nst-pac") else problem
     x = np.concatenate([solver.state(start.dispatch), start.dispatch])
     y = solver.duals(problem.linear[:m] + start.limits)
     if whole is not problem:
@@ -196,7 +199,7 @@ def _talk(problem: AtomicProblem, start: Start, settings: MarketSettings, tuning
     return negotiate(
         problem,
         start,
-        method="pac-accelerated" if settings.method == "central" else settings.method,
+        method=settings.method if settings.method in ("pac", "nst-pac") else "pac-accelerated",
         tolerance=settings.tolerance,
         max_rounds=settings.max_rounds,
         tuning=tuning,

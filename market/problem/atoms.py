@@ -98,6 +98,22 @@ def objective(problem: AtomicProblem, x: FloatArray) -> float:
     return float(cost + problem.row_penalty[soft] @ beyond[soft]) + problem.offset
 
 
+def leave_room(problem: AtomicProblem) -> AtomicProblem:
+    """Replace a disc of which one power is fixed by what it leaves the other one."""
+    fixed = problem.lower == problem.upper
+    if not fixed[problem.discs].any():
+        return problem
+    lower, upper = problem.lower.copy(), problem.upper.copy()
+    for pair, radius in zip(problem.discs, problem.disc_radius, strict=True):
+        for known, free in (pair, pair[::-1]):
+            if fixed[known]:
+                room = np.sqrt(max(radius**2 - problem.lower[known] ** 2, 0.0))
+                lower[free], upper[free] = np.clip((lower[free], upper[free]), -room, room)
+    left = ~fixed[problem.discs].any(axis=1)
+    discs, radius = problem.discs[left], problem.disc_radius[left]
+    return replace(problem, lower=lower, upper=upper, discs=discs, disc_radius=radius)
+
+
 @dataclass(frozen=True)
 class Boundary:
     """What neighbours exchange in a round: one number each way for every variable read across a boundary.

@@ -32,6 +32,26 @@ class Solution:
     limits: FloatArray
 
 
+@dataclass(frozen=True)
+class Multipliers:
+    """Prices of every limit of a problem, hard ones and soft ones, for a later start.
+
+    Attributes
+    ----------
+    limits : ndarray, shape (4, n)
+        By variable: upper, lower, soft upper and soft lower limit.
+    discs : ndarray, shape (n_disc,)
+        Those of the discs.
+    """
+
+    limits: FloatArray
+    discs: FloatArray
+
+    def scaled(self, factor: float) -> Multipliers:
+        """State them in another unit of cost."""
+        return Multipliers(self.limits * factor, self.discs * factor)
+
+
 def pays(problem: AtomicProblem, multipliers: FloatArray, k: int) -> bool:
     """Whether a limit has its penalty for a price: a held one costs less, however roughly it is held."""
     return bool(abs(multipliers[k]) > PENALTY_SHARE * problem.penalty[k])

@@ -1,0 +1,207 @@
+"""The iteration: sweeps up and down until products are small and nothing is left over.
+
+After Pakazad, Hansson and Andersen, "Distributed primal-dual interior-point methods for solving tree-structured
+coupled problems using message passing" (Optimization Methods and Software, 2017); what differs is that no step
+length is agreed on (`market.interior_point.newton`), which halves the sweeps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+
+from feeders.errors import ClearingError
+from feeders.network import FloatArray
+from market.interior_point.fronts import Plan
+from market.interior_point.limits import (
+    Limits,
+    Pairs,
+    centred,
+    find_limits,
+    inside,
+    prices_by_kind,
+    resumed,
+)
+from market.interior_point.newton import Progress, advance, linearise
+from market.interior_point.sweeps import Store, System, make_store, sweep_down, sweep_up
+from market.problem.atoms import AtomicProblem, leave_room
+from market.problem.solution import Multipliers
+
+FIRST_PRODUCT, RESUMED_PRODUCT = 1.0, 1e-3
+"""Product of every pair at the start, from nothing and from earlier prices [units of the problem]."""
+BEHIND, UP_TO_DATE = 30.0, 0.1
+"""Residuals above which products wait, and below which they fall fast [units of the problem]."""
+SLOW, FAST = 0.2, 0.005
+"""Factors by which products fall in a step."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How the iteration ended.
+
+    Attributes
+    ----------
+    x, y : ndarray
+        Variables, and duals of the rows.
+    multipliers : Multipliers
+        Prices of the limits.
+    converged : bool
+        Whether products and residuals met the tolerance.
+    steps : int
+        Newton steps.
+    primal, dual : float
+        Largest residuals after the last one [units of the problem].
+    trace : ndarray, shape (steps, 4)
+        Product, share of pairs stopped short, primal and dual residual of every step.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    multipliers: Multipliers
+    converged: bool
+    steps: int
+    primal: float
+    dual: float
+    trace: FloatArray
+
+
+def iterate(
+    problem: AtomicProblem,
+    plan: Plan,
+    x: FloatArray,
+    earlier: Multipliers | None = None,
+    *,
+    tolerance: float = 1e-4,
+    max_steps: int = 100,
+) -> Agreement:
+    """Iterate until no pair is farther than `tolerance` from being complementary, and nothing is left over.
+
+    Parameters
+    ----------
+    problem : AtomicProblem
+        The problem, its rows equalities, without cones.
+    plan : Plan
+        Plan of its pattern.
+    x : ndarray, shape (n,)
+        Where to begin; only what lies in boxes matters, once.
+    earlier : Multipliers, optional
+        Prices of limits to begin with.
+    tolerance : float
+        Largest residual, and root of the largest product of a limit's slack and its price.
+    max_steps : int
+        Newton steps after which to give up.
+
+    Raises
+    ------
+    ClearingError
+        When the rows do not determine what agents have to agree on.
+    """
+    problem = leave_room(problem)
+    limits, store = find_limits(problem), make_store(plan.fronts)
+    x = inside(problem, x)
+    t = FIRST_PRODUCT if earlier is None else RESUMED_PRODUCT
+    pairs = _pairs(limits, x, earlier, t)
+    system, last, y = _system(problem), tolerance**2, np.zeros(len(problem.row_lower))
+    trace: list[tuple[float, ...]] = []
+    progress = Progress(1.0, np.inf, np.inf)
+    while len(trace) < max_steps and not _done(t, last, progress, tolerance):
+        t = max(t * _factor(progress, bool(trace)), last)
+        x, y, progress = _step(problem, plan, store, system, limits, pairs, x, t)
+        trace.append((t, *progress))
+    return Agreement(
+        x=x,
+        y=-y,
+        multipliers=Multipliers(prices_by_kind(limits, pairs, len(x)), pairs.disc_price),
+        converged=_done(t, last, progress, tolerance),
+        steps=len(trace),
+        primal=progress.primal,
+        dual=progress.dual,
+        trace=np.array(trace).reshape(-1, 4),
+    )
+
+
+def _pairs(limits: Limits, x: FloatArray, earlier: Multipliers | None, t: float) -> Pairs:
+    if earlier is None:
+        return centred(limits, x, t)
+    discs = earlier.discs if len(earlier.discs) == len(limits.radius) else np.zeros(len(limits.radius))
+    return resumed(limits, x, earlier.limits[limits.kind, limits.variable], discs, t)
+
+
+def _system(problem: AtomicProblem) -> System:
+    """Make room for the numbers of a step; variables without room are known and stay."""
+    n, known = len(problem.linear), problem.lower == problem.upper
+    mate = np.full(n, -1, dtype=np.int64)
+    mate[problem.discs[:, 0]], mate[problem.discs[:, 1]] = problem.discs[:, 1], problem.discs[:, 0]
+    curve, right = np.where(known, np.inf, 0.0), np.zeros(len(problem.row_lower))
+    return System(problem.rows.data, curve, np.zeros(n), np.zeros((2, n)), right, mate)
+
+
+def _done(t: float, last: float, progress: Progress, tolerance: float) -> bool:
+    return t <= last and max(progress.primal, progress.dual) <= tolerance
+
+
+def _factor(progress: Progress, begun: bool) -> float:
+    """How far products fall in the next step: not while pairs are far behind the last one."""
+    left = max(progress.primal, progress.dual)
+    if not begun or left > BEHIND:
+        return 1.0
+    return FAST if left < UP_TO_DATE else SLOW
+
+
+def _step(
+    problem: AtomicProblem,
+    plan: Plan,
+    store: Store,
+    system: System,
+    limits: Limits,
+    pairs: Pairs,
+    x: FloatArray,
+    t: float,
+) -> tuple[FloatArray, FloatArray, Progress]:
+    """Take one Newton step; the pairs change in place."""
+    linearise(limits, pairs, x, problem.quadratic, problem.linear, system)
+    system.right[:] = problem.row_lower - problem.rows @ x
+    stuck = sweep_up(plan.fronts, system, store)
+    if stuck >= 0:
+        raise ClearingError("the rows of the network do not determine it: an agent cannot eliminate its part")
+    step, multipliers = np.empty(len(x)), np.empty(len(problem.row_lower))
+    sweep_down(plan.fronts, system, store, t, step, multipliers)
+    progress = advance(limits, pairs, x, step, t)
+    return x + step, multipliers, progress
+
+
+def with_equalities(problem: AtomicProblem) -> AtomicProblem:
+    """Give every row with a range a variable of its own for its value, in that range.
+
+    Parameters
+    ----------
+    problem : AtomicProblem
+        Any problem; the new variables come after its own.
+    """
+    ranged = np.flatnonzero(problem.row_lower < problem.row_upper)
+    if not len(ranged):
+        return problem
+    k, m = len(ranged), len(problem.row_lower)
+    value = sp.csr_matrix((-np.ones(k), (ranged, np.arange(k))), shape=(m, k))
+    soft = np.isfinite(problem.row_penalty[ranged])
+    low, high = problem.row_lower.copy(), problem.row_upper.copy()
+    low[ranged], high[ranged] = 0.0, 0.0
+    bottom, top = problem.row_lower[ranged], problem.row_upper[ranged]
+    return replace(
+        problem,
+        quadratic=np.append(problem.quadratic, np.zeros(k)),
+        linear=np.append(problem.linear, np.zeros(k)),
+        lower=np.append(problem.lower, np.where(soft, -np.inf, bottom)),
+        upper=np.append(problem.upper, np.where(soft, np.inf, top)),
+        soft_lower=np.append(problem.soft_lower, np.where(soft, bottom, -np.inf)),
+        soft_upper=np.append(problem.soft_upper, np.where(soft, top, np.inf)),
+        penalty=np.append(problem.penalty, np.where(soft, problem.row_penalty[ranged], 0.0)),
+        rows=sp.hstack([problem.rows, value]).tocsr(),
+        row_lower=low,
+        row_upper=high,
+        row_penalty=np.full(m, np.inf),
+        variable_atom=np.append(problem.variable_atom, problem.row_atom[ranged]),
+        reach=None if problem.reach is None else np.append(problem.reach, np.full(k, np.inf)),
+    )
