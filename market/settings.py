@@ -33,7 +33,7 @@ class MarketSettings:
         Extra weight of losses in the objective, as a multiple of the LMP; 0 gives marginal costs.
     agents : int
         Number of agents for `pac-accelerated`, each with a connected area of several buses; 0 for one agent a
-        bus, as every other method has it.
+        bus, as every other method always has it.
     tolerance : float
         Largest residual, relative to 100 kW and to the LMP, at which agents agree to stop.
     max_rounds : int
@@ -41,7 +41,7 @@ class MarketSettings:
     """
 
     model: str = "nodal"
-    method: Method = "interior-point"
+    method: Method = "pac-accelerated"
     voltage_min_pu: float = 0.95
     voltage_max_pu: float = 1.05
     voltage_margin_pu: float = 0.0
@@ -49,7 +49,7 @@ class MarketSettings:
     rating_penalty: float = 1e4
     rating_scale: float = 1.0
     loss_weight: float = 0.0
-    agents: int = 0
+    agents: int = 4
     tolerance: float = 3e-5
     max_rounds: int = 20_000
 

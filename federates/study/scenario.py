@@ -114,7 +114,7 @@ class MarketSection(Section):
         default=DEFAULT_MODEL,
         description='nodal, branch_flow, uniform, none, or a class "package.module:Class"',
     )
-    method: Method = Field(default="interior-point", description="how the optimum is found")
+    method: Method = Field(default="pac-accelerated", description="how the optimum is found")
     voltage_min_pu: Positive = Field(default=0.95, description="lower voltage limit [pu]")
     voltage_max_pu: Positive = Field(default=1.05, description="upper voltage limit [pu]")
     voltage_margin_pu: NotNegative = Field(
@@ -131,7 +131,7 @@ class MarketSection(Section):
         default=0.0, description="extra weight of losses, as a multiple of the LMP"
     )
     agents: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="agents of pac-accelerated, each with an area of buses; 0: one agent a bus"
+        default=4, description="agents of pac-accelerated, each with an area of buses; 0: one agent a bus"
     )
     tolerance: Positive = Field(default=3e-5, description="relative residual at which agents stop")
     max_rounds: Annotated[int, Field(ge=1)] = Field(

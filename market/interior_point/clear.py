@@ -66,7 +66,7 @@ def _limits(problem: AtomicProblem, agreed: Agreement) -> FloatArray:
 
 
 def effort_of(plan: Plan, agreed: Agreement) -> Effort:
-    """Count one-hop messages in sequence: a sweep up and down for each step, and for the verdict on the last."""
+    """Count one-hop messages in sequence: two sweeps for each step, and two for the verdict on the last."""
     sweeps = agreed.steps + 1
     return Effort(
         rounds=2 * plan.height * sweeps,

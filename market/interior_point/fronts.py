@@ -1,9 +1,9 @@
 """The pattern of the elimination: what every agent eliminates, and what its message to its parent is about.
 
 Unknowns are the problem's variables and the multipliers of its rows; unknown k is variable k, or the
-multiplier of row ``k - n``. An agent's front holds its own unknowns and, as its edge, the later ones that they
-or its children's messages touch. A variable that lies in a box and that only its own atom reads never gets
-that far: it answers the multipliers directly, however many such resources share a bus.
+multiplier of row ``k - n``. An agent's front holds its own unknowns and, as its edge, the later ones that
+they or its children's messages touch. A variable that lies in a box and that only its own atom reads never
+gets that far: it answers the multipliers directly, however many such resources share a bus.
 """
 
 from __future__ import annotations
@@ -224,7 +224,9 @@ def _columns(
     places: _Places, owner: IntArray, rows: sp.csr_matrix, direct: BoolArray, n: int
 ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     """Entries of the variables that answer directly, by variable."""
-    numbered = sp.csr_matrix((np.arange(1, rows.nnz + 1), rows.indices, rows.indptr), shape=rows.shape).tocsc()
+    numbered = sp.csr_matrix(
+        (np.arange(1, rows.nnz + 1), rows.indices, rows.indptr), shape=rows.shape
+    ).tocsc()
     sizes = np.where(direct, np.diff(numbered.indptr), 0)
     pointer = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     mine = np.repeat(direct, np.diff(numbered.indptr))
@@ -235,7 +237,10 @@ def _columns(
 def _hops(order: Order, parent: IntArray) -> IntArray:
     """Hops of every message to its parent; 1 on a tree."""
     return np.array(
-        [1 if up < 0 else order.hops(int(order.atoms[k]), int(order.atoms[up])) for k, up in enumerate(parent)],
+        [
+            1 if up < 0 else order.hops(int(order.atoms[k]), int(order.atoms[up]))
+            for k, up in enumerate(parent)
+        ],
         dtype=np.int64,
     )
 

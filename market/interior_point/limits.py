@@ -1,7 +1,7 @@
 """One-sided limits of a problem's variables, each with a slack and a price: what the method keeps positive.
 
 A hard limit ``sign * (x - bound) <= 0`` has a slack s and a price mu with ``s * mu = t``. A soft one may be
-exceeded by e at a price of `cap`, so its own price is at most `cap`, and what is missing to it, nu = cap - mu,
+exceeded by e at a price of `cap`, so its own price is at most `cap`; what is missing to it, nu = cap - mu,
 pairs with e: ``e * nu = t``. At t = 0 these are the optimality conditions.
 """
 
@@ -80,10 +80,11 @@ def find_limits(problem: AtomicProblem) -> Limits:
         (problem.soft_lower, -1.0, problem.penalty > 0, problem.penalty),
     )
     parts = []
-    for kind, (bounds, sign, counts, penalty) in enumerate(kinds):
+    for kind, (bounds, direction, counts, penalty) in enumerate(kinds):
         which = np.flatnonzero(np.isfinite(bounds) & counts)
-        cap = np.full(len(which), np.inf) if penalty is None else penalty[which]
-        parts.append((which, np.full(len(which), sign), bounds[which], cap, np.full(len(which), kind)))
+        highest = np.full(len(which), np.inf) if penalty is None else penalty[which]
+        signs = np.full(len(which), direction)
+        parts.append((which, signs, bounds[which], highest, np.full(len(which), kind)))
     variable, sign, bound, cap, kind_of = (np.concatenate(column) for column in zip(*parts, strict=True))
     discs = problem.discs.astype(np.int64)
     return Limits(variable, sign, bound, cap, kind_of, discs, problem.disc_radius)
@@ -110,11 +111,12 @@ def centred(limits: Limits, x: FloatArray, t: float) -> Pairs:
     room = limits.sign * (limits.bound - x[limits.variable])
     soft = np.isfinite(limits.cap)
     cap = np.where(soft, limits.cap, 1.0)
-    # The root in (0, cap) of t / mu - t / (cap - mu) = room.
-    half = room * cap + 2 * t
-    price = 2 * t * cap / (half + np.sqrt(np.maximum(half**2 - 4 * room * t * cap, 0.0)))
-    price = np.where(soft, price, t / np.maximum(room, np.sqrt(t)))
-    price = np.where(~soft & (room > 0), t / np.where(room > 0, room, 1.0), price)
+    # The root in (0, cap) of t / mu - t / (cap - mu) = room; where room changes sign it mirrors at cap / 2.
+    size = np.abs(room)
+    half = size * cap + 2 * t
+    root = 2 * t * cap / (half + np.sqrt(np.maximum(half**2 - 4 * size * t * cap, 0.0)))
+    hard = t / np.where(room > 0, room, np.sqrt(t))
+    price = np.where(soft, np.where(room < 0, cap - root, root), hard)
     return _from_prices(limits, x, price, t)
 
 

@@ -1,13 +1,14 @@
 """The iteration: sweeps up and down until products are small and nothing is left over.
 
-After Pakazad, Hansson and Andersen, "Distributed primal-dual interior-point methods for solving tree-structured
-coupled problems using message passing" (Optimization Methods and Software, 2017); what differs is that no step
-length is agreed on (`market.interior_point.newton`), which halves the sweeps.
+After Pakazad, Hansson and Andersen, "Distributed primal-dual interior-point methods for solving
+tree-structured coupled problems using message passing" (Optimization Methods and Software, 2017); what
+differs is that no step length is agreed on (`market.interior_point.newton`), which halves the sweeps.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -35,6 +36,10 @@ BEHIND, UP_TO_DATE = 30.0, 0.1
 """Residuals above which products wait, and below which they fall fast [units of the problem]."""
 SLOW, FAST = 0.2, 0.005
 """Factors by which products fall in a step."""
+LEAST_PRODUCT = 1e-12
+"""Products fall no further: stiffer limits than that would drown in rounding."""
+FAR, PATIENCE = 1e3, 15
+"""Residual, and number of steps, at which earlier prices have turned out to be of no use."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,8 @@ class Agreement:
         Newton steps.
     primal, dual : float
         Largest residuals after the last one [units of the problem].
-    trace : ndarray, shape (steps, 4)
-        Product, share of pairs stopped short, primal and dual residual of every step.
+    trace : ndarray, shape (steps, 3)
+        Product, primal and dual residual of every step.
     """
 
     x: FloatArray
@@ -99,34 +104,81 @@ def iterate(
         When the rows do not determine what agents have to agree on.
     """
     problem = leave_room(problem)
-    limits, store = find_limits(problem), make_store(plan.fronts)
+    limits, room = find_limits(problem), Room(plan, make_store(plan.fronts), _system(problem))
     x = inside(problem, x)
-    t = FIRST_PRODUCT if earlier is None else RESUMED_PRODUCT
-    pairs = _pairs(limits, x, earlier, t)
-    system, last, y = _system(problem), tolerance**2, np.zeros(len(problem.row_lower))
-    trace: list[tuple[float, ...]] = []
-    progress = Progress(1.0, np.inf, np.inf)
-    while len(trace) < max_steps and not _done(t, last, progress, tolerance):
-        t = max(t * _factor(progress, bool(trace)), last)
-        x, y, progress = _step(problem, plan, store, system, limits, pairs, x, t)
-        trace.append((t, *progress))
+    trace: list[tuple[float, float, float]] = []
+    if earlier is not None:
+        pairs = _resumed(limits, x, earlier)
+        goal = Goal(RESUMED_PRODUCT, tolerance, min(PATIENCE, max_steps), FAR)
+        point = _approach(problem, room, limits, pairs, x, goal, trace)
+    if earlier is None or not point.done:
+        pairs = centred(limits, x, FIRST_PRODUCT)
+        goal = Goal(FIRST_PRODUCT, tolerance, max_steps - len(trace), np.inf)
+        point = _approach(problem, room, limits, pairs, x, goal, trace)
     return Agreement(
-        x=x,
-        y=-y,
+        x=point.x,
+        y=-point.multipliers,
         multipliers=Multipliers(prices_by_kind(limits, pairs, len(x)), pairs.disc_price),
-        converged=_done(t, last, progress, tolerance),
+        converged=point.done,
         steps=len(trace),
-        primal=progress.primal,
-        dual=progress.dual,
-        trace=np.array(trace).reshape(-1, 4),
+        primal=point.progress.primal,
+        dual=point.progress.dual,
+        trace=np.array(trace).reshape(-1, 3),
     )
 
 
-def _pairs(limits: Limits, x: FloatArray, earlier: Multipliers | None, t: float) -> Pairs:
-    if earlier is None:
-        return centred(limits, x, t)
+class Room(NamedTuple):
+    """What the steps of one problem share."""
+
+    plan: Plan
+    store: Store
+    system: System
+
+
+class Goal(NamedTuple):
+    """Where an approach starts and when it ends: products, tolerance, steps, and a residual too far off."""
+
+    product: float
+    tolerance: float
+    steps: int
+    far: float
+
+
+class Point(NamedTuple):
+    """Where an approach ended."""
+
+    x: FloatArray
+    multipliers: FloatArray
+    progress: Progress
+    done: bool
+
+
+def _approach(
+    problem: AtomicProblem,
+    room: Room,
+    limits: Limits,
+    pairs: Pairs,
+    x: FloatArray,
+    goal: Goal,
+    trace: list[tuple[float, float, float]],
+) -> Point:
+    """Take steps until the goal is met or given up; the pairs change in place, the trace grows."""
+    t, last, done = goal.product, max(goal.tolerance**2, LEAST_PRODUCT), False
+    progress, multipliers = Progress(np.inf, np.inf), np.zeros(len(problem.row_lower))
+    for _ in range(goal.steps):
+        t = max(t * _factor(progress), last)
+        x, multipliers, progress = _step(problem, room, limits, pairs, x, t)
+        trace.append((t, progress.primal, progress.dual))
+        left = max(progress.primal, progress.dual)
+        done = t <= last and left <= goal.tolerance
+        if done or left > goal.far:
+            break
+    return Point(x, multipliers, progress, done)
+
+
+def _resumed(limits: Limits, x: FloatArray, earlier: Multipliers) -> Pairs:
     discs = earlier.discs if len(earlier.discs) == len(limits.radius) else np.zeros(len(limits.radius))
-    return resumed(limits, x, earlier.limits[limits.kind, limits.variable], discs, t)
+    return resumed(limits, x, earlier.limits[limits.kind, limits.variable], discs, RESUMED_PRODUCT)
 
 
 def _system(problem: AtomicProblem) -> System:
@@ -138,34 +190,23 @@ def _system(problem: AtomicProblem) -> System:
     return System(problem.rows.data, curve, np.zeros(n), np.zeros((2, n)), right, mate)
 
 
-def _done(t: float, last: float, progress: Progress, tolerance: float) -> bool:
-    return t <= last and max(progress.primal, progress.dual) <= tolerance
-
-
-def _factor(progress: Progress, begun: bool) -> float:
-    """How far products fall in the next step: not while pairs are far behind the last one."""
+def _factor(progress: Progress) -> float:
+    """How far products fall in the next step: not in the first, and not while pairs are far behind."""
     left = max(progress.primal, progress.dual)
-    if not begun or left > BEHIND:
+    if left > BEHIND:
         return 1.0
     return FAST if left < UP_TO_DATE else SLOW
 
 
 def _step(
-    problem: AtomicProblem,
-    plan: Plan,
-    store: Store,
-    system: System,
-    limits: Limits,
-    pairs: Pairs,
-    x: FloatArray,
-    t: float,
+    problem: AtomicProblem, room: Room, limits: Limits, pairs: Pairs, x: FloatArray, t: float
 ) -> tuple[FloatArray, FloatArray, Progress]:
     """Take one Newton step; the pairs change in place."""
+    plan, store, system = room
     linearise(limits, pairs, x, problem.quadratic, problem.linear, system)
     system.right[:] = problem.row_lower - problem.rows @ x
-    stuck = sweep_up(plan.fronts, system, store)
-    if stuck >= 0:
-        raise ClearingError("the rows of the network do not determine it: an agent cannot eliminate its part")
+    if sweep_up(plan.fronts, system, store) >= 0:
+        raise ClearingError("the rows of the network do not determine it: an agent cannot solve its part")
     step, multipliers = np.empty(len(x)), np.empty(len(problem.row_lower))
     sweep_down(plan.fronts, system, store, t, step, multipliers)
     progress = advance(limits, pairs, x, step, t)

@@ -1,8 +1,8 @@
-"""The Newton step of the optimality conditions, limit by limit: what each adds to H and c, and how far it goes.
+"""The Newton step of the optimality conditions, limit by limit: what each adds to H and c, how far it goes.
 
-Every pair of slack and price goes as far as it stays positive, on its own: nobody waits for the shortest step
-in the network. Variables and multipliers of rows take the whole step, so that rows hold after the first one
-whatever the pairs do; what a pair missed is a residual that its next step repairs.
+Every pair of slack and price goes as far as it stays positive, on its own: nobody waits for the shortest
+step in the network. Variables and multipliers of rows take the whole step, so that rows hold after the first
+one whatever the pairs do; what a pair missed is a residual that its next step repairs.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from market.problem.compiled import compiled
 
 KEPT = 0.1
 """Share of itself that a slack or a price keeps at least in one step."""
-WHOLE = 0.99
-"""Shares of a step above this count as the whole of it."""
+LEAST_PRODUCT = 1e-4
+"""Share of its goal below which a pair's product does not fall: two small numbers would not find back."""
 
 
 class Progress(NamedTuple):
@@ -27,13 +27,11 @@ class Progress(NamedTuple):
 
     Attributes
     ----------
-    blocked : float
-        Share of the pairs that could not take the whole step.
     primal, dual : float
-        Largest residual of a limit's slack, and of a marginal cost [units of the problem].
+        Largest residual of a limit's slack, and of a price, of a dear limit's relative to it [units of the
+        problem].
     """
 
-    blocked: float
     primal: float
     dual: float
 
@@ -100,11 +98,14 @@ def _room(p: float, q: float, radius: float) -> float:
 
 
 @compiled
-def _reach(value: float, change: float) -> float:
-    """Share of a step after which a positive number keeps its least share of itself."""
-    if change >= 0.0:
-        return 1.0
-    return min(1.0, (1.0 - KEPT) * value / -change)
+def _follow(slack: float, price: float, new_slack: float, new_price: float, t: float) -> tuple[float, float]:
+    """Move a pair as far as both stay positive, and no nearer to the corner than its product allows."""
+    slack = max(new_slack, KEPT * slack)
+    price = max(new_price, KEPT * price)
+    short = LEAST_PRODUCT * t / (slack * price)
+    if short > 1.0:
+        slack, price = slack * np.sqrt(short), price * np.sqrt(short)
+    return slack, price
 
 
 @compiled
@@ -128,59 +129,47 @@ def advance(limits: Limits, pairs: Pairs, x: FloatArray, step: FloatArray, t: fl
     t : float
         What the products are to become.
     """
-    blocked, primal, dual = 0, 0.0, 0.0
+    primal, dual = 0.0, 0.0
     for k in range(len(limits.variable)):
         j, sign = limits.variable[k], limits.sign[k]
         slope, constant, along = _price_line(limits, pairs, k, x[j])
-        d_price = constant + t * along + slope * sign * step[j]
-        s, e, nu, soft = pairs.slack[k], 0.0, 1.0, not np.isinf(limits.cap[k])
-        d_excess, d_missing = 0.0, 0.0
-        if soft:
+        price = pairs.price[k] + constant + t * along + slope * sign * step[j]
+        room = sign * (limits.bound[k] - x[j]) - sign * step[j]
+        excess, missing = 0.0, 1.0
+        if not np.isinf(limits.cap[k]):
             e, nu = pairs.excess[k], pairs.missing[k]
-            d_missing = limits.cap[k] - pairs.price[k] - nu - d_price
-            d_excess = (t - e * nu - e * d_missing) / nu
-        d_slack = d_excess - sign * step[j] + (e + sign * (limits.bound[k] - x[j]) - s)
-        along_s = _reach(s, d_slack)
-        along_mu = _reach(pairs.price[k], d_price)
-        if soft:
-            along_s = min(along_s, _reach(e, d_excess))
-            along_mu = min(along_mu, _reach(nu, d_missing))
-            pairs.excess[k] += along_s * d_excess
-            pairs.missing[k] += along_mu * d_missing
-        pairs.slack[k] += along_s * d_slack
-        pairs.price[k] += along_mu * d_price
-        if along_s < WHOLE or along_mu < WHOLE:
-            blocked += 1
+            missing = limits.cap[k] - price
+            excess = (t - e * (missing - nu)) / nu
+            pairs.excess[k], pairs.missing[k] = _follow(e, nu, excess, missing, t)
+        slack = room + excess
+        pairs.slack[k], pairs.price[k] = _follow(pairs.slack[k], pairs.price[k], slack, price, t)
+        lag_s = max(abs(pairs.slack[k] - slack), abs(pairs.excess[k] - excess))
+        lag_mu = abs(pairs.price[k] - price)
+        if not np.isinf(limits.cap[k]):
+            lag_mu = max(lag_mu, abs(pairs.missing[k] - missing))
         off_s, off_mu = _off_centre(pairs.slack[k], pairs.price[k], t)
-        primal = max(primal, (1.0 - along_s) * abs(d_slack - d_excess), off_s)
-        dual = max(dual, (1.0 - along_mu) * abs(d_price), off_mu)
-        if soft:
-            off_s, off_mu = _off_centre(pairs.excess[k], pairs.missing[k], t)
-            primal, dual = max(primal, off_s), max(dual, off_mu)
+        primal, dual = max(primal, lag_s, off_s), max(dual, lag_mu / max(price, 1.0), off_mu)
     for d in range(len(limits.radius)):
-        stuck, missed, lag = _advance_disc(limits, pairs, d, x, step, t)
-        blocked += stuck
+        missed, lag = _advance_disc(limits, pairs, d, x, step, t)
         primal, dual = max(primal, missed), max(dual, lag)
-    return Progress(blocked / max(len(limits.variable) + len(limits.radius), 1), primal, dual)
+    return Progress(primal, dual)
 
 
 @compiled
 def _advance_disc(
     limits: Limits, pairs: Pairs, d: int, x: FloatArray, step: FloatArray, t: float
-) -> tuple[int, float, float]:
-    """Let the pair of one disc follow: whether it was stopped short, and its residuals."""
+) -> tuple[float, float]:
+    """Let the pair of one disc follow: its residuals."""
     p, q = limits.discs[d]
     price, slack, radius = pairs.disc_price[d], pairs.disc_slack[d], limits.radius[d]
     inward = -(x[p] * step[p] + x[q] * step[q]) / radius
     d_slack = _room(x[p], x[q], radius) - slack + inward
     d_price = (t - price * slack - price * d_slack) / slack
-    along_s, along_mu = _reach(slack, d_slack), _reach(price, d_price)
-    pairs.disc_slack[d] += along_s * d_slack
-    pairs.disc_price[d] += along_mu * d_price
+    pairs.disc_slack[d], pairs.disc_price[d] = _follow(slack, price, slack + d_slack, price + d_price, t)
     off_s, lag = _off_centre(pairs.disc_slack[d], pairs.disc_price[d], t)
     missed = max(abs(_room(x[p] + step[p], x[q] + step[q], radius) - pairs.disc_slack[d]), off_s)
     for j in (p, q):
         stated = price * step[j] + d_price * x[j]
         change = pairs.disc_price[d] * (x[j] + step[j]) - price * x[j]
         lag = max(lag, abs(change - stated) / radius)
-    return int(along_s < WHOLE or along_mu < WHOLE), missed, lag
+    return missed, lag

@@ -1,8 +1,9 @@
 """One sweep up and one down: compiled elimination of the Newton system, front by front.
 
 The system is ``[H, A'; A, 0] [dx; m] = [-c; b]`` with m the multipliers of the rows (their negative is what
-prices are made of). A step is solved for and not its end, so that stiff limits lose no digits. Its right-hand side is linear in t, ``c = c0 + t c1``, so that the root may choose t
-after the sweep up: every message carries both parts.
+prices are made of). A step is solved for and not its end, so that stiff limits lose no digits. Its right-hand
+side is linear in t, ``c = c0 + t c1``, so that the root may choose t after the sweep up: every message
+carries both parts.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def make_store(fronts: Fronts) -> Store:
     sent_ptr = np.concatenate([[0], np.cumsum(edge * (edge + 2))]).astype(np.int64)
     largest = int((own + edge).max(initial=0))
     return Store(
-        kept_ptr, np.zeros(kept_ptr[-1]), sent_ptr, np.zeros(sent_ptr[-1]), np.zeros((largest, largest + 2))
+        kept_ptr, np.zeros(kept_ptr[-1]), sent_ptr, np.zeros(sent_ptr[-1]), np.zeros(largest * (largest + 2))
     )
 
 
@@ -90,7 +91,7 @@ def sweep_up(fronts: Fronts, system: System, store: Store) -> int:
         n_own = fronts.own_ptr[k + 1] - fronts.own_ptr[k]
         n_edge = fronts.edge_ptr[k + 1] - fronts.edge_ptr[k]
         size = n_own + n_edge
-        work = store.work[:size, : size + 2]
+        work = store.work[: size * (size + 2)].reshape(size, size + 2)
         work[:, :] = 0.0
         _state_own(fronts, system, k, work, size)
         _answer_directly(fronts, system, k, work, size)

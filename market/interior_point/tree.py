@@ -1,4 +1,4 @@
-"""Who eliminates before whom: the agents as a graph, a root in its middle, and an order from leaves to root."""
+"""Who eliminates before whom: agents as a graph, a root in its middle, an order from leaves to root."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def verify_model(day: Day, settings: MarketSettings, every: int, cold_every: int
 
 def negotiated(settings: MarketSettings) -> MarketSettings:
     """Let a market that clears centrally negotiate."""
-    return replace(settings, method="interior-point") if settings.method == "central" else settings
+    return replace(settings, method="pac-accelerated") if settings.method == "central" else settings
 
 
 def gather(pairs: list[tuple[Clearing, ReferenceAnswer]], cold: list[int]) -> Gaps:

@@ -1,0 +1,195 @@
+"""The method: the optimum of an independent solver, whatever the tree, and how many steps it takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cvxpy as cp
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feeders.errors import ClearingError
+from feeders.network import FloatArray
+from market.interior_point.fronts import make_plan
+from market.interior_point.method import Agreement, iterate, with_equalities
+from market.problem.atoms import AtomicProblem, objective
+from tests.market.interior_point.chains import chain, network
+from tests.market.interior_point.test_tree import trees
+
+TIGHT = 1e-6
+
+
+def agree(problem: AtomicProblem, **options: float) -> Agreement:
+    """Iterate from nothing."""
+    return iterate(problem, make_plan(problem), np.zeros(len(problem.linear)), tolerance=TIGHT, **options)
+
+
+def optimum(problem: AtomicProblem) -> tuple[float, FloatArray]:
+    """Cost and duals of the rows by Clarabel."""
+    x = cp.Variable(len(problem.linear))
+    boxed = np.flatnonzero(np.isfinite(problem.lower))
+    soft = np.flatnonzero(problem.penalty > 0)
+    beyond = cp.pos(problem.soft_lower[soft] - x[soft])
+    over = soft[np.isfinite(problem.soft_upper[soft])]
+    cost = cp.sum(cp.multiply(problem.quadratic, cp.square(x))) / 2 + problem.linear @ x
+    cost += problem.penalty[soft] @ beyond
+    if len(over):
+        cost += problem.penalty[over] @ cp.pos(x[over] - problem.soft_upper[over])
+    rows = problem.rows @ x == problem.row_lower
+    held = [rows, x[boxed] >= problem.lower[boxed], x[boxed] <= problem.upper[boxed]]
+    held += [cp.norm(x[pair]) <= r for pair, r in zip(problem.discs, problem.disc_radius, strict=True)]
+    task = cp.Problem(cp.Minimize(cost), held)
+    task.solve(solver=cp.CLARABEL, tol_gap_abs=1e-11, tol_gap_rel=1e-11, tol_feas=1e-11)
+    return float(task.value), np.asarray(rows.dual_value)
+
+
+@settings(deadline=None, max_examples=40)
+@given(trees(15), st.integers(0, 500), st.floats(-3.0, -0.2))
+def test_every_tree_finds_the_optimum(parent: list[int], seed: int, low: float) -> None:
+    """Limits idle, binding and beyond reach."""
+    problem = network(parent, seed=seed, low=low, per_bus=2)
+    agreed = agree(problem)
+    assert agreed.converged
+    cost, _ = optimum(problem)
+    assert objective(problem, agreed.x) == pytest.approx(cost, abs=1e-4 * max(1.0, abs(cost)))
+
+
+def test_duals_are_prices() -> None:
+    problem = network(chain(6), low=-0.5)
+    agreed = agree(problem)
+    _, duals = optimum(problem)
+    assert (agreed.multipliers.limits[3] > 1e-3).any()
+    np.testing.assert_allclose(agreed.y, -duals, atol=1e-4)
+
+
+def test_a_price_is_the_change_of_the_cost() -> None:
+    problem = network(chain(6), low=-0.5)
+    agreed = agree(problem)
+    for row in range(6):
+        step = np.zeros(len(problem.row_lower))
+        step[row] = 1e-4
+        costs = [
+            objective(moved, agree(moved).x)
+            for sign in (1, -1)
+            for moved in (replace(problem, row_lower=problem.row_lower + sign * step),)
+        ]
+        assert (costs[0] - costs[1]) / 2e-4 == pytest.approx(agreed.y[row], abs=1e-3)
+
+
+def test_steps_do_not_grow_with_the_way() -> None:
+    """Chains of 10 to 160 buses, flows and limits alike: steps stay, hops of a step grow as the way."""
+    steps, heights = [], []
+    for n in (10, 40, 160):
+        problem = network(chain(n), load=3.0 / n, low=-0.4 * n**0.5)
+        agreed = agree(problem)
+        assert agreed.converged
+        steps.append(agreed.steps)
+        heights.append(make_plan(problem).height)
+    assert heights == [5, 20, 80]
+    assert max(steps) <= 2 * min(steps)
+
+
+def test_an_inverter_runs_on_its_disc() -> None:
+    problem = network(chain(4), per_bus=2, price=3.0)
+    m = len(problem.row_lower)
+    problem = replace(problem, discs=np.array([[m + 4, m + 5]]), disc_radius=np.array([0.2]))
+    agreed = agree(problem)
+    assert agreed.converged
+    assert np.hypot(*agreed.x[m + 4 : m + 6]) == pytest.approx(0.2, abs=1e-5)
+    assert objective(problem, agreed.x) == pytest.approx(optimum(problem)[0], abs=1e-5)
+
+
+def test_a_disc_with_a_fixed_power_leaves_the_other_what_it_can() -> None:
+    problem = network(chain(2), per_bus=2, price=9.0)
+    m = len(problem.row_lower)
+    lower, upper = problem.lower.copy(), problem.upper.copy()
+    lower[m] = upper[m] = 0.15
+    problem = replace(
+        problem, lower=lower, upper=upper, discs=np.array([[m, m + 1]]), disc_radius=np.array([0.2])
+    )
+    agreed = agree(problem)
+    assert agreed.x[m] == 0.15
+    assert agreed.x[m + 1] == pytest.approx((0.2**2 - 0.15**2) ** 0.5, abs=1e-5)
+
+
+def test_loops_find_the_optimum() -> None:
+    problem = network(chain(8), loops=[(7, 1), (5, 0)], low=-1.0)
+    assert objective(problem, agree(problem).x) == pytest.approx(optimum(problem)[0], abs=1e-5)
+
+
+def test_ranges_of_rows_become_limits() -> None:
+    problem = network(chain(4), low=-50.0)
+    extra = sp.csr_matrix(([1.0], ([0], [5])), shape=(1, len(problem.linear)))
+    ranged = replace(
+        problem,
+        rows=sp.vstack([problem.rows, extra]).tocsr(),
+        row_lower=np.append(problem.row_lower, -0.5),
+        row_upper=np.append(problem.row_upper, np.inf),
+        row_penalty=np.append(problem.row_penalty, 40.0),
+        row_atom=np.append(problem.row_atom, 1),
+        n_state=0,
+    )
+    limited = replace(problem, soft_lower=np.where(np.arange(len(problem.linear)) == 5, -0.5, -50.0))
+    x = agree(with_equalities(ranged)).x[: len(problem.linear)]
+    np.testing.assert_allclose(x, agree(limited).x, atol=1e-4)
+    assert with_equalities(problem) is problem
+
+
+def test_earlier_prices_save_steps() -> None:
+    problem = network(chain(20), low=-1.5)
+    cold = agree(problem)
+    nearly = replace(problem, linear=problem.linear * 1.01)
+    warm = iterate(nearly, make_plan(nearly), cold.x, cold.multipliers, tolerance=TIGHT)
+    assert warm.converged
+    assert warm.steps < agree(nearly).steps
+
+
+def test_prices_that_mislead_are_left_behind() -> None:
+    problem = network(chain(20), low=-1.5)
+    cold = agree(problem)
+    wrong = replace(cold.multipliers, limits=cold.multipliers.limits[::-1] * 1e3)
+    again = iterate(problem, make_plan(problem), -cold.x, wrong, tolerance=TIGHT)
+    assert again.converged
+    assert objective(problem, again.x) == pytest.approx(objective(problem, cold.x), abs=1e-6)
+
+
+def test_the_same_problem_gives_the_same_bits() -> None:
+    problem = network([-1, 0, 0, 1, 1, 2, 2], low=-0.7)
+    assert agree(problem).x.tobytes() == agree(problem).x.tobytes()
+
+
+def test_a_budget_that_is_spent_says_so() -> None:
+    agreed = agree(network(chain(6), low=-1.0), max_steps=3)
+    assert agreed.steps == 3
+    assert not agreed.converged
+
+
+def test_ten_thousand_resources_share_a_bus() -> None:
+    problem = network(chain(2), per_bus=10_000, load=900.0, low=-500.0)
+    plan = make_plan(problem)
+    assert np.diff(plan.fronts.own_ptr).max() <= 8
+    agreed = iterate(problem, plan, np.zeros(len(problem.linear)))
+    assert agreed.converged
+    rate = problem.linear + problem.quadratic * agreed.x - problem.rows.T @ agreed.y
+    middle = (agreed.x > problem.lower + 1e-3) & (agreed.x < problem.upper - 1e-3)
+    middle &= np.isfinite(problem.lower)
+    assert middle.sum() > 100
+    assert np.abs(rate[middle]).max() < 1e-3
+
+
+def test_one_bus_needs_no_message() -> None:
+    problem = network([-1])
+    plan = make_plan(problem)
+    assert (plan.height, plan.messages, plan.most) == (0, 0, 0)
+    assert agree(problem).converged
+
+
+def test_rows_that_determine_nothing_are_an_error() -> None:
+    problem = network(chain(3))
+    empty = problem.rows.copy()
+    empty.data[:] = 0.0
+    with pytest.raises(ClearingError, match="do not determine"):
+        iterate(replace(problem, rows=empty, penalty=0 * problem.penalty), make_plan(problem), np.zeros(9))
