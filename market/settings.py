@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Method = Literal["interior-point", "pac-accelerated", "pac", "nst-pac", "central"]
+PUBLISHED: Final = ("pac", "nst-pac")
+"""Methods that are iterations as published, on copies of what neighbours read."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from market.balanced.outcome import read_branch_flow
 from market.balanced.tangents import Tangents, in_units
 from market.clearing import Clearing, check_case
 from market.interior_point.clear import negotiate_sweeps
-from market.interior_point.fronts import Plan, make_plan
+from market.interior_point.fronts import Plan, plan_for
 from market.offers import Offer, WholesalePrice, accept_offers
 from market.pac.areas import partition
 from market.pac.clear import Effort, Warmth, begin, negotiate_areas, negotiate_buses, with_effort
@@ -33,7 +33,7 @@ from market.problem.atoms import AtomicProblem, with_copies
 from market.problem.damping import loss_curvature, nameplates
 from market.problem.prices import NetworkSolver, network_solver
 from market.problem.solution import Solution
-from market.settings import MarketSettings
+from market.settings import PUBLISHED, MarketSettings
 
 if TYPE_CHECKING:
     from market.central.balanced import CentralBranchFlow
@@ -93,7 +93,7 @@ class BranchFlowMarket:
         self._curvature = _curvature(self.model)
         self._standing: tuple[ComplexArray, Equivalent] | None = None
         self._central: CentralBranchFlow | None = None
-        self._last_plan: Plan | None = None
+        self._plan: Plan | None = None
 
     def clear(
         self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
@@ -200,18 +200,13 @@ class BranchFlowMarket:
         """Negotiate once on tangents."""
         flat = solver.problem
         if settings.method == "interior-point":
-            return negotiate_sweeps(flat, self._plan(flat), start, settings)
+            self._plan = plan_for(flat, self._plan)
+            return negotiate_sweeps(flat, self._plan, start, settings)
         if settings.agents:
             solution, effort, weight = negotiate_areas(flat, solver, self.area, start, settings, self.tuning)
         else:
             solution, effort, weight = negotiate_buses(flat, solver, start, settings, self.tuning)
         return solution, effort, Warmth(solution.resources, solution.limits * flat.cost_unit, weight)
-
-    def _plan(self, flat: AtomicProblem) -> Plan:
-        """Plan the sweeps once for as long as tangents keep their pattern."""
-        if self._last_plan is None or not self._last_plan.fits(flat):
-            self._last_plan = make_plan(flat)
-        return self._last_plan
 
     def _as_it_stands(self, admittance: ComplexArray) -> Equivalent:
         """Balanced circuit at the present taps and switches, which seldom change."""
@@ -234,7 +229,7 @@ class BranchFlowMarket:
         talk = negotiate(
             whole,
             Start(np.append(x, x[original]), y),
-            method="nst-pac" if self.settings.method == "nst-pac" else "pac",
+            method=self.settings.method if self.settings.method in PUBLISHED else "pac",
             tolerance=self.settings.tolerance,
             max_rounds=self.settings.max_rounds,
             tuning=self.tuning,

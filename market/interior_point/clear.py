@@ -12,9 +12,6 @@ from market.problem.atoms import AtomicProblem
 from market.problem.solution import Solution
 from market.settings import MarketSettings
 
-SOFT_UPPER, SOFT_LOWER = 2, 3
-"""Rows of `Multipliers.limits`."""
-
 
 def negotiate_sweeps(
     problem: AtomicProblem, plan: Plan, start: Warmth | None, settings: MarketSettings
@@ -57,8 +54,7 @@ def negotiate_sweeps(
 def _limits(problem: AtomicProblem, agreed: Agreement) -> FloatArray:
     """Multipliers of the network's soft limits; what is farther from its limit than its price has none."""
     n = problem.n_state
-    upper, lower = agreed.multipliers.limits[[SOFT_UPPER, SOFT_LOWER], :n]
-    x = agreed.x[:n]
+    upper, lower, x = agreed.multipliers.soft_upper[:n], agreed.multipliers.soft_lower[:n], agreed.x[:n]
     upper = np.where(upper > problem.soft_upper[:n] - x, upper, 0.0)
     lower = np.where(lower > x - problem.soft_lower[:n], lower, 0.0)
     signed: FloatArray = upper - lower

@@ -67,8 +67,6 @@ class Plan:
     ----------
     fronts : Fronts
         The fronts.
-    n : int
-        Variables of the problem.
     direct : ndarray of bool, shape (n,)
         Which variables answer directly.
     height : int
@@ -82,7 +80,6 @@ class Plan:
     """
 
     fronts: Fronts
-    n: int
     direct: BoolArray
     height: int
     messages: int
@@ -126,22 +123,23 @@ def make_plan(problem: AtomicProblem) -> Plan:
     edges, parent = _edges(own, owner, front, row, column)
     places = _Places(own, edges, n + len(problem.row_lower))
     local = _grouped(owner[:n], direct, problem.n_atom)
+    edge_ptr, edge = _flat(edges)
+    sizes = np.diff(edge_ptr)
     fronts = Fronts(
         *_flat(own),
-        *_flat(edges),
-        places.find(np.repeat(parent, [len(edge) for edge in edges]), _flat(edges)[1]),
+        edge_ptr,
+        edge,
+        places.find(np.repeat(parent, sizes), edge),
         *_flat(_children(parent)),
         *_entries(places, front, np.flatnonzero(kept), row, column, problem.n_atom),
         *_flat(local),
         *_columns(places, owner, problem.rows.tocsr(), direct, n),
     )
     hops = _hops(order, parent)
-    sizes = np.array([len(edge) for edge in edges])
     up = sizes * (sizes + 1) // 2 + 2 * sizes + 2
     sent = parent >= 0
     return Plan(
         fronts=fronts,
-        n=n,
         direct=direct,
         height=_height(parent, hops),
         messages=2 * int(hops[sent].sum()),
@@ -150,6 +148,19 @@ def make_plan(problem: AtomicProblem) -> Plan:
         indptr=problem.rows.indptr,
         indices=problem.rows.indices,
     )
+
+
+def plan_for(problem: AtomicProblem, last: Plan | None) -> Plan:
+    """Keep the last plan for as long as problems have its pattern, or make a new one.
+
+    Parameters
+    ----------
+    problem : AtomicProblem
+        The problem.
+    last : Plan, optional
+        Plan of the problem before.
+    """
+    return last if last is not None and last.fits(problem) else make_plan(problem)
 
 
 class _Places:
@@ -162,8 +173,8 @@ class _Places:
         unknown = np.concatenate([part for pair in zip(own, edges, strict=True) for part in pair])
         at = np.concatenate([np.arange(size) for size in sizes])
         keys = which * n + unknown
-        self._order = np.argsort(keys)
-        self._keys, self._at = keys[self._order], at[self._order]
+        order = np.argsort(keys)
+        self._keys, self._at = keys[order], at[order]
 
     def find(self, front: IntArray, unknown: IntArray) -> IntArray:
         """Places of unknowns in the front beside each."""

@@ -7,12 +7,14 @@ pairs with e: ``e * nu = t``. At t = 0 these are the optimality conditions.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from feeders.network import FloatArray, IntArray
 from market.problem.atoms import AtomicProblem
+
+Number = TypeVar("Number", float, FloatArray)
 
 INSIDE = 0.1
 """Share of a box by which a start stays away from its walls."""
@@ -44,11 +46,6 @@ class Limits(NamedTuple):
     kind: IntArray
     discs: IntArray
     radius: FloatArray
-
-    @property
-    def n_pair(self) -> int:
-        """Number of products that go to zero: two for each soft limit, one for every other."""
-        return len(self.variable) + int(np.isfinite(self.cap).sum()) + len(self.radius)
 
 
 class Pairs(NamedTuple):
@@ -137,8 +134,7 @@ def resumed(limits: Limits, x: FloatArray, prices: FloatArray, disc_prices: Floa
         Product of every pair.
     """
     fresh = centred(limits, x, t)
-    least = np.minimum(t / np.where(np.isfinite(limits.cap), limits.cap, np.inf) + np.sqrt(t) * 1e-3, np.inf)
-    top = np.where(np.isfinite(limits.cap), limits.cap - np.minimum(least, limits.cap / 3), np.inf)
+    top = limits.cap - np.minimum(t / limits.cap + np.sqrt(t) * 1e-3, limits.cap / 3)
     price = np.minimum(np.maximum(prices, fresh.price), top)
     pairs = _from_prices(limits, x, price, t)
     disc_price = np.maximum(disc_prices, pairs.disc_price)
@@ -150,9 +146,13 @@ def _from_prices(limits: Limits, x: FloatArray, price: FloatArray, t: float) -> 
     missing = np.where(soft, limits.cap - price, 1.0)
     excess = np.where(soft, t / missing, 0.0)
     p, q = x[limits.discs[:, 0]], x[limits.discs[:, 1]]
-    within = (limits.radius**2 - p**2 - q**2) / (2 * limits.radius)
-    disc_slack = np.maximum(within, INSIDE * limits.radius)
+    disc_slack = np.maximum(disc_room(p, q, limits.radius), INSIDE * limits.radius)
     return Pairs(t / price, price, excess, missing, disc_slack, t / disc_slack)
+
+
+def disc_room(p: Number, q: Number, radius: Number) -> Number:
+    """How far powers are inside their disc, to first order at its rim; of one disc or of all."""
+    return (radius * radius - p * p - q * q) / (2.0 * radius)
 
 
 def prices_by_kind(limits: Limits, pairs: Pairs, n: int) -> FloatArray:

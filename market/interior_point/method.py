@@ -72,6 +72,32 @@ class Agreement:
     trace: FloatArray
 
 
+class Workspace(NamedTuple):
+    """What the steps of one problem share."""
+
+    plan: Plan
+    store: Store
+    system: System
+
+
+class Goal(NamedTuple):
+    """Where an approach starts and when it ends: products, tolerance, steps, and a residual too far off."""
+
+    product: float
+    tolerance: float
+    steps: int
+    far: float
+
+
+class Point(NamedTuple):
+    """Where an approach ended."""
+
+    x: FloatArray
+    multipliers: FloatArray
+    progress: Progress
+    done: bool
+
+
 def iterate(
     problem: AtomicProblem,
     plan: Plan,
@@ -104,17 +130,17 @@ def iterate(
         When the rows do not determine what agents have to agree on.
     """
     problem = leave_room(problem)
-    limits, room = find_limits(problem), Room(plan, make_store(plan.fronts), _system(problem))
+    limits, work = find_limits(problem), Workspace(plan, make_store(plan.fronts), _system(problem))
     x = inside(problem, x)
     trace: list[tuple[float, float, float]] = []
     if earlier is not None:
         pairs = _resumed(limits, x, earlier)
         goal = Goal(RESUMED_PRODUCT, tolerance, min(PATIENCE, max_steps), FAR)
-        point = _approach(problem, room, limits, pairs, x, goal, trace)
+        point = _approach(problem, work, limits, pairs, x, goal, trace)
     if earlier is None or not point.done:
         pairs = centred(limits, x, FIRST_PRODUCT)
         goal = Goal(FIRST_PRODUCT, tolerance, max_steps - len(trace), np.inf)
-        point = _approach(problem, room, limits, pairs, x, goal, trace)
+        point = _approach(problem, work, limits, pairs, x, goal, trace)
     return Agreement(
         x=point.x,
         y=-point.multipliers,
@@ -127,35 +153,9 @@ def iterate(
     )
 
 
-class Room(NamedTuple):
-    """What the steps of one problem share."""
-
-    plan: Plan
-    store: Store
-    system: System
-
-
-class Goal(NamedTuple):
-    """Where an approach starts and when it ends: products, tolerance, steps, and a residual too far off."""
-
-    product: float
-    tolerance: float
-    steps: int
-    far: float
-
-
-class Point(NamedTuple):
-    """Where an approach ended."""
-
-    x: FloatArray
-    multipliers: FloatArray
-    progress: Progress
-    done: bool
-
-
 def _approach(
     problem: AtomicProblem,
-    room: Room,
+    work: Workspace,
     limits: Limits,
     pairs: Pairs,
     x: FloatArray,
@@ -167,7 +167,7 @@ def _approach(
     progress, multipliers = Progress(np.inf, np.inf), np.zeros(len(problem.row_lower))
     for _ in range(goal.steps):
         t = max(t * _factor(progress), last)
-        x, multipliers, progress = _step(problem, room, limits, pairs, x, t)
+        x, multipliers, progress = _step(problem, work, limits, pairs, x, t)
         trace.append((t, progress.primal, progress.dual))
         left = max(progress.primal, progress.dual)
         done = t <= last and left <= goal.tolerance
@@ -199,10 +199,10 @@ def _factor(progress: Progress) -> float:
 
 
 def _step(
-    problem: AtomicProblem, room: Room, limits: Limits, pairs: Pairs, x: FloatArray, t: float
+    problem: AtomicProblem, work: Workspace, limits: Limits, pairs: Pairs, x: FloatArray, t: float
 ) -> tuple[FloatArray, FloatArray, Progress]:
     """Take one Newton step; the pairs change in place."""
-    plan, store, system = room
+    plan, store, system = work
     linearise(limits, pairs, x, problem.quadratic, problem.linear, system)
     system.right[:] = problem.row_lower - problem.rows @ x
     if sweep_up(plan.fronts, system, store) >= 0:

@@ -12,14 +12,17 @@ from typing import NamedTuple
 import numpy as np
 
 from feeders.network import FloatArray
-from market.interior_point.limits import Limits, Pairs
+from market.interior_point.limits import Limits, Pairs, disc_room
 from market.interior_point.sweeps import System
 from market.problem.compiled import compiled
 
 KEPT = 0.1
 """Share of itself that a slack or a price keeps at least in one step."""
-LEAST_PRODUCT = 1e-4
+LEAST_SHARE = 1e-4
 """Share of its goal below which a pair's product does not fall: two small numbers would not find back."""
+
+
+_room = compiled(disc_room)
 
 
 class Progress(NamedTuple):
@@ -93,16 +96,11 @@ def _price_line(limits: Limits, pairs: Pairs, k: int, x: float) -> tuple[float, 
 
 
 @compiled
-def _room(p: float, q: float, radius: float) -> float:
-    return (radius * radius - p * p - q * q) / (2.0 * radius)
-
-
-@compiled
 def _follow(slack: float, price: float, new_slack: float, new_price: float, t: float) -> tuple[float, float]:
     """Move a pair as far as both stay positive, and no nearer to the corner than its product allows."""
     slack = max(new_slack, KEPT * slack)
     price = max(new_price, KEPT * price)
-    short = LEAST_PRODUCT * t / (slack * price)
+    short = LEAST_SHARE * t / (slack * price)
     if short > 1.0:
         slack, price = slack * np.sqrt(short), price * np.sqrt(short)
     return slack, price

@@ -142,10 +142,11 @@ def _answer_directly(fronts: Fronts, system: System, k: int, work: FloatArray, s
         j = fronts.local[place]
         own, other = inverse(system, j)
         mate = system.mate[j]
+        constant, along = alone(system, j, 0), alone(system, j, 1)
         for e in range(fronts.column_ptr[j], fronts.column_ptr[j + 1]):
             row, value = fronts.column_row[e], system.entries[fronts.column_entry[e]]
-            for part in range(2):
-                work[row, size + part] -= value * alone(system, j, part)
+            work[row, size] -= value * constant
+            work[row, size + 1] -= value * along
             for f in range(fronts.column_ptr[j], fronts.column_ptr[j + 1]):
                 work[row, fronts.column_row[f]] -= value * own * system.entries[fronts.column_entry[f]]
             if other != 0.0:

@@ -12,7 +12,7 @@ from feeders.network import ComplexArray, IntArray, Network
 from feeders.state import AcState
 from market.clearing import Clearing, check_case
 from market.interior_point.clear import negotiate_sweeps
-from market.interior_point.fronts import Plan, make_plan
+from market.interior_point.fronts import Plan, plan_for
 from market.nodal.anchor import Anchor
 from market.nodal.layout import POWER_UNIT, VOLTAGE_UNIT
 from market.nodal.model import NodalModel
@@ -50,7 +50,7 @@ class NodalMarket:
         self.area = partition(parent, settings.agents or len(parent))
         self.warmth: Warmth | None = None
         self._central: CentralNodal | None = None
-        self._last_plan: Plan | None = None
+        self._plan: Plan | None = None
 
     def clear(
         self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
@@ -93,9 +93,8 @@ class NodalMarket:
     def _negotiate(self, problem: AtomicProblem, solver: NetworkSolver) -> tuple[Solution, Effort]:
         """Let the agents agree by the settings' method."""
         if self.settings.method == "interior-point":
-            solution, effort, self.warmth = negotiate_sweeps(
-                problem, self._plan(problem), self.warmth, self.settings
-            )
+            self._plan = plan_for(problem, self._plan)
+            solution, effort, self.warmth = negotiate_sweeps(problem, self._plan, self.warmth, self.settings)
             return solution, effort
         start = begin(problem, solver, self.warmth)
         if self.settings.method == "pac-accelerated" and self.settings.agents:
@@ -106,12 +105,6 @@ class NodalMarket:
             solution, effort, weight = negotiate_buses(problem, solver, start, self.settings, self.tuning)
         self.warmth = Warmth(solution.resources, solution.limits * problem.cost_unit, weight)
         return solution, effort
-
-    def _plan(self, problem: AtomicProblem) -> Plan:
-        """Plan the sweeps once for as long as the problem keeps its pattern."""
-        if self._last_plan is None or not self._last_plan.fits(problem):
-            self._last_plan = make_plan(problem)
-        return self._last_plan
 
     def _watch(self, conductors: IntArray) -> None:
         """Let more ratings take part from now on; what the last clearing left stays."""

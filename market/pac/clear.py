@@ -15,7 +15,7 @@ from market.pac.negotiate import USUAL, Negotiation, Start, Tuning, negotiate
 from market.problem.atoms import AtomicProblem, objective, with_copies
 from market.problem.prices import NetworkSolver
 from market.problem.solution import Multipliers, Solution
-from market.settings import MarketSettings
+from market.settings import PUBLISHED, MarketSettings
 
 MISSED = 1e-4
 """A limit that nobody watched and that is exceeded by more joins the negotiation."""
@@ -183,7 +183,7 @@ def negotiate_buses(
 ) -> tuple[Solution, Effort, float]:
     """Negotiate between single buses; the published methods work on copies. See `negotiate_areas`."""
     n, m = len(problem.linear), len(problem.row_lower)
-    whole = with_copies(problem) if settings.method in ("pac", "nst-pac") else problem
+    whole = with_copies(problem) if settings.method in PUBLISHED else problem
     x = np.concatenate([solver.state(start.dispatch), start.dispatch])
     y = solver.duals(problem.linear[:m] + start.limits)
     if whole is not problem:
@@ -199,7 +199,7 @@ def _talk(problem: AtomicProblem, start: Start, settings: MarketSettings, tuning
     return negotiate(
         problem,
         start,
-        method=settings.method if settings.method in ("pac", "nst-pac") else "pac-accelerated",
+        method=settings.method if settings.method in PUBLISHED else "pac-accelerated",
         tolerance=settings.tolerance,
         max_rounds=settings.max_rounds,
         tuning=tuning,

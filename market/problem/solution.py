@@ -47,6 +47,16 @@ class Multipliers:
     limits: FloatArray
     discs: FloatArray
 
+    @property
+    def soft_upper(self) -> FloatArray:
+        """Those of the soft upper limits, shape (n,)."""
+        return np.asarray(self.limits[2])
+
+    @property
+    def soft_lower(self) -> FloatArray:
+        """Those of the soft lower limits, shape (n,)."""
+        return np.asarray(self.limits[3])
+
     def scaled(self, factor: float) -> Multipliers:
         """State them in another unit of cost."""
         return Multipliers(self.limits * factor, self.discs * factor)
