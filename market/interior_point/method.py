@@ -137,7 +137,7 @@ def iterate(
         pairs = _resumed(limits, x, earlier)
         goal = Goal(RESUMED_PRODUCT, tolerance, min(PATIENCE, max_steps), FAR)
         point = _approach(problem, work, limits, pairs, x, goal, trace)
-    if earlier is None or not point.done:
+    if earlier is None or (not point.done and len(trace) < max_steps):
         pairs = centred(limits, x, FIRST_PRODUCT)
         goal = Goal(FIRST_PRODUCT, tolerance, max_steps - len(trace), np.inf)
         point = _approach(problem, work, limits, pairs, x, goal, trace)

@@ -167,6 +167,16 @@ def test_a_budget_that_is_spent_says_so() -> None:
     assert not agreed.converged
 
 
+def test_a_budget_spent_on_earlier_prices_keeps_what_it_bought() -> None:
+    problem = network(chain(20), low=-1.5)
+    cold = agree(problem)
+    nearly = replace(problem, linear=problem.linear * 1.01)
+    short = iterate(nearly, make_plan(nearly), cold.x, cold.multipliers, tolerance=TIGHT, max_steps=2)
+    assert (short.steps, short.converged) == (2, False)
+    assert np.isfinite([short.primal, short.dual]).all()
+    assert np.abs(nearly.rows @ short.x - nearly.row_lower).max() < 1e-9
+
+
 def test_ten_thousand_resources_share_a_bus() -> None:
     problem = network(chain(2), per_bus=10_000, load=900.0, low=-500.0)
     plan = make_plan(problem)
