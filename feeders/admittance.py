@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
-from feeders.network import ComplexArray, Element, IntArray, Network
+from dlmp_cosim.feeders.network import ComplexArray, Element, Network
 
 
 def blocks(network: Network, admittance: ComplexArray) -> dict[str, ComplexArray]:
@@ -31,7 +28,15 @@ def blocks(network: Network, admittance: ComplexArray) -> dict[str, ComplexArray
 
 
 def nodal_admittance(network: Network, admittance: ComplexArray) -> sp.csr_matrix:
-    """Sum the blocks of all elements and of the sources' impedances, shape (n_node, n_node) [S]."""
+    """Sum the blocks of all elements and of the sources' impedances, shape (n_node, n_node) [S].
+
+    Parameters
+    ----------
+    network : Network
+        The circuit.
+    admittance : ndarray, shape (n_admittance,)
+        Blocks of the controlled elements at their present positions, as in `blocks` [S].
+    """
     table = blocks(network, admittance)
     parts = [(element.node_ids, table[element.name]) for element in network.elements]
     parts += [(_terminal_nodes(network, k), s.admittance_s) for k, s in enumerate(network.sources)]
@@ -48,7 +53,15 @@ def nodal_admittance(network: Network, admittance: ComplexArray) -> sp.csr_matri
 
 
 def conductor_admittance(network: Network, admittance: ComplexArray) -> sp.csr_matrix:
-    """Currents into the branches over node voltages, shape (n_conductor, n_node) [S]."""
+    """Currents into the branches over node voltages, shape (n_conductor, n_node) [S].
+
+    Parameters
+    ----------
+    network : Network
+        The circuit.
+    admittance : ndarray, shape (n_admittance,)
+        Blocks of the controlled elements at their present positions, as in `blocks` [S].
+    """
     table = blocks(network, admittance)
     rows, columns, values = [], [], []
     start = 0
@@ -63,29 +76,6 @@ def conductor_admittance(network: Network, admittance: ComplexArray) -> sp.csr_m
     if not rows:
         return sp.csr_matrix(shape, dtype=np.complex128)
     return sp.csr_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape)
-
-
-def zones(index: Mapping[str, int], parts: Iterable[tuple[tuple[str, ...], ComplexArray]]) -> IntArray:
-    """Find the group of nodes joined by admittances that each node is in, shape (n_node,).
-
-    Parameters
-    ----------
-    index : mapping of str to int
-        Position of every ``bus.node``.
-    parts : iterable of (tuple of str, ndarray)
-        Nodes of an admittance block, as ``bus.node``, and the block [S].
-    """
-    none = np.zeros(0, dtype=np.int64)
-    rows, columns = [none], [none]
-    for names, block in parts:
-        at = np.array([index[name] for name in names])
-        i, j = np.nonzero(block)
-        rows.append(at[i])
-        columns.append(at[j])
-    pairs = (np.concatenate(rows), np.concatenate(columns))
-    n = len(index)
-    graph = sp.csr_matrix((np.ones(len(pairs[0])), pairs), shape=(n, n))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
 def _nodes(network: Network, element: Element) -> list[int]:

@@ -12,15 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
-from feeders.admittance import blocks
-from feeders.errors import InputError
-from feeders.network import ComplexArray, Element, FloatArray, IntArray, Network
-from feeders.radial import RadialTree, radial_tree
-from feeders.sequence import TwoPort, phasors, two_port
-from feeders.terminals import load_terminals
+from dlmp_cosim.feeders.admittance import blocks
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import ComplexArray, Element, FloatArray, IntArray, Network
+from dlmp_cosim.feeders.radial import RadialTree, radial_tree
+from dlmp_cosim.feeders.sequence import TwoPort, phasors, two_port
+from dlmp_cosim.feeders.terminals import load_terminals
+from dlmp_cosim.feeders.zones import joined
 
 NEAR_ZERO: Final = 1e-4
 """Series impedance below which a transformer is a mere ratio [pu of 1 MVA]."""
@@ -179,7 +178,15 @@ def balance(
 
 
 def link_elements(network: Network, link: tuple[int, ...]) -> list[Element]:
-    """Elements that a link stands for."""
+    """Elements that a link stands for.
+
+    Parameters
+    ----------
+    network : Network
+        The circuit that was reduced.
+    link : tuple of int
+        Positions in ``network.branches``, as in `BalancedFeeder.links`.
+    """
     return [network.branches[k] for k in link]
 
 
@@ -253,9 +260,7 @@ def _groups(network: Network, branches: Sequence[Element]) -> IntArray:
     """Find the group of every bus that branches join, shape (n_bus,)."""
     pairs = [(branch.terminals[0].bus, end.bus) for branch in branches for end in branch.terminals[1:]]
     at = np.array([[network.bus_index[bus] for bus in pair] for pair in pairs], dtype=np.int64).reshape(-1, 2)
-    n = len(network.buses)
-    _, group = connected_components(sp.coo_array((np.ones(len(at)), (at[:, 0], at[:, 1])), shape=(n, n)))
-    return np.asarray(group, dtype=np.int64)
+    return joined(len(network.buses), at[:, 0], at[:, 1])
 
 
 def _is_shut(network: Network, branch: Element, block: ComplexArray) -> bool:

@@ -337,6 +337,8 @@ class Resource:
         Federate that offers it.
     element : str
         Element of the circuit that it drives, ``class.name``; empty for one that the market adds.
+    kw_more : float
+        Most that a flexible load can consume beyond its demand [kW]; 0 for one that is shed, not shifted.
     """
 
     name: str
@@ -348,6 +350,7 @@ class Resource:
     load: str = ""
     owner: str = "assets"
     element: str = ""
+    kw_more: float = 0.0
 
     @property
     def phases(self) -> tuple[int, ...]:

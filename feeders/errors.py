@@ -48,13 +48,33 @@ class ResultsError(DlmpError):
 
 
 def nearest_name(name: str, valid: Iterable[str]) -> str:
-    """Return the valid name closest to `name`, or an empty string when none is near."""
+    """Return the valid name closest to `name`, or an empty string when none is near.
+
+    Parameters
+    ----------
+    name : str
+        What a user wrote.
+    valid : iterable of str
+        Names that exist.
+    """
     matches = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
     return matches[0] if matches else ""
 
 
 def unknown_name(kind: str, name: str, valid: Iterable[str], *, where: str) -> InputError:
-    """Build the error for a `name` that is not among the `valid` ones of its `kind`."""
+    """Build the error for a `name` that is not among the `valid` ones of its `kind`.
+
+    Parameters
+    ----------
+    kind : str
+        What the name stands for, in the singular.
+    name : str
+        What a user wrote.
+    valid : iterable of str
+        Names that exist; the message lists the first eight.
+    where : str
+        File and key, for the message.
+    """
     names = list(valid)
     shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     return InputError(

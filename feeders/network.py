@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from feeders.equipment import (
+from dlmp_cosim.feeders.equipment import (
     GROUND,
     Bus,
     CapacitorBank,
@@ -232,3 +232,8 @@ class Network:
     def initial_taps(self) -> IntArray:
         """Start position of every regulator, shape (n_tap,)."""
         return np.array([regulator.tap for regulator in self.regulators], dtype=np.int64)
+
+    @cached_property
+    def initial_capacitors(self) -> IntArray:
+        """Steps of every switched capacitor that are closed at the start, shape (n_capacitor,)."""
+        return np.array([bank.closed for bank in self.capacitor_banks], dtype=np.int64)

@@ -22,12 +22,13 @@ from power_grid_model import (
 )
 from power_grid_model.errors import IterationDiverge, SparseMatrixError
 
-from feeders.network import ComplexArray, FloatArray, IntArray, Network
-from feeders.ratio_lines import BoolArray, LineCircuit, balanced, check_lines, line_circuit, tapped
-from feeders.setpoints import check_option, check_setpoints, check_taps, failed_state
-from feeders.state import AcState
-from feeders.terminals import LoadTerminals, injection_terminals, load_terminals
-from feeders.validate import check_network
+from dlmp_cosim.feeders.errors import FeederError
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, IntArray, Network
+from dlmp_cosim.feeders.ratio_lines import BoolArray, LineCircuit, balanced, check_lines, line_circuit, tapped
+from dlmp_cosim.feeders.setpoints import check_option, check_setpoints, check_taps, failed_state
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.feeders.terminals import LoadTerminals, injection_terminals, load_terminals
+from dlmp_cosim.feeders.validate import check_network
 
 FREQUENCY_HZ: Final = 60.0
 """Frequency at which charging is told as a capacitance; it cancels out [Hz]."""
@@ -92,6 +93,16 @@ class PowerGridFeeder:
     def taps(self) -> IntArray:
         """Position of every regulator, shape (n_tap,)."""
         return self._taps.copy()
+
+    @property
+    def capacitors(self) -> IntArray:
+        """Closed steps of every switched capacitor: those of the start, because no control acts here."""
+        return self.network.initial_capacitors
+
+    def set_capacitors(self, closed: IntArray) -> None:
+        """Raise FeederError unless every switched capacitor stands so already."""
+        if closed.tolist() != self.capacitors.tolist():
+            raise FeederError("power-grid-model leaves switched capacitors where they stand")
 
     def set_taps(self, taps: IntArray) -> None:
         """Move every regulator to a position.
@@ -235,7 +246,7 @@ class PowerGridFeeder:
             injection=injection,
             machine=np.zeros(0, dtype=np.complex128),
             tap=self.taps,
-            capacitor=np.array([bank.closed for bank in network.capacitor_banks], dtype=np.int64),
+            capacitor=self.capacitors,
             admittance=self._admittance,
             head=head,
             losses=complex(power.sum() + shunts.sum()),

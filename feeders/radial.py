@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feeders.errors import InputError
-from feeders.network import Element, IntArray, Network
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import Element, IntArray, Network
 
 Ends = tuple[str, str]
 

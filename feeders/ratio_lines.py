@@ -16,9 +16,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from feeders.admittance import blocks
-from feeders.errors import InputError
-from feeders.network import ComplexArray, Element, FloatArray, IntArray, Network
+from dlmp_cosim.feeders.admittance import blocks
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import ComplexArray, Element, FloatArray, IntArray, Network
 
 BoolArray = npt.NDArray[np.bool_]
 

@@ -14,8 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from feeders.errors import InputError
-from feeders.network import ComplexArray, Element, Network
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import ComplexArray, Element, Network
 
 PHASES: Final = (1, 2, 3)
 ALIKE: Final = 1e-3

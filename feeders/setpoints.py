@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from feeders.errors import FeederError
-from feeders.network import ComplexArray, IntArray, Network
-from feeders.state import AcState
+from dlmp_cosim.feeders.errors import FeederError
+from dlmp_cosim.feeders.network import ComplexArray, IntArray, Network
+from dlmp_cosim.feeders.state import AcState
 
 
 def check_setpoints(
@@ -54,6 +54,15 @@ def _checked(what: str, kind: str, values: ComplexArray, names: tuple[str, ...])
 def check_option(name: str, value: str, valid: tuple[str, ...]) -> None:
     """Raise when an option of an engine is none of the valid ones.
 
+    Parameters
+    ----------
+    name : str
+        Keyword of the option, for the message.
+    value : str
+        What was given.
+    valid : tuple of str
+        What may be given.
+
     Raises
     ------
     FeederError
@@ -90,6 +99,34 @@ def check_taps(network: Network, taps: IntArray) -> list[int]:
     return [int(tap) for tap in array]
 
 
+def check_capacitors(network: Network, closed: IntArray) -> list[int]:
+    """Return the closed steps of switched capacitors as a list after checking length and range.
+
+    Parameters
+    ----------
+    network : Network
+        Says which switched capacitors there are, and how many steps each has.
+    closed : ndarray of int, shape (n_capacitor,)
+        Closed steps.
+
+    Raises
+    ------
+    FeederError
+        When the length is wrong, or one is not a whole number from 0 to its steps.
+    """
+    array = np.asarray(closed)
+    if array.shape != (len(network.capacitor_banks),):
+        raise FeederError(
+            f"capacitors have shape {array.shape}; expected {len(network.capacitor_banks)} numbers of steps"
+        )
+    for bank, steps in zip(network.capacitor_banks, array.tolist(), strict=True):
+        if steps not in range(bank.steps + 1):
+            raise FeederError(
+                f"{bank.name} has {steps} steps closed; expected a whole number from 0 to {bank.steps}"
+            )
+    return [int(steps) for steps in array]
+
+
 def failed_state(
     network: Network, demand: ComplexArray, injection: ComplexArray, tap: IntArray, iterations: int
 ) -> AcState:
@@ -120,7 +157,7 @@ def failed_state(
         injection=injection,
         machine=nothing(len(network.machines)),
         tap=tap,
-        capacitor=np.array([bank.closed for bank in network.capacitor_banks], dtype=np.int64),
+        capacitor=network.initial_capacitors,
         admittance=nothing(len(network.admittance_ids)),
         head=nothing(len(network.head_ids)),
         losses=complex(np.nan, np.nan),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from feeders.network import ComplexArray, FloatArray, IntArray
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from feeders.network import ComplexArray, FloatArray, IntArray, Legs, Load, Network, node_id
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, IntArray, Legs, Load, Network, node_id
 
 INJECTED_KINDS: Final = ("generator", "storage")
 """Kinds of resource that inject power; a flexible load acts through its load's demand."""

@@ -8,9 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from feeders.admittance import zones
-from feeders.errors import InputError, unknown_name
-from feeders.network import (
+from dlmp_cosim.feeders.errors import InputError, unknown_name
+from dlmp_cosim.feeders.network import (
     GROUND,
     Element,
     Legs,
@@ -23,6 +22,7 @@ from feeders.network import (
     Terminal,
     VoltagePoint,
 )
+from dlmp_cosim.feeders.zones import zones
 
 SYMMETRY: Final = 1e-6
 """Largest relative difference between the two halves of a symmetric matrix."""
@@ -278,6 +278,8 @@ def _check_resource(network: Network, resource: Resource, places: Places, loads:
         raise InputError(
             f"is {resource.kva_max}", where=f"{where} kva_max", expected=f"at least {resource.kw_max} kVA"
         )
+    if not (math.isfinite(resource.kw_more) and resource.kw_more >= 0.0):
+        raise InputError(f"is {resource.kw_more}", where=f"{where} kw_more", expected="0 or more")
     if resource.kind == "flexible_load":
         _check_curtailed(loads, resource, where)
     elif resource.load:

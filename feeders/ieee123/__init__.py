@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from feeders.ieee123.commands import commands
-from feeders.ieee123.tables import read_tables
-from feeders.network import Network
-from feeders.opendss.case import Case
-from feeders.readers.assets import read_assets
+from dlmp_cosim.feeders.ieee123.commands import commands
+from dlmp_cosim.feeders.ieee123.tables import read_tables
+from dlmp_cosim.feeders.network import Network
+from dlmp_cosim.feeders.opendss.case import Case
+from dlmp_cosim.feeders.readers.assets import read_assets
 
 TABLES = Path(__file__).parent
 """Folder of the tables that come with this package."""
@@ -60,7 +60,7 @@ def load(*, assets: Path | None = None, tables: Path | None = None) -> Network:
         When a table cannot be used, with file, line and column.
     """
     # OpenDSS takes half a second to load: only who reads the circuit pays for it.
-    from feeders.opendss.circuit import read_circuit
+    from dlmp_cosim.feeders.opendss.circuit import read_circuit
 
     feeder = read_circuit(case(tables)).network
     return replace(feeder, resources=read_assets(assets or ASSETS, feeder)[0])

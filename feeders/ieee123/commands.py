@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from feeders.ieee123.records import Section, ShuntCapacitor, SpotLoad, StepDown, Tables, TapChanger
-from feeders.network import FloatArray
+from dlmp_cosim.feeders.ieee123.records import Section, ShuntCapacitor, SpotLoad, StepDown, Tables, TapChanger
+from dlmp_cosim.feeders.network import FloatArray
 
 LINE_KV: Final = 4.16
 """Nominal voltage between phases [kV]."""

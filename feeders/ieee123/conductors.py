@@ -8,10 +8,10 @@ from typing import Final
 
 import numpy as np
 
-from feeders.errors import InputError
-from feeders.ieee123.records import Segment
-from feeders.network import FloatArray
-from feeders.readers.csv_table import Row, read_table
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.ieee123.records import Segment
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.feeders.readers.csv_table import Row, read_table
 
 FEET_PER_MILE: Final = 5280.0
 LETTERS: Final = {"A": 1, "B": 2, "C": 3}

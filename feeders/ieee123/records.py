@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from feeders.network import FloatArray
-from feeders.readers.csv_table import Row
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.feeders.readers.csv_table import Row
 
 Kind = Literal["line", "switch", "regulator", "transformer"]
 

@@ -16,8 +16,8 @@ from typing import Final
 
 import numpy as np
 
-from feeders.ieee123.conductors import read_lines, read_ratings
-from feeders.ieee123.records import (
+from dlmp_cosim.feeders.ieee123.conductors import read_lines, read_ratings
+from dlmp_cosim.feeders.ieee123.records import (
     Section,
     Segment,
     ShuntCapacitor,
@@ -26,8 +26,8 @@ from feeders.ieee123.records import (
     Tables,
     TapChanger,
 )
-from feeders.radial import Link, walk
-from feeders.readers.csv_table import Row, once, read_table
+from dlmp_cosim.feeders.radial import Link, walk
+from dlmp_cosim.feeders.readers.csv_table import Row, once, read_table
 
 ROOT: Final = "150"
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from feeders.admittance import zones
-from feeders.errors import InputError
-from feeders.network import Bus, Element, Network, Terminal, node_id
-from feeders.opendss.case import Finding
-from feeders.opendss.survey import rows
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import Bus, Element, Network, Terminal, node_id
+from dlmp_cosim.feeders.opendss.case import Finding
+from dlmp_cosim.feeders.opendss.survey import rows
+from dlmp_cosim.feeders.zones import zones
 
 SHOWN = 8
 """Buses that an error names."""

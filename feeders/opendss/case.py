@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from feeders.network import Legs, Network
+from dlmp_cosim.feeders.network import Legs, Network
 
 VerdictOnElement = Literal["frozen", "ignored", "refused"]
 

@@ -6,14 +6,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from feeders.errors import InputError
-from feeders.network import GROUND, Element, Load, Network
-from feeders.opendss.alive import keep_alive
-from feeders.opendss.case import Case, Circuit, Finding
-from feeders.opendss.compile import compile_case
-from feeders.opendss.conductors import PASSIVE_CLASSES
-from feeders.opendss.connected import LEGGED, OTHER_MACHINES, read_loads, read_machines, read_plants
-from feeders.opendss.controls import (
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import GROUND, Element, Load, Network
+from dlmp_cosim.feeders.opendss.alive import keep_alive
+from dlmp_cosim.feeders.opendss.case import Case, Circuit, Finding
+from dlmp_cosim.feeders.opendss.compile import compile_case
+from dlmp_cosim.feeders.opendss.conductors import PASSIVE_CLASSES
+from dlmp_cosim.feeders.opendss.connected import (
+    LEGGED,
+    OTHER_MACHINES,
+    read_loads,
+    read_machines,
+    read_plants,
+)
+from dlmp_cosim.feeders.opendss.controls import (
     INVERTING,
     SWITCHING,
     find_controls,
@@ -21,11 +27,11 @@ from feeders.opendss.controls import (
     read_regulators,
     switched_elements,
 )
-from feeders.opendss.library import engine_for
-from feeders.opendss.points import voltage_points
-from feeders.opendss.shapes import read_shapes
-from feeders.opendss.survey import read_buses, read_elements, read_sources
-from feeders.validate import check_network
+from dlmp_cosim.feeders.opendss.library import engine_for
+from dlmp_cosim.feeders.opendss.points import voltage_points
+from dlmp_cosim.feeders.opendss.shapes import read_shapes
+from dlmp_cosim.feeders.opendss.survey import read_buses, read_elements, read_sources
+from dlmp_cosim.feeders.validate import check_network
 
 READ_TOLERANCE: Final = 1e-10
 LOOSEST_TOLERANCE: Final = 1e-4

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from feeders.errors import FeederError, InputError
-from feeders.opendss.case import Case
-from feeders.opendss.library import DSSException
+from dlmp_cosim.feeders.errors import FeederError, InputError
+from dlmp_cosim.feeders.opendss.case import Case
+from dlmp_cosim.feeders.opendss.library import DSSException
 
 STATIC, OFF = 0, -1
 """OpenDSS' numbers of the control modes: controls settle within a solution, or never act."""

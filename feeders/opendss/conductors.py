@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from feeders.network import ComplexArray, FloatArray, Terminal
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Terminal
 
 PASSIVE_CLASSES = ("line", "transformer", "autotrans", "capacitor", "reactor", "fault", "gictransformer")
 """Classes whose elements are nothing but an admittance block."""
@@ -139,7 +139,15 @@ def admittance_block(element: Any) -> ComplexArray:
 
 
 def elements_of(circuit: Any, classes: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    """Yield each enabled element of some classes as the active one, with its ``class.name``."""
+    """Yield each enabled element of some classes as the active one, with its ``class.name``.
+
+    Parameters
+    ----------
+    circuit : dss.ICircuit
+        The compiled circuit; its active element changes with every step.
+    classes : tuple of str
+        Classes of the engine, lower case.
+    """
     for full in circuit.AllElementNames:
         name = full.lower()
         if name.split(".", 1)[0] in classes:

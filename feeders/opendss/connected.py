@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from feeders.errors import FeederError, InputError
-from feeders.network import GROUND, ComplexArray, Legs, Load, LoadModel, Machine
-from feeders.opendss.case import Finding, Plant
-from feeders.opendss.conductors import Conductors, admittance_block, elements_of, read_conductors
+from dlmp_cosim.feeders.errors import FeederError, InputError
+from dlmp_cosim.feeders.network import GROUND, ComplexArray, Legs, Load, LoadModel, Machine
+from dlmp_cosim.feeders.opendss.case import Finding, Plant
+from dlmp_cosim.feeders.opendss.conductors import Conductors, admittance_block, elements_of, read_conductors
 
 LOAD_MODELS: Final = (1, 2, 3, 4, 5, 8)
 """Voltage dependences that the market follows; loads of others are machines."""

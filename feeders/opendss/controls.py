@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from feeders.network import CapacitorBank, Regulator
-from feeders.opendss.case import Finding
-from feeders.opendss.conductors import elements_of
+from dlmp_cosim.feeders.network import CapacitorBank, Regulator
+from dlmp_cosim.feeders.opendss.case import Finding
+from dlmp_cosim.feeders.opendss.conductors import elements_of
 
 SWITCHING: Final = ("swtcontrol", "fuse", "relay", "recloser")
 """Controls that open and close the element that they name."""
@@ -104,7 +104,15 @@ def read_capacitor_banks(circuit: Any) -> Iterator[CapacitorBank]:
 
 
 def read_steps(circuit: Any, capacitor: str) -> list[int]:
-    """Read the steps of a capacitor, 1 for closed."""
+    """Read the steps of a capacitor, 1 for closed.
+
+    Parameters
+    ----------
+    circuit : dss.ICircuit
+        The compiled circuit; the capacitor becomes its active one.
+    capacitor : str
+        Name without its class.
+    """
     circuit.Capacitors.Name = capacitor
     return [int(state) for state in circuit.Capacitors.States]
 

@@ -12,21 +12,27 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from feeders.engine import Regulators
-from feeders.errors import FeederError
-from feeders.network import ComplexArray, IntArray, Network
-from feeders.opendss.case import Case
-from feeders.opendss.compile import OFF, STATIC, compile_case, settle
-from feeders.opendss.conductors import admittance_block, gathered, read_conductors
-from feeders.opendss.connected import leg_power, listed_factor
-from feeders.opendss.controls import read_steps, read_winding, write_tap
-from feeders.opendss.layout import Layout, engine_powers, lay_out
-from feeders.opendss.library import DSSException, engine_for
-from feeders.opendss.standins import add_stand_ins, stand_in_names
-from feeders.setpoints import check_option, check_setpoints, check_taps, failed_state
-from feeders.state import AcState
-from feeders.terminals import injection_terminals, load_terminals
-from feeders.validate import check_network
+from dlmp_cosim.feeders.engine import Regulators
+from dlmp_cosim.feeders.errors import FeederError
+from dlmp_cosim.feeders.network import ComplexArray, IntArray, Network
+from dlmp_cosim.feeders.opendss.case import Case
+from dlmp_cosim.feeders.opendss.compile import OFF, STATIC, compile_case, settle
+from dlmp_cosim.feeders.opendss.conductors import admittance_block, gathered, read_conductors
+from dlmp_cosim.feeders.opendss.connected import leg_power, listed_factor
+from dlmp_cosim.feeders.opendss.controls import read_steps, read_winding, write_tap
+from dlmp_cosim.feeders.opendss.layout import Layout, engine_powers, lay_out
+from dlmp_cosim.feeders.opendss.library import DSSException, engine_for
+from dlmp_cosim.feeders.opendss.standins import add_stand_ins, stand_in_names
+from dlmp_cosim.feeders.setpoints import (
+    check_capacitors,
+    check_option,
+    check_setpoints,
+    check_taps,
+    failed_state,
+)
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.feeders.terminals import injection_terminals, load_terminals
+from dlmp_cosim.feeders.validate import check_network
 
 ControlMode = Literal["static", "off"]
 
@@ -117,6 +123,32 @@ class OpenDssFeeder:
             snapped = whole if abs(ratio - whole) < ON_A_STEP else ratio
             write_tap(circuit, regulator.element, regulator.winding, snapped)
 
+    @property
+    def capacitors(self) -> IntArray:
+        """Closed steps of every switched capacitor, shape (n_capacitor,)."""
+        circuit = self._engine.ActiveCircuit
+        steps = [read_steps(circuit, _bare(bank.element)) for bank in self.network.capacitor_banks]
+        return np.array([sum(states) for states in steps], dtype=np.int64)
+
+    def set_capacitors(self, closed: IntArray) -> None:
+        """Close so many steps of every switched capacitor, the first ones, as its control does.
+
+        Parameters
+        ----------
+        closed : ndarray of int, shape (n_capacitor,)
+            How many.
+
+        Raises
+        ------
+        FeederError
+            When the length is wrong, or there are not so many.
+        """
+        capacitors = self._engine.ActiveCircuit.Capacitors
+        counts = check_capacitors(self.network, closed)
+        for bank, count in zip(self.network.capacitor_banks, counts, strict=True):
+            capacitors.Name = _bare(bank.element)
+            capacitors.States = [1] * count + [0] * (bank.steps - count)
+
     def solve(self, demand: ComplexArray, injection: ComplexArray, *, controls: bool) -> AcState:
         """Solve the AC power flow.
 
@@ -141,7 +173,7 @@ class OpenDssFeeder:
             When a set-point has the wrong length or is not finite.
         """
         demand, injection = check_setpoints(self.network, demand, injection)
-        before, steps = self.taps, self._steps()
+        before, closed = self.taps, self.capacitors
         self._write(demand, injection)
         solution = self._engine.ActiveCircuit.Solution
         solution.ControlMode = STATIC if controls and self._acts else OFF
@@ -151,9 +183,9 @@ class OpenDssFeeder:
         if state is None or not np.isfinite(state.voltage).all():
             self._layout = self._build()
             self.set_taps(before)
-            self._close(steps)
+            self.set_capacitors(closed)
             failed = failed_state(self.network, demand, injection, before, iterations)
-            return replace(failed, capacitor=_closed(steps))
+            return replace(failed, capacitor=closed)
         return state
 
     def _converges(self, solution: Any) -> bool:
@@ -219,7 +251,7 @@ class OpenDssFeeder:
             injection=injection,
             machine=self._machine_power(),
             tap=self.taps,
-            capacitor=_closed(self._steps()),
+            capacitor=self.capacitors,
             admittance=self._admittance(),
             head=volt[network.head_node] * self._source_amps().conj() / 1e3,
             losses=complex(engine_powers(at, volts, amps).sum()),
@@ -228,7 +260,9 @@ class OpenDssFeeder:
 
     def _element_amps(self, circuit: Any) -> ComplexArray:
         """Read the currents into all passive elements, shape (n_engine_conductor,) [A]."""
-        listed = np.asarray(circuit.PDElements.AllCurrents).view(np.complex128)
+        # Without an element the engine lists a number that means nothing.
+        there = circuit.PDElements.Count > 0
+        listed = np.asarray(circuit.PDElements.AllCurrents if there else []).view(np.complex128)
         others = [self._active(name).Currents for name in self._layout.others]
         return np.concatenate([listed, *(np.asarray(amps).view(np.complex128) for amps in others)])
 
@@ -236,18 +270,6 @@ class OpenDssFeeder:
         circuit = self._engine.ActiveCircuit
         circuit.SetActiveElement(name)
         return circuit.ActiveCktElement
-
-    def _steps(self) -> list[list[int]]:
-        """Read the steps of every switched capacitor, 1 for closed."""
-        circuit = self._engine.ActiveCircuit
-        return [read_steps(circuit, bank.element.split(".", 1)[1]) for bank in self.network.capacitor_banks]
-
-    def _close(self, steps: list[list[int]]) -> None:
-        """Close and open the steps of every switched capacitor."""
-        capacitors = self._engine.ActiveCircuit.Capacitors
-        for bank, states in zip(self.network.capacitor_banks, steps, strict=True):
-            capacitors.Name = bank.element.split(".", 1)[1]
-            capacitors.States = states
 
     def _machine_power(self) -> ComplexArray:
         """Power that every machine injects, shape (n_machine,) [kVA]."""
@@ -271,5 +293,6 @@ class OpenDssFeeder:
         return np.concatenate(found)
 
 
-def _closed(steps: list[list[int]]) -> IntArray:
-    return np.array([sum(states) for states in steps], dtype=np.int64)
+def _bare(element: str) -> str:
+    """Name of an element without its class."""
+    return element.split(".", 1)[1]

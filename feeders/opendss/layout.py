@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from feeders.errors import FeederError, nearest_name
-from feeders.network import GROUND, ComplexArray, Element, FloatArray, IntArray, Network, node_id
-from feeders.opendss.conductors import PASSIVE_CLASSES, Conductors, elements_of, read_conductors
+from dlmp_cosim.feeders.errors import FeederError, nearest_name
+from dlmp_cosim.feeders.network import GROUND, ComplexArray, Element, FloatArray, IntArray, Network, node_id
+from dlmp_cosim.feeders.opendss.conductors import PASSIVE_CLASSES, Conductors, elements_of, read_conductors
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ class _Passive:
         self._nodes, self._at = nodes, list[int]()
         elements = circuit.PDElements
         counts = zip(elements.AllNames, elements.AllNumConductors, elements.AllNumTerminals, strict=True)
-        for full, per_terminal, terminals in counts:
+        # Without an element the engine lists one that is not there.
+        for full, per_terminal, terminals in counts if elements.Count else ():
             circuit.SetActiveElement(full)
             if circuit.ActiveCktElement.Enabled:
                 self._add(circuit.ActiveCktElement)

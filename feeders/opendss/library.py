@@ -28,11 +28,15 @@ def _keep_environment() -> None:
 
 
 def _load() -> ModuleType:
+    # NumPy sets variables of its own while it is imported, which moves the table once more: that comes first.
+    import numpy  # noqa: F401
+
     if sys.platform == "linux":
         _keep_environment()
-    import opendssdirect
+    # What OpenDSSDirect.py wraps and pins; its own package imports pandas besides, for half a second.
+    import dss
 
-    module: ModuleType = opendssdirect
+    module: ModuleType = dss
     return module
 
 
@@ -61,7 +65,7 @@ def engine_for(owner: object) -> Any:
     try:
         engine = _idle.pop()
     except IndexError:
-        engine = _LIBRARY.dss.NewContext().to_dss_python()
+        engine = _LIBRARY.dss.NewContext()
         engine.AllowChangeDir = False
     weakref.finalize(owner, _idle.append, engine).atexit = False
     return engine

@@ -8,8 +8,18 @@ from typing import Final
 
 import numpy as np
 
-from feeders.admittance import zones
-from feeders.network import GROUND, Bus, ComplexArray, Element, IntArray, Legs, Network, VoltagePoint, node_id
+from dlmp_cosim.feeders.network import (
+    GROUND,
+    Bus,
+    ComplexArray,
+    Element,
+    IntArray,
+    Legs,
+    Network,
+    VoltagePoint,
+    node_id,
+)
+from dlmp_cosim.feeders.zones import zones
 
 PHASES: Final = (1, 2, 3)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from feeders.network import Load
-from feeders.opendss.case import Finding, LoadShape
+from dlmp_cosim.feeders.network import Load
+from dlmp_cosim.feeders.opendss.case import Finding, LoadShape
 
 
 def read_shapes(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from feeders.network import Network, node_id
-from feeders.terminals import injection_terminals
+from dlmp_cosim.feeders.network import Network, node_id
+from dlmp_cosim.feeders.terminals import injection_terminals
 
 PREFIX = "dlmp_resource_"
 """Begins the name of every element that is added to a circuit."""

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from feeders.errors import InputError
-from feeders.network import Bus, ComplexArray, Element, ElementKind, RealRows, Source
-from feeders.opendss.case import Finding
-from feeders.opendss.conductors import (
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import Bus, ComplexArray, Element, ElementKind, RealRows, Source
+from dlmp_cosim.feeders.opendss.case import Finding
+from dlmp_cosim.feeders.opendss.conductors import (
     PASSIVE_CLASSES,
     Conductors,
     admittance_block,

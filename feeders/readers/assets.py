@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from feeders.network import Legs, Load, Network, Resource, delta, wye
-from feeders.opendss.case import Plant
-from feeders.readers.csv_table import Row, once, read_table
+from dlmp_cosim.feeders.network import Legs, Load, Network, Resource, delta, wye
+from dlmp_cosim.feeders.opendss.case import Plant
+from dlmp_cosim.feeders.readers.csv_table import Row, once, read_table
 
 COLUMNS: Final = (
     "resource",
@@ -24,7 +24,9 @@ COLUMNS: Final = (
     "cost_linear",
     "cost_quadratic",
 )
-OPTIONAL: Final = ("owner", "connection", "element")
+CAPACITY: Final = ("regulation_up", "regulation_down", "reserve", "called", "ramp_kw_per_minute")
+"""Columns of what a resource sells to the ancillary market of a substation: prices, and how fast it is."""
+OPTIONAL: Final = ("owner", "connection", "element", *CAPACITY)
 INJECTING: Final[dict[str, Literal["generator", "storage"]]] = {
     "generator": "generator",
     "storage": "storage",
@@ -64,6 +66,8 @@ class AssetTerms:
         Reactive power, either sign, that a generator or storage can give beside its full real power [kvar].
     reactive_ratio : float or None
         Reactive power that goes with each kW not consumed, for a flexible load [kvar/kW].
+    capacity : mapping of str to float
+        Columns of `CAPACITY` that are filled in [$/MW for an hour, $/MWh, kW/min].
     """
 
     resource: str
@@ -72,6 +76,7 @@ class AssetTerms:
     curtailable_share: float = 0.0
     q_max_kvar: float = 0.0
     reactive_ratio: float | None = None
+    capacity: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,8 @@ def read_assets(
         for column in NOT_USED[kind]:
             if row.cells[column]:
                 raise row.error(column, f"{row.cells[column]!r} has no meaning for a {kind}", "an empty cell")
-        found.append(_injecting(row, sites) if kind in INJECTING else _flexible_load(row, sites))
+        resource, terms = _injecting(row, sites) if kind in INJECTING else _flexible_load(row, sites)
+        found.append((resource, replace(terms, capacity=_capacity(row))))
         once(row, "resource", row.text("resource"), names)
         if kind == "flexible_load":
             once(row, "load", row.text("load"), curtailed)
@@ -164,6 +170,20 @@ def _named(row: Row, column: str, valid: Mapping[str, object], kind: str) -> str
     name = row.text(column)
     fitting = [known for known in (name, name.lower()) if known in valid]
     return fitting[0] if fitting else row.choice(column, valid, kind=kind)
+
+
+def _capacity(row: Row) -> dict[str, float]:
+    """Read what a resource sells to the ancillary market; prices alone are no product."""
+    given = [column for column in CAPACITY if row.cells[column]]
+    found = {
+        column: row.number(column, above=0.0)
+        if column == "ramp_kw_per_minute"
+        else row.number(column, minimum=-math.inf if column == "called" else 0.0)
+        for column in given
+    }
+    if "called" in found and not set(found) & set(CAPACITY[:3]):
+        raise row.error("called", "a price of called energy, and no capacity", f"a price of {CAPACITY[0]}")
+    return found
 
 
 def _costs(row: Row) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from feeders.errors import InputError, nearest_name, unknown_name
+from dlmp_cosim.feeders.errors import InputError, nearest_name, unknown_name
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,17 @@ class Row:
         return f"{self.file}:{self.line} {column}"
 
     def error(self, column: str, what: str, expected: str = "") -> InputError:
-        """Build the error for one cell."""
+        """Build the error for one cell.
+
+        Parameters
+        ----------
+        column : str
+            Name of the cell's column.
+        what : str
+            What is wrong with it.
+        expected : str
+            What would be right.
+        """
         return InputError(what, where=self.where(column), expected=expected)
 
     def text(self, column: str) -> str:
@@ -52,6 +62,15 @@ class Row:
 
     def number(self, column: str, *, minimum: float = -math.inf, above: float = -math.inf) -> float:
         """Return a finite number of at least `minimum` and greater than `above`.
+
+        Parameters
+        ----------
+        column : str
+            Name of the cell's column.
+        minimum : float
+            Least number that is valid.
+        above : float
+            Number that a valid one exceeds.
 
         Raises
         ------
@@ -74,6 +93,13 @@ class Row:
     def integer(self, column: str, *, minimum: int, maximum: int) -> int:
         """Return a whole number within the limits.
 
+        Parameters
+        ----------
+        column : str
+            Name of the cell's column.
+        minimum, maximum : int
+            Limits, both included.
+
         Raises
         ------
         InputError
@@ -88,6 +114,15 @@ class Row:
 
     def choice(self, column: str, valid: Iterable[str], *, kind: str) -> str:
         """Return the text of a cell that must be one of the `valid` names of its `kind`.
+
+        Parameters
+        ----------
+        column : str
+            Name of the cell's column.
+        valid : iterable of str
+            Names that exist.
+        kind : str
+            What they stand for, in the singular, for the message.
 
         Raises
         ------

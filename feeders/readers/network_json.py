@@ -8,9 +8,9 @@ from typing import Any, Final, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from feeders.errors import InputError, unknown_name
-from feeders.network import Network
-from feeders.validate import check_network
+from dlmp_cosim.feeders.errors import InputError, unknown_name
+from dlmp_cosim.feeders.network import Network
+from dlmp_cosim.feeders.validate import check_network
 
 ADAPTER: Final = TypeAdapter(Network)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from feeders.network import Load, Network, Resource
-from feeders.opendss.case import Circuit, Plant
-from feeders.readers.assets import CLASSES, COLUMNS, INJECTING, AssetTerms
+from dlmp_cosim.feeders.network import Load, Network, Resource
+from dlmp_cosim.feeders.opendss.case import Circuit, Plant
+from dlmp_cosim.feeders.readers.assets import CLASSES, COLUMNS, INJECTING, AssetTerms
 
 CURTAILABLE_SHARE: Final = 0.2
 """Share of its demand that every load offers not to consume."""

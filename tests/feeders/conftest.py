@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from feeders import ieee123
-from feeders.network import Network
-from feeders.opendss.circuit import read_circuit
+from dlmp_cosim.feeders import ieee123
+from dlmp_cosim.feeders.network import Network
+from dlmp_cosim.feeders.opendss.circuit import read_circuit
 from tests import circuits
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from feeders import ieee123
-from feeders.balanced import BalancedFeeder, balance, conductor_links, link_power
-from feeders.errors import InputError
-from feeders.network import ComplexArray, FloatArray, Network, Resource, wye
-from feeders.opendss.case import Case
-from feeders.opendss.circuit import read_circuit
-from feeders.opendss.feeder import OpenDssFeeder
-from feeders.state import AcState
+from dlmp_cosim.feeders import ieee123
+from dlmp_cosim.feeders.balanced import BalancedFeeder, balance, conductor_links, link_power
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network, Resource, wye
+from dlmp_cosim.feeders.opendss.case import Case
+from dlmp_cosim.feeders.opendss.circuit import read_circuit
+from dlmp_cosim.feeders.opendss.feeder import OpenDssFeeder
+from dlmp_cosim.feeders.state import AcState
 from tests import circuits
 
 EXPONENT = {1: 0, 5: 1, 2: 2}

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from feeders import ieee123
-from feeders.errors import FeederError, InputError
-from feeders.network import Network, Resource, wye
-from feeders.opendss.case import Case
-from feeders.opendss.circuit import read_circuit
-from feeders.opendss.feeder import OpenDssFeeder
-from feeders.power_grid_model import PowerGridFeeder
-from feeders.state import AcState
+from dlmp_cosim.feeders import ieee123
+from dlmp_cosim.feeders.errors import FeederError, InputError
+from dlmp_cosim.feeders.network import Network, Resource, wye
+from dlmp_cosim.feeders.opendss.case import Case
+from dlmp_cosim.feeders.opendss.circuit import read_circuit
+from dlmp_cosim.feeders.opendss.feeder import OpenDssFeeder
+from dlmp_cosim.feeders.power_grid_model import PowerGridFeeder
+from dlmp_cosim.feeders.state import AcState
 from tests import circuits
 from tests.circuits import idle, imbalance, kcl_residual, written
 
@@ -142,6 +142,14 @@ def test_engines_agree_at_other_taps_of_either_winding() -> None:
     assert engines[1].taps.tolist() == b.tap.tolist() == [7, -3, 4]
     low, high = (abs(b.voltage[network.node_index[name]]) for name in ("mid.1", "reg.1"))
     assert high / low == pytest.approx(1.0 + 7 * 0.00625, abs=2e-3)
+
+
+def test_switched_capacitors_stay_where_they_are() -> None:
+    case, network = lines()
+    _, engine = both(case, network)
+    engine.set_capacitors(engine.capacitors)
+    with pytest.raises(FeederError, match="leaves switched capacitors where they stand"):
+        engine.set_capacitors(np.append(engine.capacitors, 1))
 
 
 def test_power_is_conserved_and_the_state_has_every_shape() -> None:

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeders.errors import InputError
-from feeders.network import Bus, Element, Network, Source, Terminal
-from feeders.radial import Link, bus_tree, radial_tree, walk
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import Bus, Element, Network, Source, Terminal
+from dlmp_cosim.feeders.radial import Link, bus_tree, radial_tree, walk
 
 
 def test_links_point_away_from_the_root_and_laterals_stay_together() -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeders.network import Bus, Legs, Load, LoadModel, Network, Resource, delta, wye
-from feeders.opendss.library import engine_for
-from feeders.terminals import LoadTerminals, injection_terminals, load_terminals, machine_terminals
+from dlmp_cosim.feeders.network import Bus, Legs, Load, LoadModel, Network, Resource, delta, wye
+from dlmp_cosim.feeders.opendss.library import engine_for
+from dlmp_cosim.feeders.terminals import LoadTerminals, injection_terminals, load_terminals, machine_terminals
 
 MODELS: tuple[LoadModel, ...] = (1, 2, 3, 4, 5, 8)
 RANGES = ((0.95, 0.5, 1.05), (0.8, 0.4, 1.1), (0.0, 0.5, 10.0), (0.7, 0.7, 1.2), (0.9, 0.0, 0.0))

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from feeders.errors import InputError
-from feeders.network import Network, Profile, Resource, Terminal, VoltagePoint, wye
-from feeders.validate import check_network
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import Network, Profile, Resource, Terminal, VoltagePoint, wye
+from dlmp_cosim.feeders.validate import check_network
 from tests import circuits
 
 

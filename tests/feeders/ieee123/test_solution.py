@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from feeders import ieee123
-from feeders.ieee123.tables import SWITCH_OHM
-from feeders.network import FloatArray, Network, node_id
-from feeders.opendss.case import Case
-from feeders.opendss.circuit import read_circuit
-from feeders.opendss.feeder import OpenDssFeeder
-from feeders.readers.csv_table import Row, read_table
-from feeders.state import AcState
+from dlmp_cosim.feeders import ieee123
+from dlmp_cosim.feeders.ieee123.tables import SWITCH_OHM
+from dlmp_cosim.feeders.network import FloatArray, Network, node_id
+from dlmp_cosim.feeders.opendss.case import Case
+from dlmp_cosim.feeders.opendss.circuit import read_circuit
+from dlmp_cosim.feeders.opendss.feeder import OpenDssFeeder
+from dlmp_cosim.feeders.readers.csv_table import Row, read_table
+from dlmp_cosim.feeders.state import AcState
 
 FLOATING = "610"
 """Behind the delta-delta transformer, where the published voltages to neutral are a convention."""

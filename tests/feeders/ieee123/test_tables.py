@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import hashlib
 import tomllib
 from collections import Counter
@@ -9,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from feeders import ieee123
-from feeders.errors import InputError
-from feeders.ieee123.commands import TAP_STEP, commands
-from feeders.ieee123.tables import LEFT_OUT, SWITCH_OHM, read_tables
-from feeders.network import ComplexArray, Element, Network, delta, wye
+from dlmp_cosim.feeders import ieee123
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.ieee123.commands import TAP_STEP, commands
+from dlmp_cosim.feeders.ieee123.conductors import read_ratings
+from dlmp_cosim.feeders.ieee123.tables import LEFT_OUT, SWITCH_OHM, read_tables
+from dlmp_cosim.feeders.network import ComplexArray, Element, Network, delta, wye
 
 CASES = Path(__file__).parents[2] / "cases" / "ieee123"
 WRONG = tomllib.loads((CASES / "wrong_tables.toml").read_text(encoding="utf-8"))["case"]
@@ -37,6 +39,25 @@ def test_the_tables_are_those_that_were_carried_over() -> None:
     for line in (ieee123.TABLES / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
         digest, name = line.split()
         assert hashlib.sha256((ieee123.TABLES / name).read_bytes()).hexdigest() == digest, name
+
+
+def test_the_source_states_conductor_and_ampacity_of_every_configuration() -> None:
+    page = (ieee123.TABLES / "SOURCE.md").read_text(encoding="utf-8")
+    table = page[page.index("## Conductors and ampacities") :]
+    stated = {}
+    for line in table.splitlines():
+        cells = [cell.strip() for cell in line.strip("| ").split("|")]
+        if len(cells) == 5 and cells[3].endswith(" A"):
+            first, _, last = cells[0].replace(",", " ").partition(" to ")
+            names = range(int(first), int(last) + 1) if last else map(int, first.split())
+            stated |= {str(name): (float(cells[3].removesuffix(" A")), cells[4]) for name in names}
+    rows = (ieee123.TABLES / "line_config_construction.csv").read_text().splitlines()[1:]
+    ratings = read_ratings(ieee123.TABLES)
+    for row in csv.reader(rows):
+        rating, source = stated[row[0]]
+        assert rating == ratings[row[3]], row
+        assert "Kersting" in source
+    assert len(stated) == len(rows) == 12
 
 
 def test_what_the_feeder_consists_of(feeder: Network) -> None:

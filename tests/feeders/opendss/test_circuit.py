@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from feeders.errors import FeederError, InputError
-from feeders.network import Network
-from feeders.opendss.case import Case, Circuit
-from feeders.opendss.circuit import read_circuit
-from feeders.opendss.feeder import OpenDssFeeder
+from dlmp_cosim.feeders.errors import FeederError, InputError
+from dlmp_cosim.feeders.network import Network
+from dlmp_cosim.feeders.opendss.case import Case, Circuit
+from dlmp_cosim.feeders.opendss.circuit import read_circuit
+from dlmp_cosim.feeders.opendss.feeder import OpenDssFeeder
 from tests import circuits
 from tests.circuits import idle, imbalance, kcl_residual, written
 

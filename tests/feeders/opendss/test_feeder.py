@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeders.errors import FeederError, InputError
-from feeders.network import Network, Resource, wye
-from feeders.opendss.case import Case
-from feeders.opendss.circuit import read_circuit
-from feeders.opendss.feeder import OpenDssFeeder
-from feeders.setpoints import check_option
+from dlmp_cosim.feeders.errors import FeederError, InputError
+from dlmp_cosim.feeders.network import Network, Resource, wye
+from dlmp_cosim.feeders.opendss.case import Case
+from dlmp_cosim.feeders.opendss.circuit import read_circuit
+from dlmp_cosim.feeders.opendss.feeder import OpenDssFeeder
+from dlmp_cosim.feeders.setpoints import check_option
 from tests import circuits
 from tests.circuits import idle, imbalance, kcl_residual, written
 
@@ -170,6 +170,32 @@ def test_capacitors_come_back_as_they_stood_after_a_failure(mixed: Network) -> N
     assert not failed.converged
     again = engine.solve(0.1 * mixed.listed_demand, np.zeros(1, complex), controls=False)
     assert again.capacitor.tolist() == failed.capacitor.tolist() == light.capacitor.tolist()
+
+
+def test_capacitors_are_put_where_they_are_told_to_stand(mixed: Network) -> None:
+    engine = engine_of("mixed", regulators="held")
+    steps = [bank.steps for bank in mixed.capacitor_banks]
+    assert engine.capacitors.tolist() == mixed.initial_capacitors.tolist()
+    states = {}
+    for closed in (np.zeros(len(steps), dtype=np.int64), np.array(steps)):
+        engine.set_capacitors(closed)
+        state = engine.solve(mixed.listed_demand, idle(mixed), controls=False)
+        assert state.capacitor.tolist() == engine.capacitors.tolist() == closed.tolist()
+        states[int(closed.sum())] = state
+    assert np.abs(states[sum(steps)].voltage).max() > np.abs(states[0].voltage).max()
+    assert states[sum(steps)].head.imag.sum() < states[0].head.imag.sum()
+
+
+@pytest.mark.parametrize(
+    ("closed", "message"),
+    [
+        ([], r"capacitors have shape \(0,\); expected \d numbers of steps"),
+        ([9], "has 9 steps closed; expected"),
+    ],
+)
+def test_capacitors_that_there_are_not_are_refused(closed: list[int], message: str) -> None:
+    with pytest.raises(FeederError, match=message):
+        engine_of("mixed").set_capacitors(np.array(closed, dtype=np.int64))
 
 
 @pytest.mark.parametrize("element", ["generator.diesel", "pvsystem.roof", "storage.battery"])

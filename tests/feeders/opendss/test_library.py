@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from feeders.errors import FeederError
-from feeders.opendss import library as opendss_library
-from feeders.opendss.feeder import OpenDssFeeder
-from feeders.state import AcState
+from dlmp_cosim.feeders.errors import FeederError
+from dlmp_cosim.feeders.opendss import library as opendss_library
+from dlmp_cosim.feeders.opendss.feeder import OpenDssFeeder
+from dlmp_cosim.feeders.state import AcState
 from tests import circuits
 
 LOAD = """
 import ctypes, os, subprocess, sys, threading
 os.environ["BEFORE"] = "set"
-from feeders.opendss.library import engine_for
+from dlmp_cosim.feeders.opendss.library import engine_for
 """
 """A variable set before loading makes the C library own the table that OpenDSS is loaded with."""
 
@@ -69,7 +69,7 @@ print(libc.getenv(b"AFTER"), libc.getenv(b"PATH"), libc.getenv(b"BEFORE"))
 
 
 def test_an_empty_environment_is_no_trouble() -> None:
-    empty = python("import feeders.opendss.library; print('loaded')", env={})
+    empty = python("import dlmp_cosim.feeders.opendss.library; print('loaded')", env={})
     assert (empty.returncode, empty.stdout) == (0, "loaded\n"), empty.stderr
 
 

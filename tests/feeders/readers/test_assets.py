@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeders import ieee123
-from feeders.errors import InputError
-from feeders.network import Network, Resource, delta, wye
-from feeders.opendss.case import Circuit
-from feeders.readers.assets import COLUMNS, OPTIONAL, read_assets
+from dlmp_cosim.feeders import ieee123
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import Network, Resource, delta, wye
+from dlmp_cosim.feeders.opendss.case import Circuit
+from dlmp_cosim.feeders.readers.assets import CAPACITY, COLUMNS, OPTIONAL, read_assets
 from tests import circuits
 
 CASES = Path(__file__).parents[2] / "cases" / "ieee123"
@@ -40,7 +40,8 @@ def plants() -> Circuit:
     return circuits.circuit("mixed")
 
 
-HEADER = ",".join((*COLUMNS, *OPTIONAL))
+PLACING = OPTIONAL[:3]
+HEADER = ",".join((*COLUMNS, *PLACING))
 
 
 def generators(network: Network) -> list[Resource]:
@@ -227,3 +228,31 @@ def test_numbers_arrive_unchanged(
     assert (resource.kw_max, resource.kva_max) == (kw, kva)
     assert (terms.cost_linear, terms.cost_quadratic) == (linear, quadratic)
     assert math.hypot(kw, terms.q_max_kvar) == pytest.approx(kva)
+
+
+SELLING = ",".join((*COLUMNS, *CAPACITY))
+
+
+def test_what_is_sold_to_an_ancillary_market_is_read(tmp_path: Path, feeder: Network) -> None:
+    lines = (
+        "dg,generator,13,abc,,240,240,,18,0.05,4,,2,-5,30",
+        "other,generator,30,abc,,240,240,,18,0.05,,,,,9",
+    )
+    _, terms = read_assets(write(tmp_path, *lines, header=SELLING), feeder)
+    sold = {"regulation_up": 4.0, "reserve": 2.0, "called": -5.0, "ramp_kw_per_minute": 30.0}
+    assert [dict(item.capacity) for item in terms] == [sold, {"ramp_kw_per_minute": 9.0}]
+
+
+@pytest.mark.parametrize(
+    ("cells", "says"),
+    [
+        ("-4,,,,", "regulation_up.*too small.*at least 0"),
+        (",,cheap,,", "reserve.*'cheap' is not a number"),
+        ("4,,,,0", "ramp_kw_per_minute.*more than 0"),
+        (",,,60,", "called.*no capacity"),
+    ],
+)
+def test_what_cannot_be_sold_is_named(tmp_path: Path, feeder: Network, cells: str, says: str) -> None:
+    line = f"dg,generator,13,abc,,240,240,,18,0.05,{cells}"
+    with pytest.raises(InputError, match=says):
+        read_assets(write(tmp_path, line, header=SELLING), feeder)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeders.errors import InputError
-from feeders.readers.csv_table import Row, read_table
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.readers.csv_table import Row, read_table
 
 
 def write(folder: Path, text: str) -> Path:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeders.errors import InputError
-from feeders.network import Machine, Network, Profile, Resource, wye
-from feeders.readers.network_json import network_from_json, network_to_json
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import Machine, Network, Profile, Resource, wye
+from dlmp_cosim.feeders.readers.network_json import network_from_json, network_to_json
 from tests import circuits
 
 

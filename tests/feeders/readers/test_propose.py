@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from feeders.network import Load, wye
-from feeders.opendss.case import Circuit, Plant
-from feeders.readers.assets import read_assets
-from feeders.readers.propose import GENERATOR_COSTS, LOAD_COSTS, propose_assets, write_assets
+from dlmp_cosim.feeders.network import Load, wye
+from dlmp_cosim.feeders.opendss.case import Circuit, Plant
+from dlmp_cosim.feeders.readers.assets import read_assets
+from dlmp_cosim.feeders.readers.propose import GENERATOR_COSTS, LOAD_COSTS, propose_assets, write_assets
 from tests import circuits
 
 SMALL = ("mixed", "meshed", "delta", "ieee13", "ieee34_mod1")
