@@ -16,17 +16,17 @@ from dataclasses import dataclass, replace
 import cvxpy as cp
 import numpy as np
 
-from feeders.engine import AcEngine
-from feeders.errors import ClearingError
-from feeders.network import GROUND, ComplexArray, FloatArray, IntArray, Network, Resource
-from feeders.state import AcState
-from market.audit import point_voltage
-from market.central.solver import offer_columns, solve
-from market.offers import Offer, WholesalePrice
-from market.problem.path_curvature import path_curvature
-from market.problem.units import cost_unit, damped_price
-from market.resources import curtails
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.engine import AcEngine
+from dlmp_cosim.feeders.errors import ClearingError
+from dlmp_cosim.feeders.network import GROUND, ComplexArray, FloatArray, IntArray, Network, Resource
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.audit import point_voltage
+from dlmp_cosim.market.central.solver import offer_columns, solve
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.problem.path_curvature import path_curvature
+from dlmp_cosim.market.problem.units import cost_unit, damped_price
+from dlmp_cosim.market.resources import curtails
+from dlmp_cosim.market.settings import MarketSettings
 
 PROBE = "probe "
 """What the names of probes begin with: no circuit has a space in a name."""
@@ -120,8 +120,8 @@ def ac_optimum(
     powers, steps = physics.powers(start), 0
     for _ in range(MAX_STEPS):
         values, slopes = physics.differentiate(powers)
-        near = physics.near(values)
-        found, multipliers = _improve(physics, powers, values, slopes, near)
+        near, sign = physics.near(values)
+        found, multipliers = _improve(physics, powers, values, slopes, near, sign)
         moved = float(np.max(np.abs(found - powers), initial=0.0))
         powers, steps = found, steps + 1
         if moved < tolerance_kw:
@@ -221,11 +221,12 @@ class _Physics:
             slopes[:, k] = (ahead - behind) / (2 * STEP_KW)
         return values, slopes
 
-    def near(self, values: FloatArray) -> IntArray:
-        """Limits that the next step could meet."""
+    def near(self, values: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Limits that the next step could meet: their quantities, and 1 for an upper, -1 for a lower one."""
         limited = np.isfinite(self.high) & (values >= LEAST_VOLTAGE * self.size)
-        close = (values > self.high - NEAR * self.size) | (values < self.low + NEAR)
-        return np.flatnonzero(limited & close)
+        above = np.flatnonzero(limited & (values > self.high - NEAR * self.size))
+        below = np.flatnonzero(limited & (values < self.low + NEAR))
+        return np.concatenate([above, below]), np.repeat([1.0, -1.0], [len(above), len(below)])
 
     def cost(self, powers: FloatArray, state: AcState) -> float:
         """Cost of a dispatch at its AC state [$/h]."""
@@ -241,7 +242,7 @@ class _Physics:
         """Prices of power drawn at every node; one without a voltage has the head's."""
         weight = np.zeros(len(self.high))
         weight[:BOUGHT] = 1e3 * self.bought
-        weight[near] += 1e3 * multipliers
+        np.add.at(weight, near, 1e3 * multipliers)
         n = len(self.network.node_ids)
         prices = np.tile([[self.price.lmp], [self.price.reactive]], n)
         for node in np.flatnonzero(np.abs(state.voltage) >= LEAST_VOLTAGE):
@@ -254,7 +255,12 @@ class _Physics:
 
 
 def _improve(
-    physics: _Physics, powers: FloatArray, values: FloatArray, slopes: FloatArray, near: IntArray
+    physics: _Physics,
+    powers: FloatArray,
+    values: FloatArray,
+    slopes: FloatArray,
+    near: IntArray,
+    sign: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Next powers, and the multipliers of the limits that are near [$/h per unit of each]."""
     columns, n = physics.columns, len(physics.resources)
@@ -270,8 +276,8 @@ def _improve(
     p, q = 100.0 * r[:n], 100.0 * r[n:]
     size = physics.size[near]
     told = (slopes[near] * 100.0 / size[:, None]) @ r + (values[near] - slopes[near] @ powers) / size
-    low = np.maximum(physics.low[near] / size, -1e3)
-    ends = [told - over <= physics.high[near] / size, told + over >= low] if len(near) else []
+    bound = np.where(sign > 0, physics.high[near], physics.low[near]) / size
+    ends = [cp.multiply(sign, told - bound) <= over] if len(near) else []
     boxes = [p >= columns["p_min"], p <= columns["p_max"], q >= columns["q_min"], q <= columns["q_max"]]
     rated = np.flatnonzero(np.isfinite([o.s_max_kva if o else np.inf for o in physics.table]))
     reach = [cp.norm(cp.vstack([p[k], q[k]])) <= columns["s_max"][k] for k in rated]
@@ -279,5 +285,5 @@ def _improve(
     penalty = (physics.penalty[near] * size / unit) @ over if len(near) else 0.0
     problem = cp.Problem(cp.Minimize(cost + penalty), [*boxes, *reach, *ends])
     solve(problem, "CLARABEL")
-    multipliers = (ends[0].dual_value - ends[1].dual_value) * unit / size if ends else np.zeros(0)
+    multipliers = sign * ends[0].dual_value * unit / size if ends else np.zeros(0)
     return 100.0 * np.asarray(r.value), multipliers

@@ -9,18 +9,18 @@ import cvxpy as cp
 import numpy as np
 import scipy.sparse as sp
 
-from feeders.balanced import balance
-from feeders.network import ComplexArray, FloatArray, Network
-from feeders.state import AcState
-from market.balanced.equivalent import Equivalent, at_state, equivalent
-from market.balanced.layout import BASE_KVA, cone_layout
-from market.balanced.model import PHASES, limited_buses
-from market.central.solver import incidence, offer_columns, pick, solve
-from market.models import ReferenceAnswer
-from market.offers import Offer, WholesalePrice
-from market.problem.reduction import reduce_tree
-from market.problem.units import cost_unit
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.balanced import balance
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.balanced.equivalent import Equivalent, at_state, equivalent
+from dlmp_cosim.market.balanced.layout import BASE_KVA, cone_layout
+from dlmp_cosim.market.balanced.model import PHASES, limited_buses
+from dlmp_cosim.market.central.solver import incidence, offer_columns, pick, solve
+from dlmp_cosim.market.models import ReferenceAnswer
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.problem.reduction import reduce_tree
+from dlmp_cosim.market.problem.units import cost_unit
+from dlmp_cosim.market.settings import MarketSettings
 
 NO_LIMIT = 1e3
 """Squared voltage that stands for no limit [pu**2]."""
@@ -117,7 +117,18 @@ class CentralBranchFlow:
     def solve(
         self, same: Equivalent, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
     ) -> ConeSolution:
-        """Solve the market; see `market.balanced.model.BranchFlowModel.problem` for the parameters.
+        """Solve the market of a balanced equivalent.
+
+        Parameters
+        ----------
+        same : Equivalent
+            The equivalent at the taps and the head voltage to be cleared at.
+        demand : ndarray, shape (n_load,)
+            Nominal demand of the interval before curtailment [kVA].
+        offers : sequence of Offer
+            Accepted offers, at most one per resource.
+        price : WholesalePrice
+            Price at the head, real and reactive.
 
         Raises
         ------
@@ -255,5 +266,5 @@ class CentralBranchFlow:
             limits=limits,
             price_real=-duals["balance_p"][atom] * per_mwh,
             price_reactive=-duals["balance_q"][atom] * per_mwh,
-            exactness_gap=float(slack.max()),
+            exactness_gap=float(slack.max(initial=0.0)),
         )

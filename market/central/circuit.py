@@ -13,11 +13,11 @@ import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg as sla
 
-from feeders.admittance import nodal_admittance
-from feeders.network import GROUND, ComplexArray, FloatArray, Network, node_id
-from feeders.state import AcState
-from feeders.terminals import injection_terminals, load_terminals, machine_terminals
-from market.resources import curtails
+from dlmp_cosim.feeders.admittance import nodal_admittance
+from dlmp_cosim.feeders.network import GROUND, ComplexArray, FloatArray, Network, node_id
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.feeders.terminals import injection_terminals, load_terminals, machine_terminals
+from dlmp_cosim.market.resources import curtails
 
 POWER_UNIT = 100.0
 """Unit of power inside the reference [kW]."""

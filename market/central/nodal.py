@@ -19,16 +19,16 @@ import cvxpy as cp
 import numpy as np
 import scipy.sparse as sp
 
-from feeders.admittance import conductor_admittance
-from feeders.network import ComplexArray, FloatArray, IntArray, Network
-from feeders.state import AcState
-from market.central.circuit import POWER_UNIT, Sensitivity, differentiate, point_incidence
-from market.central.solver import offer_columns, solve
-from market.models import ReferenceAnswer
-from market.offers import Offer, WholesalePrice
-from market.problem.path_curvature import path_curvature
-from market.problem.units import cost_unit, damped_price
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.admittance import conductor_admittance
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, IntArray, Network
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.central.circuit import POWER_UNIT, Sensitivity, differentiate, point_incidence
+from dlmp_cosim.market.central.solver import offer_columns, solve
+from dlmp_cosim.market.models import ReferenceAnswer
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.problem.path_curvature import path_curvature
+from dlmp_cosim.market.problem.units import cost_unit, damped_price
+from dlmp_cosim.market.settings import MarketSettings
 
 LEAST_VOLTAGE = 0.1
 """Share of its base below which a voltage carries no limit and no price of its own."""
@@ -78,6 +78,18 @@ class Limit:
     penalty: FloatArray
 
 
+@dataclass(frozen=True)
+class CentralCase:
+    """One AC state differentiated, and the program there; `ratio` is reactive power with each kW."""
+
+    state: AcState
+    price: WholesalePrice
+    ratio: FloatArray
+    circuit: Sensitivity
+    limit: Limit
+    program: Program
+
+
 class CentralNodal:
     """The nodal market of one circuit, to be solved at any AC state.
 
@@ -125,12 +137,8 @@ class CentralNodal:
         ClearingError
             When the solver finds no optimum.
         """
-        by_name = {offer.resource: offer for offer in offers}
-        table = [by_name.get(name) for name in self.network.resource_ids]
-        ratio = np.array([0.0 if o is None else o.reactive_ratio or 0.0 for o in table])
-        circuit = differentiate(self.network, state, demand, ratio)
-        limit = self._limits(state)
-        program = _Program(self, circuit, limit, table, price)
+        case = self.case(state, demand, offers, price)
+        program = case.program
         joined = np.zeros(0, dtype=np.int64)
         while True:
             r, multipliers, cost = program.solve(joined, self._solver)
@@ -138,19 +146,64 @@ class CentralNodal:
             if not len(missed):
                 break
             joined = np.concatenate([joined, missed])
-        prices = self._prices(circuit, limit, state, price, joined, multipliers)
+        return self.read(case, r, joined, multipliers, cost)
+
+    def case(
+        self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
+    ) -> CentralCase:
+        """Differentiate the circuit and set up its program.
+
+        Parameters
+        ----------
+        state : AcState
+            The anchor.
+        demand : ndarray, shape (n_load,)
+            Nominal demand of the interval before curtailment [kVA].
+        offers : sequence of Offer
+            Accepted offers.
+        price : WholesalePrice
+            LMP at the head.
+        """
+        by_name = {offer.resource: offer for offer in offers}
+        table = [by_name.get(name) for name in self.network.resource_ids]
+        ratio = np.array([0.0 if o is None else o.reactive_ratio or 0.0 for o in table])
+        circuit = differentiate(self.network, state, demand, ratio)
+        limit = self._limits(state)
+        return CentralCase(state, price, ratio, circuit, limit, Program(self, circuit, limit, table, price))
+
+    def read(
+        self, case: CentralCase, r: FloatArray, joined: IntArray, multipliers: FloatArray, cost: float
+    ) -> CentralSolution:
+        """State a solved program in the units of the project.
+
+        Parameters
+        ----------
+        case : CentralCase
+            What was solved.
+        r : ndarray, shape (2 n_resource,)
+            Powers, in units.
+        joined : ndarray of int
+            Limits that took part.
+        multipliers : ndarray
+            Theirs [$/h per unit of each].
+        cost : float
+            Cost over that of the anchor's head power [$/h].
+        """
+        state, price, limit = case.state, case.price, case.limit
+        prices = self._prices(case.circuit, limit, state, price, joined, multipliers)
         full = np.zeros(len(limit.value))
         full[joined] = multipliers
         n, points = len(self.network.resources), len(self.network.voltage_points)
         head = state.head.sum()
+        powers = POWER_UNIT * (r[:n] * (1 + 1j * case.ratio) + 1j * r[n:])
         return CentralSolution(
             cost=cost + (price.lmp * head.real + price.reactive * head.imag) / 1e3,
-            dispatch=np.asarray(POWER_UNIT * (r[:n] * (1 + 1j * ratio) + 1j * r[n:]), dtype=np.complex128),
+            dispatch=np.asarray(powers, dtype=np.complex128),
             price_real=prices[0],
             price_reactive=prices[1],
             voltage=full[:points],
             rating=full[points:],
-            seconds=program.seconds,
+            seconds=case.program.seconds,
         )
 
     def _limits(self, state: AcState) -> Limit:
@@ -204,7 +257,25 @@ class CentralNodal:
         return np.where(live, real, price.lmp), np.where(live, reactive, price.reactive)
 
 
-class _Program:
+@dataclass(frozen=True)
+class Statement:
+    """A program as stated; `ends` and `size` are those of the limits that have joined."""
+
+    r: cp.Variable
+    cost: cp.Expression
+    offset: float
+    constraints: list[cp.Constraint]
+    ends: list[cp.Constraint]
+    size: FloatArray
+
+    def multipliers(self) -> FloatArray:
+        """Multipliers of the limits that have joined, per unit of each, in units of the program."""
+        if not self.ends:
+            return np.zeros(len(self.size))
+        return np.asarray((self.ends[0].dual_value - self.ends[1].dual_value) / self.size)
+
+
+class Program:
     """The quadratic program in the powers of the resources, with the limits that have joined."""
 
     def __init__(
@@ -216,8 +287,8 @@ class _Program:
         price: WholesalePrice,
     ) -> None:
         running = circuit.running
-        self._limit, self._circuit, self._unit = limit, circuit, cost_unit(price, POWER_UNIT)
-        settings, unit = market.settings, self._unit
+        self._limit, self._circuit, self.unit = limit, circuit, cost_unit(price, POWER_UNIT)
+        settings, unit = market.settings, self.unit
         self._columns = offer_columns(table, POWER_UNIT, unit)
         weight = settings.loss_weight * price.lmp
         gradient = circuit.head @ np.array([price.lmp, price.reactive]) + weight * circuit.losses
@@ -234,10 +305,32 @@ class _Program:
         self.seconds = 0.0
 
     def solve(self, joined: IntArray, solver: str) -> tuple[FloatArray, FloatArray, float]:
-        """Powers, multipliers of the limits that have joined [$/h per unit of each], and cost [$/h]."""
+        """Powers, multipliers of the limits that have joined [$/h per unit of each], and cost [$/h].
+
+        Parameters
+        ----------
+        joined : ndarray of int
+            Limits that take part.
+        solver : str
+            An installed CVXPY solver.
+
+        Raises
+        ------
+        ClearingError
+            When the solver finds no optimum.
+        """
+        if not len(self._columns["p_min"]):
+            return np.zeros(0), np.zeros(len(joined)), self._offset * self.unit
+        stated = self.state(joined)
+        problem = cp.Problem(cp.Minimize(stated.cost), stated.constraints)
+        solve(problem, solver)
+        self.seconds += float(problem.solver_stats.solve_time or 0.0)
+        cost = (float(problem.value) + self._offset) * self.unit
+        return np.asarray(stated.r.value), stated.multipliers() * self.unit, cost
+
+    def state(self, joined: IntArray) -> Statement:
+        """State the program with the limits that have joined."""
         columns, limit, n = self._columns, self._limit, len(self._columns["p_min"])
-        if not n:
-            return np.zeros(0), np.zeros(len(joined)), self._offset * self._unit
         r, over = cp.Variable(2 * n), cp.Variable(len(joined), nonneg=True)
         p, q = r[:n], r[n:]
         farthest = [np.maximum(abs(columns[f"{x}_min"]), abs(columns[f"{x}_max"])) for x in "pq"]
@@ -259,15 +352,19 @@ class _Program:
             told = (slope / size[:, None]) @ r + value / size
             below = np.where(np.isfinite(limit.low[joined]), limit.low[joined] / size, -1e3)
             ends = [told - over <= limit.high[joined] / size, told + over >= below]
-            cost = cost + (limit.penalty[joined] * size / self._unit) @ over
-        problem = cp.Problem(cp.Minimize(cost), [*constraints, *ends])
-        solve(problem, solver)
-        self.seconds += float(problem.solver_stats.solve_time or 0.0)
-        multipliers = (ends[0].dual_value - ends[1].dual_value) * self._unit / size if ends else np.zeros(0)
-        return np.asarray(r.value), multipliers, (float(problem.value) + self._offset) * self._unit
+            cost = cost + (limit.penalty[joined] * size / self.unit) @ over
+        return Statement(r, cost, self._offset, [*constraints, *ends], ends, size)
 
     def missed(self, r: FloatArray, joined: IntArray) -> IntArray:
-        """Limits exceeded that have not joined, the worst first."""
+        """Limits exceeded that have not joined, the worst first.
+
+        Parameters
+        ----------
+        r : ndarray, shape (2 n_resource,)
+            Real powers, then free reactive ones, in units of `POWER_UNIT`.
+        joined : ndarray of int
+            Limits that take part already.
+        """
         limit, circuit = self._limit, self._circuit
         change = circuit.factors.solve(circuit.given @ r + circuit.asked)
         n = len(change) // 2

@@ -9,9 +9,9 @@ import cvxpy as cp
 import numpy as np
 import scipy.sparse as sp
 
-from feeders.errors import ClearingError
-from feeders.network import FloatArray, IntArray
-from market.offers import Offer
+from dlmp_cosim.feeders.errors import ClearingError
+from dlmp_cosim.feeders.network import FloatArray, IntArray
+from dlmp_cosim.market.offers import Offer
 
 ACCURACIES = (1e-8, 1e-7)
 """What Clarabel is asked for in turn. Where tens of limits bind, or the cost is near zero, its own 1e-8 is at
@@ -79,12 +79,30 @@ def _offer_row(offer: Offer, power: float, unit: float) -> tuple[float, ...]:
 
 
 def pick(index: IntArray, size: int) -> sp.csr_matrix:
-    """Matrix that picks entries `index` of a vector of `size`."""
+    """Matrix that picks entries `index` of a vector of `size`.
+
+    Parameters
+    ----------
+    index : ndarray of int, shape (n_index,)
+        Entries to pick, in this order.
+    size : int
+        Length of the vector.
+    """
     return sp.csr_matrix((np.ones(len(index)), (np.arange(len(index)), index)), shape=(len(index), size))
 
 
 def incidence(index: IntArray, size: int, count: int) -> sp.csr_matrix:
-    """Matrix that adds entry k of a vector of `count` to place ``index[k]``."""
+    """Matrix that adds entry k of a vector of `count` to place ``index[k]``.
+
+    Parameters
+    ----------
+    index : ndarray of int, shape (count,)
+        Place that each entry is added to.
+    size : int
+        Number of places.
+    count : int
+        Length of the vector.
+    """
     return sp.csr_matrix((np.ones(count), (index, np.arange(count))), shape=(size, count))
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from feeders.network import FloatArray
-from market.interior_point.fronts import Plan
-from market.interior_point.method import Agreement, iterate
-from market.pac.clear import Effort, Warmth
-from market.problem.atoms import AtomicProblem
-from market.problem.solution import Solution
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.agents.neighbours import alone
+from dlmp_cosim.market.interior_point.fronts import Plan
+from dlmp_cosim.market.interior_point.method import Agreement, agree
+from dlmp_cosim.market.interior_point.workspace import Workspace, make_workspace
+from dlmp_cosim.market.pac.clear import Effort, Warmth
+from dlmp_cosim.market.problem.atoms import AtomicProblem, leave_room
+from dlmp_cosim.market.problem.solution import Multipliers, Solution
+from dlmp_cosim.market.settings import MarketSettings
+
+NOT_TRIED = Effort(converged=False, primal=np.inf, dual=np.inf)
+"""Effort of a negotiation whose budget was not enough for one step."""
 
 
 def negotiate_sweeps(
@@ -34,41 +39,84 @@ def negotiate_sweeps(
     Solution, Effort, Warmth
         What was agreed, what it took, and what it leaves to the next one.
     """
+    work, height = make_workspace(leave_room(problem), plan), plan.height
+    solution, agreed, warmth = alone(sweep_to_agreement(problem, work, height, start, settings))
+    effort = NOT_TRIED
+    if agreed is not None:
+        effort = effort_of(plan, agreed.steps, agreed.primal, agreed.dual, converged=agreed.converged)
+    return solution, effort, warmth
+
+
+async def sweep_to_agreement(
+    problem: AtomicProblem, work: Workspace, height: int, start: Warmth | None, settings: MarketSettings
+) -> tuple[Solution, Agreement | None, Warmth]:
+    """Find one agent's part of the optimum, together with its neighbours; see `negotiate_sweeps`.
+
+    Parameters
+    ----------
+    problem : AtomicProblem
+        The agent's part as it was stated, or all.
+    work : Workspace
+        The same ready to be iterated on.
+    height : int
+        Hops from the farthest bus to its root, which budgets of rounds are counted by.
+    start : Warmth, optional
+        What the clearing before left to this agent.
+    settings : MarketSettings
+        Tolerance and round budget.
+
+    Returns
+    -------
+    Solution, Agreement or None, Warmth
+        What was agreed of its part, how, and what it leaves to the next one; None when the budget was not
+        enough for one step.
+    """
     n, total = problem.n_state, len(problem.linear)
     x, earlier = np.zeros(total), None
     if start is not None:
         x[n:] = start.dispatch
         if start.multipliers is not None and start.multipliers.limits.shape[1] == total:
             earlier = start.multipliers.scaled(1 / problem.cost_unit)
-    each = max(2 * plan.height, 1)
-    steps = max(settings.max_rounds // each - 1, 1)
-    agreed = iterate(problem, plan, x, earlier, tolerance=settings.tolerance, max_steps=steps)
-    limits = _limits(problem, agreed)
+    steps = settings.max_rounds // max(2 * height, 1) - 1
+    if steps < 1:
+        return _as_before(problem, x[n:], start)
+    agreed = await agree(work, x, earlier, tolerance=settings.tolerance, max_steps=steps)
+    limits = network_limits(problem, agreed.x, agreed.multipliers)
     resources = np.clip(agreed.x[n:], problem.lower[n:], problem.upper[n:])
     warmth = Warmth(
         resources, limits * problem.cost_unit, multipliers=agreed.multipliers.scaled(problem.cost_unit)
     )
-    return Solution(resources, limits), effort_of(plan, agreed), warmth
+    return Solution(resources, limits), agreed, warmth
 
 
-def _limits(problem: AtomicProblem, agreed: Agreement) -> FloatArray:
+def _as_before(
+    problem: AtomicProblem, resources: FloatArray, start: Warmth | None
+) -> tuple[Solution, None, Warmth]:
+    """Stay where things are, when the budget is not enough for one step and the verdict on it."""
+    powers = np.clip(resources, problem.lower[problem.n_state :], problem.upper[problem.n_state :])
+    limits = np.zeros(problem.n_state) if start is None else start.limits / problem.cost_unit
+    warmth = Warmth(powers, limits * problem.cost_unit) if start is None else start
+    return Solution(powers, limits), None, warmth
+
+
+def network_limits(problem: AtomicProblem, x: FloatArray, multipliers: Multipliers) -> FloatArray:
     """Multipliers of the network's soft limits; what is farther from its limit than its price has none."""
     n = problem.n_state
-    upper, lower, x = agreed.multipliers.soft_upper[:n], agreed.multipliers.soft_lower[:n], agreed.x[:n]
+    upper, lower, x = multipliers.soft_upper[:n], multipliers.soft_lower[:n], x[:n]
     upper = np.where(upper > problem.soft_upper[:n] - x, upper, 0.0)
     lower = np.where(lower > x - problem.soft_lower[:n], lower, 0.0)
     signed: FloatArray = upper - lower
     return signed
 
 
-def effort_of(plan: Plan, agreed: Agreement) -> Effort:
+def effort_of(plan: Plan, steps: int, primal: float, dual: float, *, converged: bool) -> Effort:
     """Count one-hop messages in sequence: two sweeps for each step, and two for the verdict on the last."""
-    sweeps = agreed.steps + 1
+    sweeps = steps + 1
     return Effort(
         rounds=2 * plan.height * sweeps,
         messages=plan.messages * sweeps,
         scalars=plan.scalars * sweeps,
-        converged=agreed.converged,
-        primal=agreed.primal,
-        dual=agreed.dual,
+        converged=converged,
+        primal=primal,
+        dual=dual,
     )

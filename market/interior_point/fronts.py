@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from feeders.network import IntArray
-from market.interior_point.tree import Order, elimination_order
-from market.problem.atoms import AtomicProblem
+from dlmp_cosim.feeders.network import IntArray
+from dlmp_cosim.market.interior_point.tree import Order, elimination_order
+from dlmp_cosim.market.problem.atoms import AtomicProblem
 
 BoolArray = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
@@ -67,6 +67,8 @@ class Plan:
     ----------
     fronts : Fronts
         The fronts.
+    atoms : ndarray of int, shape (n_atom,)
+        Atom of every front.
     direct : ndarray of bool, shape (n,)
         Which variables answer directly.
     height : int
@@ -77,9 +79,14 @@ class Plan:
         Numbers in the largest message.
     indptr, indices : ndarray of int
         The pattern that this is a plan of.
+    owners : (ndarray, ndarray) of int
+        Atom of every variable, and of every row.
+    shared : ndarray of bool, shape (n,)
+        Which variables other atoms than their own read.
     """
 
     fronts: Fronts
+    atoms: IntArray
     direct: BoolArray
     height: int
     messages: int
@@ -87,33 +94,49 @@ class Plan:
     most: int
     indptr: IntArray
     indices: IntArray
+    owners: tuple[IntArray, IntArray]
+    shared: BoolArray
 
     def fits(self, problem: AtomicProblem) -> bool:
         """Whether a problem has the pattern of this plan."""
-        mine = (self.indptr, self.indices, self.direct)
-        theirs = (problem.rows.indptr, problem.rows.indices, answers_directly(problem))
-        return all(a is b or np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True))
+        mine = (self.indptr, self.indices, *self.owners)
+        theirs = (problem.rows.indptr, problem.rows.indices, problem.variable_atom, problem.row_atom)
+        if not all(a is b or np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True)):
+            return False
+        return np.array_equal(self.direct, _in_a_box(problem) & ~self.shared)
 
 
 def answers_directly(problem: AtomicProblem) -> BoolArray:
     """Which variables lie in a box and are read by their own atom alone, shape (n,)."""
+    return np.asarray(_in_a_box(problem) & ~_read_by_others(problem))
+
+
+def _in_a_box(problem: AtomicProblem) -> BoolArray:
+    return np.asarray(np.isfinite(problem.lower) & np.isfinite(problem.upper))
+
+
+def _read_by_others(problem: AtomicProblem) -> BoolArray:
+    """Which variables other atoms than their own read, shape (n,)."""
     entries = problem.rows.tocoo()
     foreign = problem.row_atom[entries.row] != problem.variable_atom[entries.col]
-    found = np.isfinite(problem.lower) & np.isfinite(problem.upper)
-    found[entries.col[foreign]] = False
+    found = np.zeros(len(problem.linear), dtype=np.bool_)
+    found[entries.col[foreign]] = True
     return found
 
 
-def make_plan(problem: AtomicProblem) -> Plan:
+def make_plan(problem: AtomicProblem, order: Order | None = None) -> Plan:
     """Plan the elimination of a problem whose rows are equalities.
 
     Parameters
     ----------
     problem : AtomicProblem
         The problem; only its pattern counts.
+    order : Order, optional
+        Who eliminates before whom; from leaves to the middle without it.
     """
-    order, n = elimination_order(problem), len(problem.linear)
-    direct, entries = answers_directly(problem), problem.rows.tocoo()
+    order, n = order or elimination_order(problem), len(problem.linear)
+    shared, entries = _read_by_others(problem), problem.rows.tocoo()
+    direct = _in_a_box(problem) & ~shared
     owner = np.concatenate([order.place[problem.variable_atom], order.place[problem.row_atom]])
     kept = ~direct[entries.col]
     row, column = entries.row[kept] + n, entries.col[kept].astype(np.int64)
@@ -140,6 +163,7 @@ def make_plan(problem: AtomicProblem) -> Plan:
     sent = parent >= 0
     return Plan(
         fronts=fronts,
+        atoms=order.atoms,
         direct=direct,
         height=_height(parent, hops),
         messages=2 * int(hops[sent].sum()),
@@ -147,6 +171,8 @@ def make_plan(problem: AtomicProblem) -> Plan:
         most=int(up[sent].max(initial=0)),
         indptr=problem.rows.indptr,
         indices=problem.rows.indices,
+        owners=(problem.variable_atom, problem.row_atom),
+        shared=shared,
     )
 
 

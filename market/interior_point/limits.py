@@ -11,8 +11,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from feeders.network import FloatArray, IntArray
-from market.problem.atoms import AtomicProblem
+from dlmp_cosim.feeders.network import FloatArray, IntArray
+from dlmp_cosim.market.problem.atoms import AtomicProblem
 
 Number = TypeVar("Number", float, FloatArray)
 

@@ -7,16 +7,24 @@ differs is that no step length is agreed on (`market.interior_point.newton`), wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 
-from feeders.errors import ClearingError
-from feeders.network import FloatArray
-from market.interior_point.fronts import Plan
-from market.interior_point.limits import (
+from dlmp_cosim.feeders.errors import ClearingError
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.agents.neighbours import alone
+from dlmp_cosim.market.interior_point.active import (
+    ASTRAY,
+    FASTER,
+    TRIES,
+    Guess,
+    known_variables,
+    next_guess,
+)
+from dlmp_cosim.market.interior_point.fronts import Plan
+from dlmp_cosim.market.interior_point.limits import (
     Limits,
     Pairs,
     centred,
@@ -25,21 +33,27 @@ from market.interior_point.limits import (
     prices_by_kind,
     resumed,
 )
-from market.interior_point.newton import Progress, advance, linearise
-from market.interior_point.sweeps import Store, System, make_store, sweep_down, sweep_up
-from market.problem.atoms import AtomicProblem, leave_room
-from market.problem.solution import Multipliers
+from dlmp_cosim.market.interior_point.newton import Progress, advance, linearise
+from dlmp_cosim.market.interior_point.pieces import find_breaks, joined, relocate, split_prices
+from dlmp_cosim.market.interior_point.workspace import Workspace, make_workspace
+from dlmp_cosim.market.problem.atoms import AtomicProblem, leave_room
+from dlmp_cosim.market.problem.solution import Multipliers
 
-FIRST_PRODUCT, RESUMED_PRODUCT = 1.0, 1e-3
+FIRST_PRODUCT, RESUMED_PRODUCT = 1.0, 1e-2
 """Product of every pair at the start, from nothing and from earlier prices [units of the problem]."""
-BEHIND, UP_TO_DATE = 30.0, 0.1
+SEARCHED_PRODUCT = 1e-4
+"""Product of a disc's slack and price at the start of a search for pieces [units of the problem]."""
+BEHIND, UP_TO_DATE = 10.0, 0.1
 """Residuals above which products wait, and below which they fall fast [units of the problem]."""
 SLOW, FAST = 0.2, 0.005
 """Factors by which products fall in a step."""
-LEAST_PRODUCT = 1e-12
+LEAST_PRODUCT = 1e-14
 """Products fall no further: stiffer limits than that would drown in rounding."""
-FAR, PATIENCE = 1e3, 15
-"""Residual, and number of steps, at which earlier prices have turned out to be of no use."""
+PATIENCE = 20
+"""Steps after which earlier prices have turned out to be of no use."""
+
+
+UNDETERMINED = "the rows of the network do not determine it: an agent cannot solve its part"
 
 
 @dataclass(frozen=True)
@@ -72,21 +86,13 @@ class Agreement:
     trace: FloatArray
 
 
-class Workspace(NamedTuple):
-    """What the steps of one problem share."""
-
-    plan: Plan
-    store: Store
-    system: System
-
-
 class Goal(NamedTuple):
-    """Where an approach starts and when it ends: products, tolerance, steps, and a residual too far off."""
+    """Where an approach starts and when it ends: first and last product, tolerance, and steps."""
 
-    product: float
+    first: float
+    last: float
     tolerance: float
     steps: int
-    far: float
 
 
 class Point(NamedTuple):
@@ -94,7 +100,6 @@ class Point(NamedTuple):
 
     x: FloatArray
     multipliers: FloatArray
-    progress: Progress
     done: bool
 
 
@@ -129,68 +134,126 @@ def iterate(
     ClearingError
         When the rows do not determine what agents have to agree on.
     """
-    problem = leave_room(problem)
-    limits, work = find_limits(problem), Workspace(plan, make_store(plan.fronts), _system(problem))
-    x = inside(problem, x)
-    trace: list[tuple[float, float, float]] = []
-    if earlier is not None:
-        pairs = _resumed(limits, x, earlier)
-        goal = Goal(RESUMED_PRODUCT, tolerance, min(PATIENCE, max_steps), FAR)
-        point = _approach(problem, work, limits, pairs, x, goal, trace)
-    if earlier is None or (not point.done and len(trace) < max_steps):
-        pairs = centred(limits, x, FIRST_PRODUCT)
-        goal = Goal(FIRST_PRODUCT, tolerance, max_steps - len(trace), np.inf)
-        point = _approach(problem, work, limits, pairs, x, goal, trace)
-    return Agreement(
-        x=point.x,
-        y=-point.multipliers,
-        multipliers=Multipliers(prices_by_kind(limits, pairs, len(x)), pairs.disc_price),
-        converged=point.done,
-        steps=len(trace),
-        primal=point.progress.primal,
-        dual=point.progress.dual,
-        trace=np.array(trace).reshape(-1, 3),
-    )
+    work = make_workspace(leave_room(problem), plan)
+    return alone(agree(work, x, earlier, tolerance=tolerance, max_steps=max_steps))
 
 
-def _approach(
-    problem: AtomicProblem,
+async def agree(
     work: Workspace,
-    limits: Limits,
-    pairs: Pairs,
     x: FloatArray,
-    goal: Goal,
-    trace: list[tuple[float, float, float]],
-) -> Point:
+    earlier: Multipliers | None = None,
+    *,
+    tolerance: float,
+    max_steps: int,
+) -> Agreement:
+    """Iterate as one agent among others, or alone; see `iterate`.
+
+    Parameters
+    ----------
+    work : Workspace
+        The agent's part, or all.
+    x : ndarray, shape (n,)
+        Where its own variables begin.
+    earlier : Multipliers, optional
+        Prices of its limits to begin with; every agent has some, or none has.
+    tolerance, max_steps
+        As in `iterate`, the same for all.
+    """
+    task = _Task(work, tolerance, max_steps)
+    start = inside(task.problem, x)
+    if earlier is not None:
+        pairs = resume_pairs(task.limits, start, earlier, RESUMED_PRODUCT)
+        agreed = await task.search(start, earlier, pairs, TRIES)
+        if not agreed.converged and task.left:
+            pairs = resume_pairs(task.limits, start, earlier, RESUMED_PRODUCT)
+            agreed = await task.approach(start, pairs, RESUMED_PRODUCT, PATIENCE)
+    if earlier is None or (not agreed.converged and task.left):
+        pairs = centred(task.limits, start, FIRST_PRODUCT)
+        agreed = await task.approach(start, pairs, FIRST_PRODUCT, max_steps)
+    return agreed
+
+
+class _Task:
+    """One agent's part, what is left of its budget, and the trace of what was tried on it."""
+
+    def __init__(self, work: Workspace, tolerance: float, max_steps: int) -> None:
+        self.work, self.problem = work, work.problem
+        self.tolerance, self.max_steps = tolerance, max_steps
+        self.limits, self.breaks = find_limits(self.problem), find_breaks(self.problem)
+        self.last, self.trace = max(tolerance**2, LEAST_PRODUCT), list[tuple[float, float, float]]()
+
+    @property
+    def left(self) -> int:
+        """Steps that may still be taken."""
+        return self.max_steps - len(self.trace)
+
+    async def search(self, start: FloatArray, near: Multipliers, pairs: Pairs, tries: int) -> Agreement:
+        """Look for the pieces of the optimum near those of another point; pairs of discs change in place."""
+        work, known, done = self.work, known_variables(self.work), False
+        guess = Guess(work.with_others(start), joined(near), np.zeros(work.columns.shape[0]), near.pieces)
+        t = SEARCHED_PRODUCT if work.curved else self.last
+        for _ in range(min(tries, self.left)):
+            t = max(t * FASTER, self.last)
+            guess = await next_guess(work, self.breaks, known, self.limits, pairs, guess, t)
+            self.trace.append((t, guess.primal, guess.dual))
+            worst = max(guess.primal, guess.dual)
+            done = worst <= self.tolerance and t == self.last
+            if done or not worst <= ASTRAY:
+                break
+        multipliers = Multipliers(split_prices(self.breaks, guess.prices), pairs.disc_price, guess.pieces)
+        return self._agreement(guess.x, guess.multipliers, multipliers, done)
+
+    async def approach(self, x: FloatArray, pairs: Pairs, t: float, steps: int) -> Agreement:
+        """Take interior steps until products are small; the pairs change in place."""
+        x = self.work.with_others(x)
+        goal = Goal(t, self.last, self.tolerance, min(steps, self.left))
+        point = await _approach(self, x, pairs, goal)
+        own = point._replace(x=point.x[: self.work.n])
+        return self._agreement(point.x, point.multipliers, self._multipliers(own, pairs), point.done)
+
+    def _multipliers(self, point: Point, pairs: Pairs) -> Multipliers:
+        """Prices of the limits at an interior point, and the pieces that they point to."""
+        prices = prices_by_kind(self.limits, pairs, len(point.x))
+        found = Multipliers(prices, pairs.disc_price, np.zeros(len(point.x), dtype=np.int64))
+        relocate(self.breaks, found.pieces, point.x, joined(found))
+        return found
+
+    def _agreement(
+        self, x: FloatArray, rows: FloatArray, multipliers: Multipliers, converged: bool
+    ) -> Agreement:
+        _, primal, dual = self.trace[-1]
+        trace = np.array(self.trace)
+        own, m = x[: self.work.n], len(self.problem.row_lower)
+        return Agreement(own, -rows[:m], multipliers, converged, len(trace), primal, dual, trace)
+
+
+async def _approach(task: _Task, x: FloatArray, pairs: Pairs, goal: Goal) -> Point:
     """Take steps until the goal is met or given up; the pairs change in place, the trace grows."""
-    t, last, done = goal.product, max(goal.tolerance**2, LEAST_PRODUCT), False
-    progress, multipliers = Progress(np.inf, np.inf), np.zeros(len(problem.row_lower))
+    t, done, progress = goal.first, False, Progress(np.inf, np.inf)
+    multipliers = np.zeros(task.work.columns.shape[0])
     for _ in range(goal.steps):
-        t = max(t * _factor(progress), last)
-        x, multipliers, progress = _step(problem, work, limits, pairs, x, t)
-        trace.append((t, progress.primal, progress.dual))
-        left = max(progress.primal, progress.dual)
-        done = t <= last and left <= goal.tolerance
-        if done or left > goal.far:
+        t = max(t * product_factor(progress), goal.last)
+        taken = await _step(task.work, task.limits, pairs, x, t)
+        if taken is None:
+            if not task.trace:
+                raise ClearingError(UNDETERMINED)
+            # Digits end before the tolerance is met: what there is counts as not converged.
             break
-    return Point(x, multipliers, progress, done)
+        x, multipliers, progress = taken
+        task.trace.append((t, progress.primal, progress.dual))
+        done = t <= goal.last and max(progress.primal, progress.dual) <= goal.tolerance
+        if done:
+            break
+    return Point(x, multipliers, done)
 
 
-def _resumed(limits: Limits, x: FloatArray, earlier: Multipliers) -> Pairs:
+def resume_pairs(limits: Limits, x: FloatArray, earlier: Multipliers, product: float) -> Pairs:
+    """Take up earlier prices of all limits, every pair with the same product."""
     discs = earlier.discs if len(earlier.discs) == len(limits.radius) else np.zeros(len(limits.radius))
-    return resumed(limits, x, earlier.limits[limits.kind, limits.variable], discs, RESUMED_PRODUCT)
+    return resumed(limits, x, earlier.limits[limits.kind, limits.variable], discs, product)
 
 
-def _system(problem: AtomicProblem) -> System:
-    """Make room for the numbers of a step; variables without room are known and stay."""
-    n, known = len(problem.linear), problem.lower == problem.upper
-    mate = np.full(n, -1, dtype=np.int64)
-    mate[problem.discs[:, 0]], mate[problem.discs[:, 1]] = problem.discs[:, 1], problem.discs[:, 0]
-    curve, right = np.where(known, np.inf, 0.0), np.zeros(len(problem.row_lower))
-    return System(problem.rows.data, curve, np.zeros(n), np.zeros((2, n)), right, mate)
-
-
-def _factor(progress: Progress) -> float:
+def product_factor(progress: Progress) -> float:
     """How far products fall in the next step: not in the first, and not while pairs are far behind."""
     left = max(progress.primal, progress.dual)
     if left > BEHIND:
@@ -198,51 +261,14 @@ def _factor(progress: Progress) -> float:
     return FAST if left < UP_TO_DATE else SLOW
 
 
-def _step(
-    problem: AtomicProblem, work: Workspace, limits: Limits, pairs: Pairs, x: FloatArray, t: float
-) -> tuple[FloatArray, FloatArray, Progress]:
-    """Take one Newton step; the pairs change in place."""
-    plan, store, system = work
-    linearise(limits, pairs, x, problem.quadratic, problem.linear, system)
-    system.right[:] = problem.row_lower - problem.rows @ x
-    if sweep_up(plan.fronts, system, store) >= 0:
-        raise ClearingError("the rows of the network do not determine it: an agent cannot solve its part")
-    step, multipliers = np.empty(len(x)), np.empty(len(problem.row_lower))
-    sweep_down(plan.fronts, system, store, t, step, multipliers)
+async def _step(
+    work: Workspace, limits: Limits, pairs: Pairs, x: FloatArray, t: float
+) -> tuple[FloatArray, FloatArray, Progress] | None:
+    """Take one Newton step; the pairs change in place. None where an agent cannot solve its part."""
+    linearise(limits, pairs, x[: work.n], work.curve, work.problem.linear, work.system)
+    solved = await work.solve(x, t)
+    if solved is None:
+        return None
+    step, multipliers = solved
     progress = advance(limits, pairs, x, step, t)
-    return x + step, multipliers, progress
-
-
-def with_equalities(problem: AtomicProblem) -> AtomicProblem:
-    """Give every row with a range a variable of its own for its value, in that range.
-
-    Parameters
-    ----------
-    problem : AtomicProblem
-        Any problem; the new variables come after its own.
-    """
-    ranged = np.flatnonzero(problem.row_lower < problem.row_upper)
-    if not len(ranged):
-        return problem
-    k, m = len(ranged), len(problem.row_lower)
-    value = sp.csr_matrix((-np.ones(k), (ranged, np.arange(k))), shape=(m, k))
-    soft = np.isfinite(problem.row_penalty[ranged])
-    low, high = problem.row_lower.copy(), problem.row_upper.copy()
-    low[ranged], high[ranged] = 0.0, 0.0
-    bottom, top = problem.row_lower[ranged], problem.row_upper[ranged]
-    return replace(
-        problem,
-        quadratic=np.append(problem.quadratic, np.zeros(k)),
-        linear=np.append(problem.linear, np.zeros(k)),
-        lower=np.append(problem.lower, np.where(soft, -np.inf, bottom)),
-        upper=np.append(problem.upper, np.where(soft, np.inf, top)),
-        soft_lower=np.append(problem.soft_lower, np.where(soft, bottom, -np.inf)),
-        soft_upper=np.append(problem.soft_upper, np.where(soft, top, np.inf)),
-        penalty=np.append(problem.penalty, np.where(soft, problem.row_penalty[ranged], 0.0)),
-        rows=sp.hstack([problem.rows, value]).tocsr(),
-        row_lower=low,
-        row_upper=high,
-        row_penalty=np.full(m, np.inf),
-        variable_atom=np.append(problem.variable_atom, problem.row_atom[ranged]),
-        reach=None if problem.reach is None else np.append(problem.reach, np.full(k, np.inf)),
-    )
+    return x + step, multipliers, Progress(*await work.near.largest(*progress))

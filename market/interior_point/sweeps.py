@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from feeders.network import FloatArray, IntArray
-from market.interior_point.fronts import Fronts
-from market.problem.compiled import compiled
+from dlmp_cosim.feeders.network import FloatArray, IntArray
+from dlmp_cosim.market.interior_point.fronts import Fronts
+from dlmp_cosim.market.problem.compiled import compiled
 
 LEAST_PIVOT = 1e-30
 """A pivot smaller than this is none. Stiff limits leave pivots as small as the inverse of their stiffness."""
@@ -96,7 +96,7 @@ def sweep_up(fronts: Fronts, system: System, store: Store) -> int:
         _state_own(fronts, system, k, work, size)
         _answer_directly(fronts, system, k, work, size)
         _take_in(fronts, store, k, work, size)
-        if not _eliminate(work, n_own, size + 2):
+        if not eliminate(work, n_own, size + 2):
             return k
         kept = store.kept[store.kept_ptr[k] : store.kept_ptr[k + 1]].reshape(n_own, n_edge + 2)
         kept[:, :] = work[:n_own, n_own:]
@@ -128,7 +128,7 @@ def _state_own(fronts: Fronts, system: System, k: int, work: FloatArray, size: i
 def inverse(system: System, j: int) -> tuple[float, float]:
     """Entries of the inverse of H in the row of a variable: its own, and that of the other of its disc."""
     mate = system.mate[j]
-    if mate < 0:
+    if mate < 0 or np.isinf(system.curve[mate]) or np.isinf(system.curve[j]):
         return 1.0 / system.curve[j], 0.0
     across = system.cross[j]
     whole = system.curve[j] * system.curve[mate] - across * across
@@ -181,8 +181,26 @@ def _take_in(fronts: Fronts, store: Store, k: int, work: FloatArray, size: int) 
 
 
 @compiled
-def _eliminate(work: FloatArray, n_own: int, width: int) -> bool:
-    """Gauss elimination of the own rows, pivoting among them, then their solution by the rest."""
+def eliminate(work: FloatArray, n_own: int, width: int) -> bool:
+    """Gauss elimination of the own rows, pivoting among them, then their solution by the rest, in place.
+
+    Loops run over slices from 0, so that the compiler sees that no index is negative and takes several
+    entries at a time.
+
+    Parameters
+    ----------
+    work : ndarray, shape (size, at least `width`)
+        Rows; the first `n_own` become what their unknowns are by the columns after them.
+    n_own : int
+        Unknowns to be eliminated.
+    width : int
+        Columns that count.
+
+    Returns
+    -------
+    bool
+        Whether there was a pivot for each.
+    """
     size = work.shape[0]
     for p in range(n_own):
         best = p
@@ -191,22 +209,27 @@ def _eliminate(work: FloatArray, n_own: int, width: int) -> bool:
                 best = i
         if not abs(work[best, p]) > LEAST_PIVOT:
             return False
+        pivot = work[p, p:width]
         if best != p:
-            for j in range(p, width):
-                work[p, j], work[best, j] = work[best, j], work[p, j]
+            other = work[best, p:width]
+            for j in range(len(pivot)):
+                pivot[j], other[j] = other[j], pivot[j]
         for i in range(p + 1, size):
-            factor = work[i, p] / work[p, p]
+            row = work[i, p:width]
+            factor = row[0] / pivot[0]
             if factor != 0.0:
-                for j in range(p + 1, width):
-                    work[i, j] -= factor * work[p, j]
+                for j in range(1, len(pivot)):
+                    row[j] -= factor * pivot[j]
     for p in range(n_own - 1, -1, -1):
+        target = work[p, n_own:width]
         for i in range(p + 1, n_own):
             factor = work[p, i]
             if factor != 0.0:
-                for j in range(n_own, width):
-                    work[p, j] -= factor * work[i, j]
-        for j in range(n_own, width):
-            work[p, j] /= work[p, p]
+                known = work[i, n_own:width]
+                for j in range(len(target)):
+                    target[j] -= factor * known[j]
+        for j in range(len(target)):
+            target[j] /= work[p, p]
     return True
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 
-from feeders.network import IntArray
-from market.problem.atoms import AtomicProblem, boundary
+from dlmp_cosim.feeders.network import IntArray
+from dlmp_cosim.market.problem.atoms import AtomicProblem
+from dlmp_cosim.market.problem.graph import distances, middle_of, neighbours_of
 
 
 @dataclass(frozen=True)
@@ -37,21 +37,22 @@ class Order:
 
 
 def elimination_order(problem: AtomicProblem) -> Order:
-    """Order the atoms of every connected part by their distance from its middle.
+    """Order the atoms of every connected part by their depth in a depth-first tree from its middle.
 
-    On a tree this makes every neighbour either the parent or a child, and the way to the root as short as it
-    can be: half the longest way in the tree.
+    Every neighbour is then an ancestor or a descendant, also where loops close, so that messages go from
+    parent to child and back. Without loops the way to the root is as short as it can be: half the longest
+    way in the tree.
 
     Parameters
     ----------
     problem : AtomicProblem
         The problem.
     """
-    neighbours = _neighbours(problem)
+    neighbours = neighbours_of(problem)
     depth = np.full(problem.n_atom, -1)
     for atom in range(problem.n_atom):
         if depth[atom] < 0:
-            for member, far in distances(neighbours, _middle(neighbours, atom)).items():
+            for member, far in depths(neighbours, middle_of(neighbours, atom)).items():
                 depth[member] = far
     atoms = np.argsort(-depth, kind="stable").astype(np.int64)
     place = np.empty(problem.n_atom, dtype=np.int64)
@@ -59,32 +60,16 @@ def elimination_order(problem: AtomicProblem) -> Order:
     return Order(atoms, place, neighbours)
 
 
-def distances(neighbours: tuple[tuple[int, ...], ...], start: int) -> dict[int, int]:
-    """Hops from one atom to every atom that it is connected with, nearest first."""
-    found, waiting = {start: 0}, deque([start])
-    while waiting:
-        at = waiting.popleft()
-        for other in neighbours[at]:
-            if other not in found:
-                found[other] = found[at] + 1
-                waiting.append(other)
+def depths(neighbours: tuple[tuple[int, ...], ...], start: int) -> dict[int, int]:
+    """Depth of every atom that is connected with one, in the depth-first tree from it."""
+    found = {start: 0}
+    path = [(start, iter(neighbours[start]))]
+    while path:
+        at, others = path[-1]
+        new = next((other for other in others if other not in found), None)
+        if new is None:
+            path.pop()
+        else:
+            found[new] = found[at] + 1
+            path.append((new, iter(neighbours[new])))
     return found
-
-
-def _neighbours(problem: AtomicProblem) -> tuple[tuple[int, ...], ...]:
-    reads = boundary(problem)
-    ends = np.concatenate([[reads.reader, reads.owner], [reads.owner, reads.reader]], axis=1)
-    found: list[list[int]] = [[] for _ in range(problem.n_atom)]
-    for one, other in np.unique(ends, axis=1).T.tolist():
-        found[one].append(other)
-    return tuple(tuple(others) for others in found)
-
-
-def _middle(neighbours: tuple[tuple[int, ...], ...], start: int) -> int:
-    """Halfway along a longest way through the part of the graph around `start`."""
-    one = list(distances(neighbours, start))[-1]
-    from_one = distances(neighbours, one)
-    at = list(from_one)[-1]
-    for _ in range(from_one[at] // 2):
-        at = next(other for other in neighbours[at] if from_one[other] == from_one[at] - 1)
-    return at

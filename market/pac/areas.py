@@ -14,8 +14,8 @@ import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg as sla
 
-from feeders.network import FloatArray, IntArray
-from market.problem.atoms import AtomicProblem, leave_room
+from dlmp_cosim.feeders.network import FloatArray, IntArray
+from dlmp_cosim.market.problem.atoms import AtomicProblem, leave_room
 
 
 def partition(parent: IntArray, n_area: int) -> IntArray:
@@ -57,7 +57,8 @@ class Condensed:
     Attributes
     ----------
     problem : AtomicProblem
-        The problem between areas: boundary variables and resources; boundary rows, then watched limits.
+        The problem between areas: boundary variables and resources; boundary rows, watched limits, and rows
+        that tie resources over time.
     variables : ndarray of int, shape (n_condensed,)
         Variable of the full problem behind each condensed variable.
     boundary : ndarray of int, shape (n_boundary,)
@@ -79,7 +80,8 @@ class Condensed:
         own = self.inner.T @ duals
         # The price of a boundary variable's own limit is on the row that watches it.
         own[self.watched] += limits[self.watched]
-        return np.concatenate([own[self.boundary], limits[self.watched]])
+        tied = np.zeros(len(self.problem.row_lower) - len(self.boundary) - len(self.watched))
+        return np.concatenate([own[self.boundary], limits[self.watched], tied])
 
 
 def condense(problem: AtomicProblem, area: IntArray, watched: IntArray) -> Condensed:
@@ -119,7 +121,7 @@ def condense(problem: AtomicProblem, area: IntArray, watched: IntArray) -> Conde
 def _split(problem: AtomicProblem, area: IntArray) -> tuple[sp.csc_matrix, sp.csr_matrix, IntArray]:
     """Split the network rows: entries inside an area, the rest, and the variables exchanged."""
     n_state, n = problem.n_state, len(problem.linear)
-    entries = problem.rows.tocoo()
+    entries = problem.rows[:n_state].tocoo()
     row_area, variable_area = area[problem.row_atom][entries.row], area[problem.variable_atom][entries.col]
     network = entries.col < n_state
     own = network & (row_area == variable_area)
@@ -145,6 +147,10 @@ def _assemble(
     dense[np.abs(dense) < 1e-10] = 0.0
     linear = problem.linear[kept] + slope[kept, -1]
     limits = constant[n_across:-1]
+    tied = problem.rows[problem.n_state :]
+    fixed = np.setdiff1d(np.arange(problem.n_state, len(problem.linear)), kept)
+    due = problem.row_lower[problem.n_state :] - tied[:, fixed] @ problem.lower[fixed]
+    own = kept >= problem.n_state
     place = np.full(len(problem.linear), -1, dtype=np.int64)
     place[kept] = np.arange(len(kept))
     inside = np.all(np.isin(problem.discs, kept), axis=1)
@@ -154,15 +160,22 @@ def _assemble(
         linear=linear,
         lower=problem.lower[kept],
         upper=problem.upper[kept],
-        soft_lower=np.full(len(kept), -np.inf),
-        soft_upper=np.full(len(kept), np.inf),
-        penalty=np.zeros(len(kept)),
-        rows=sp.csr_matrix(dense[:-1]),
-        row_lower=np.concatenate([constant[:n_across], problem.soft_lower[watched] - limits]),
-        row_upper=np.concatenate([constant[:n_across], problem.soft_upper[watched] - limits]),
-        row_penalty=np.concatenate([np.full(n_across, np.inf), problem.penalty[watched]]),
+        soft_lower=np.where(own, problem.soft_lower[kept], -np.inf),
+        soft_upper=np.where(own, problem.soft_upper[kept], np.inf),
+        penalty=np.where(own, problem.penalty[kept], 0.0),
+        rows=sp.vstack([sp.csr_matrix(dense[:-1]), tied[:, kept]]).tocsr(),
+        row_lower=np.concatenate([constant[:n_across], problem.soft_lower[watched] - limits, due]),
+        row_upper=np.concatenate([constant[:n_across], problem.soft_upper[watched] - limits, due]),
+        row_penalty=np.concatenate(
+            [np.full(n_across, np.inf), problem.penalty[watched], np.full(len(due), np.inf)]
+        ),
         variable_atom=area[problem.variable_atom[kept]],
-        row_atom=area[problem.variable_atom[np.concatenate([across, watched])]],
+        row_atom=np.concatenate(
+            [
+                area[problem.variable_atom[np.concatenate([across, watched])]],
+                area[problem.row_atom[problem.n_state :]],
+            ]
+        ),
         parent=area_parents(problem.parent, area),
         discs=place[problem.discs[inside]],
         disc_radius=problem.disc_radius[inside],

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from feeders.network import FloatArray, IntArray
-from market.clearing import Clearing
-from market.offers import Refusal
-from market.pac.areas import condense
-from market.pac.negotiate import USUAL, Negotiation, Start, Tuning, negotiate
-from market.problem.atoms import AtomicProblem, objective, with_copies
-from market.problem.prices import NetworkSolver
-from market.problem.solution import Multipliers, Solution
-from market.settings import PUBLISHED, MarketSettings
+from dlmp_cosim.feeders.network import FloatArray, IntArray
+from dlmp_cosim.market.clearing import Clearing
+from dlmp_cosim.market.offers import Refusal
+from dlmp_cosim.market.pac.areas import condense
+from dlmp_cosim.market.pac.negotiate import USUAL, Negotiation, Start, Tuning, iterations_within, negotiate
+from dlmp_cosim.market.problem.atoms import AtomicProblem, objective, with_copies
+from dlmp_cosim.market.problem.graph import Sweep, ways_of
+from dlmp_cosim.market.problem.prices import NetworkSolver
+from dlmp_cosim.market.problem.solution import Multipliers, Solution
+from dlmp_cosim.market.settings import PUBLISHED, MarketSettings
+
+Talk = Callable[[AtomicProblem, Start, MarketSettings, Tuning], Negotiation]
+"""What lets the atoms of a problem negotiate."""
 
 MISSED = 1e-4
 """A limit that nobody watched and that is exceeded by more joins the negotiation."""
+SWEEPS = 3
+"""Sweeps to the middle and back around a negotiation: prices, flows and voltages, and the sum of costs."""
 MAX_EXTENSIONS = 5
 """Times that newly exceeded limits may join one clearing."""
 
@@ -47,7 +53,10 @@ class Warmth:
 
 @dataclass(frozen=True)
 class Effort:
-    """Negotiation figures summed over one clearing; residuals and convergence are those of its last part."""
+    """Negotiation figures summed over one clearing; residuals and convergence are those of its last part.
+
+    Rounds are one-hop messages in sequence, those of the sweeps that open and close it too.
+    """
 
     rounds: int = 0
     messages: int = 0
@@ -57,14 +66,25 @@ class Effort:
     dual: float = 0.0
 
     def add(self, talk: Negotiation) -> Effort:
-        """Count another negotiation in."""
-        return Effort(
+        """Count another negotiation in, with the sweeps that close it; the first one with those before it."""
+        around = SWEEPS if self.messages else 2 * SWEEPS
+        with_talk = Effort(
             self.rounds + talk.rounds,
             self.messages + talk.messages,
             self.scalars + talk.scalars,
             talk.converged,
             talk.primal_residual,
             talk.dual_residual,
+        )
+        return with_talk.swept(around, talk.sweep)
+
+    def swept(self, times: int, sweep: Sweep) -> Effort:
+        """Count sweeps to the middle of the agents and back, a number or two in each message."""
+        return replace(
+            self,
+            rounds=self.rounds + times * sweep.hops,
+            messages=self.messages + times * sweep.messages,
+            scalars=self.scalars + 2 * times * sweep.messages,
         )
 
     def and_then(self, later: Effort) -> Effort:
@@ -77,7 +97,7 @@ class Effort:
         )
 
 
-def with_effort(clearing: Clearing, effort: Effort, refused: Iterable[Refusal]) -> Clearing:
+def with_effort(clearing: Clearing, effort: Effort, refused: Iterable[Refusal] = ()) -> Clearing:
     """Record on a clearing what its negotiation took, and whom it left out."""
     return replace(
         clearing,
@@ -100,7 +120,7 @@ def begin(problem: AtomicProblem, solver: NetworkSolver, warmth: Warmth | None) 
     if warmth is not None:
         limits = warmth.limits / problem.cost_unit
         powers = np.clip(warmth.dispatch, problem.lower[n:], problem.upper[n:])
-        return Warmth(_cheaper(problem, solver, limits, powers), limits, warmth.weight)
+        return replace(warmth, dispatch=_cheaper(problem, solver, limits, powers), limits=limits)
     idle = np.clip(np.zeros(len(problem.linear) - n), problem.lower[n:], problem.upper[n:])
     limits = _beyond_reach(problem, solver)
     duals = solver.duals(problem.linear[:n] + limits)
@@ -127,6 +147,7 @@ def negotiate_areas(
     start: Warmth,
     settings: MarketSettings,
     tuning: Tuning = USUAL,
+    talk: Talk | None = None,
 ) -> tuple[Solution, Effort, float]:
     """Negotiate between areas; limits that turn out exceeded join until none is left out.
 
@@ -144,6 +165,8 @@ def negotiate_areas(
         Tolerance and round budget.
     tuning : Tuning, optional
         How agents negotiate.
+    talk : callable, optional
+        Lets them: by default at once, in this process.
 
     Returns
     -------
@@ -159,11 +182,11 @@ def negotiate_areas(
         full = np.concatenate([solver.state(resources), resources])
         opening = Start(full[condensed.variables], condensed.start_duals(duals, -limits), weight)
         left = replace(settings, max_rounds=max(settings.max_rounds - effort.rounds, 0))
-        talk = _talk(condensed.problem, opening, left, tuning)
-        effort, weight = effort.add(talk), talk.weight
-        full[condensed.variables] = talk.x
+        agreed = (talk or talk_within)(condensed.problem, opening, left, tuning)
+        effort, weight = effort.add(agreed), agreed.weight
+        full[condensed.variables] = agreed.x
         limits = np.zeros(n)
-        limits[watched] = -talk.y[len(condensed.boundary) :]
+        limits[watched] = -agreed.y[len(condensed.boundary) :][: len(watched)]
         resources = _cheaper(problem, solver, limits, full[n:])
         missed = np.setdiff1d(_exceeded(problem, solver.state(resources)), watched)
         if not len(missed):
@@ -180,30 +203,64 @@ def negotiate_buses(
     start: Warmth,
     settings: MarketSettings,
     tuning: Tuning = USUAL,
+    talk: Talk | None = None,
 ) -> tuple[Solution, Effort, float]:
     """Negotiate between single buses; the published methods work on copies. See `negotiate_areas`."""
     n, m = len(problem.linear), len(problem.row_lower)
     whole = with_copies(problem) if settings.method in PUBLISHED else problem
     x = np.concatenate([solver.state(start.dispatch), start.dispatch])
-    y = solver.duals(problem.linear[:m] + start.limits)
+    duals = solver.duals(problem.linear[: problem.n_state] + start.limits)
+    y = np.append(duals, np.zeros(m - problem.n_state))
     if whole is not problem:
         x = np.append(x, x[_copied(whole, m)])
         y = np.append(y, _copy_duals(whole, y, m))
-    talk = _talk(whole, Start(x, y, start.weight), settings, tuning)
-    limits = _multipliers(problem, talk.x[:n], talk.y[:m])
-    resources = _cheaper(problem, solver, limits, talk.x[problem.n_state : n])
-    return Solution(resources, limits), Effort().add(talk), talk.weight
+    agreed = (talk or talk_within)(whole, Start(x, y, start.weight), settings, tuning)
+    limits = _multipliers(problem, agreed.x[:n], agreed.y[:m])
+    resources = _cheaper(problem, solver, limits, agreed.x[problem.n_state : n])
+    return Solution(resources, limits), Effort().add(agreed), agreed.weight
 
 
-def _talk(problem: AtomicProblem, start: Start, settings: MarketSettings, tuning: Tuning) -> Negotiation:
+def talk_within(
+    problem: AtomicProblem, start: Start, settings: MarketSettings, tuning: Tuning
+) -> Negotiation:
+    """Negotiate in this process within the settings' budget of rounds, the sweeps around it included.
+
+    Parameters
+    ----------
+    problem : AtomicProblem
+        The problem; with copies for the published methods.
+    start : Start
+        Where to begin.
+    settings : MarketSettings
+        Method, tolerance and round budget.
+    tuning : Tuning
+        How agents negotiate.
+    """
+    ways = ways_of(problem)
     return negotiate(
         problem,
         start,
         method=settings.method if settings.method in PUBLISHED else "pac-accelerated",
         tolerance=settings.tolerance,
-        max_rounds=settings.max_rounds,
+        max_iterations=iteration_budget(ways.sweep, settings, tuning),
         tuning=tuning,
+        ways=ways,
     )
+
+
+def iteration_budget(sweep: Sweep, settings: MarketSettings, tuning: Tuning) -> int:
+    """Count the iterations that the settings' budget of rounds leaves between its sweeps.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        What a sweep to the middle of the agents and one back take.
+    settings : MarketSettings
+        Round budget.
+    tuning : Tuning
+        How often agents check.
+    """
+    return iterations_within(settings.max_rounds - 2 * SWEEPS * sweep.hops, sweep, tuning.check_every)
 
 
 def _near_limits(problem: AtomicProblem, state: FloatArray, limits: FloatArray, margin: float) -> IntArray:
@@ -225,7 +282,12 @@ def _exceeded(problem: AtomicProblem, state: FloatArray) -> IntArray:
 def _cheaper(
     problem: AtomicProblem, solver: NetworkSolver, limits: FloatArray, agreed: FloatArray
 ) -> FloatArray:
-    """Take the cheaper of the negotiated powers and the resources' exact answer to the final prices."""
+    """Take the cheaper of the negotiated powers and the resources' exact answer to the final prices.
+
+    Where rows tie resources over time, no price of one step answers for them.
+    """
+    if len(problem.row_lower) > problem.n_state:
+        return agreed
     answer = solver.best_response(solver.duals(problem.linear[: problem.n_state] + limits), agreed)
     costs = [objective(problem, np.concatenate([solver.state(r), r])) for r in (agreed, answer)]
     return answer if costs[1] <= costs[0] else agreed
@@ -252,5 +314,5 @@ def _copied(whole: AtomicProblem, m: int) -> IntArray:
 def _copy_duals(whole: AtomicProblem, y: FloatArray, m: int) -> FloatArray:
     """Duals of the coordination rows at which no copy has a marginal cost: the reversed pull of its rows."""
     copies = whole.rows.shape[0] - m
-    pull = whole.rows[:m].T @ y
-    return -np.asarray(pull)[-copies:]
+    pull = np.asarray(whole.rows[:m].T @ y)
+    return -pull[len(pull) - copies :]

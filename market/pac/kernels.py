@@ -1,8 +1,8 @@
-"""Compiled rounds of the negotiation. Arrays in, arrays out; `market.pac.negotiate` owns the meaning.
+"""Compiled steps of the negotiation. Arrays in, arrays out; `market.pac.negotiate` owns the meaning.
 
-Every round reads the values and duals of the round before and writes new ones, so an atom sees its neighbours
-only through the previous round. Duals follow the convention ``L = f(x) + y' (z - K x)`` with z in the range
-of its row.
+Every iteration reads the values and duals of the one before and writes new ones, so an atom sees its
+neighbours only through the previous one. Duals follow the convention ``L = f(x) + y' (z - K x)`` with z in
+the range of its row.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from feeders.network import FloatArray, IntArray
-from market.problem.compiled import compiled
+from dlmp_cosim.feeders.network import FloatArray, IntArray
+from dlmp_cosim.market.problem.compiled import compiled
 
 BISECTIONS = 60
 
@@ -27,7 +27,7 @@ class Arrays(NamedTuple):
     row_ptr, row_index, row_value : ndarray
         The matrix by rows.
     tau, sigma : ndarray
-        Primal and dual steps.
+        Primal and dual steps of the variables and rows that are the agent's own; others' may come after them.
     linear, quadratic, lower, upper, soft_lower, soft_upper, penalty : ndarray
         Costs and bounds of the variables.
     row_lower, row_upper, row_penalty : ndarray
@@ -137,8 +137,8 @@ def project_cone(x: FloatArray, a: Arrays, c: int) -> None:
 
 @compiled
 def primal_step(a: Arrays, x: FloatArray, y: FloatArray, omega: float, new: FloatArray) -> None:
-    """Every atom's proximal step on its own variables, against last round's duals."""
-    for i in range(x.size):
+    """Every atom's proximal step on its own variables, against the last iteration's duals."""
+    for i in range(a.tau.size):
         weight = omega / a.tau[i]
         pull = x[i] * weight + dot(a.col_ptr, a.col_index, a.col_value, i, y)
         new[i] = scalar_prox(a, i, pull, weight)
@@ -169,7 +169,7 @@ def dual_step(
     a: Arrays, x: FloatArray, new: FloatArray, y: FloatArray, omega: float, new_dual: FloatArray
 ) -> None:
     """Every row's dual step on the extrapolated values ``2 new - x``."""
-    for r in range(y.size):
+    for r in range(a.sigma.size):
         value = 0.0
         for e in range(a.row_ptr[r], a.row_ptr[r + 1]):
             j = a.row_index[e]
@@ -182,9 +182,9 @@ def dual_step(
 def distance(a: Arrays, x: FloatArray, u: FloatArray, y: FloatArray, v: FloatArray) -> tuple[float, float]:
     """Squared distances of two iterates in the metric of the steps: primal and dual."""
     primal, dual = 0.0, 0.0
-    for i in range(x.size):
+    for i in range(a.tau.size):
         primal += (x[i] - u[i]) ** 2 / a.tau[i]
-    for r in range(y.size):
+    for r in range(a.sigma.size):
         dual += (y[r] - v[r]) ** 2 / a.sigma[r]
     return primal, dual
 
@@ -199,13 +199,13 @@ def residuals(
     marginal cost differs from the prices it sees.
     """
     primal, dual = 0.0, 0.0
-    for r in range(y.size):
+    for r in range(a.sigma.size):
         miss = (y[r] - new_dual[r]) / (a.sigma[r] * omega)
         for e in range(a.row_ptr[r], a.row_ptr[r + 1]):
             j = a.row_index[e]
             miss += a.row_value[e] * (x[j] - new[j])
         primal = max(primal, abs(miss))
-    for i in range(x.size):
+    for i in range(a.tau.size):
         miss = (x[i] - new[i]) * omega / a.tau[i]
         for e in range(a.col_ptr[i], a.col_ptr[i + 1]):
             r = a.col_index[e]

@@ -1,6 +1,6 @@
 """Proximal Atomic Coordination: agents negotiate an `AtomicProblem` by messages between neighbours.
 
-In a round every agent takes a proximal step on its own variables against the duals of the round before
+In an iteration every agent takes a proximal step on its own variables against the duals of the one before
 (message 1: the new values its neighbours read), then every agent moves the duals of its own rows (message 2:
 those duals, back to the neighbours whose values the row reads). With equal gains this is the primal-dual
 hybrid gradient method, which is why `pac-accelerated` may use its preconditioning, restarts and primal weight
@@ -11,27 +11,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 
-from feeders.network import FloatArray
-from market.pac.kernels import Arrays
-from market.pac.rounds import (
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.pac.iterations import (
     USUAL_RESTARTS,
     Outcome,
     RestartRule,
-    accelerated_rounds,
-    nesterov_rounds,
-    published_rounds,
+    accelerated,
+    nesterov,
+    published,
 )
-from market.pac.step_sizes import Gains, atom_gains, local_gains
-from market.problem.atoms import AtomicProblem, boundary
+from dlmp_cosim.market.pac.kernels import Arrays
+from dlmp_cosim.market.pac.step_sizes import Gains, atom_gains, local_gains
+from dlmp_cosim.market.problem.atoms import AtomicProblem
+from dlmp_cosim.market.problem.graph import Sweep, Ways, ways_of
 
 PacMethod = Literal["pac", "nst-pac", "pac-accelerated"]
 
 CHECK_EVERY = 10
-"""Rounds between checks of the stopping and restart rules."""
+"""Iterations between checks of the stopping and restart rules."""
+HOPS = 2
+"""One-hop messages in sequence of an iteration: values, then duals."""
+CHECKED = 3
+"""Numbers in a message of a check: two residuals and the restart distance."""
 MASK = 0.5
 """Width of the private mask on the duals: gammahat is drawn from [0.5, 1] gamma."""
 MOMENTUM = 0.3
@@ -52,7 +58,7 @@ class Tuning:
     restart : RestartRule
         Restarts and primal weight of the accelerated method.
     check_every : int
-        Rounds between checks of the stopping and restart rules.
+        Iterations between checks of the stopping and restart rules.
     mask : float
         Width of the private mask on the duals of the published methods, a share of gamma.
     momentum : float
@@ -105,8 +111,13 @@ class Negotiation:
         Duals of the rows.
     converged : bool
         Whether both residuals met the tolerance.
+    iterations : int
+        Times that values were sent, and duals back.
     rounds, messages, scalars : int
-        Rounds, messages between neighbours and numbers in them.
+        One-hop messages in sequence, messages between neighbours and numbers in them: two a round for each
+        iteration, and for each check a sweep to the middle of the agents and one back.
+    sweep : Sweep
+        What such a sweep and the one back take.
     primal_residual, dual_residual : float
         Largest residuals at the last check, in units of the problem.
     weight : float
@@ -114,15 +125,17 @@ class Negotiation:
     restarts : int
         Restarts of the accelerated method.
     trace : ndarray, shape (n_check, 3)
-        Round, primal and dual residual of every check.
+        Iteration, primal and dual residual of every check.
     """
 
     x: FloatArray
     y: FloatArray
     converged: bool
+    iterations: int
     rounds: int
     messages: int
     scalars: int
+    sweep: Sweep
     primal_residual: float
     dual_residual: float
     weight: float
@@ -130,9 +143,20 @@ class Negotiation:
     trace: FloatArray
 
 
-def pack(problem: AtomicProblem, gains: Gains) -> Arrays:
-    """Lay a problem out as flat arrays for the compiled rounds."""
-    rows, columns = problem.rows.tocsr(), problem.rows.tocsc()
+def pack(problem: AtomicProblem, gains: Gains, columns: sp.csc_matrix | None = None) -> Arrays:
+    """Lay a problem out as flat arrays for the compiled steps.
+
+    Parameters
+    ----------
+    problem : AtomicProblem
+        The problem, or one agent's part of it.
+    gains : Gains
+        Steps of its variables and rows.
+    columns : csc_matrix, optional
+        Entries of its variables in all rows that they are in, where some of these are another agent's.
+    """
+    rows = problem.rows.tocsr()
+    columns = problem.rows.tocsc() if columns is None else columns
     return Arrays(
         columns.indptr.astype(np.int64),
         columns.indices.astype(np.int64),
@@ -164,12 +188,13 @@ def negotiate(
     *,
     method: PacMethod = "pac-accelerated",
     tolerance: float = 1e-4,
-    max_rounds: int = 20_000,
+    max_iterations: int = 20_000,
     seed: int = 0,
     gains: Gains | None = None,
     tuning: Tuning = USUAL,
+    ways: Ways | None = None,
 ) -> Negotiation:
-    """Negotiate until every agent's residuals meet the tolerance or the rounds are spent.
+    """Negotiate until every agent's residuals meet the tolerance or the iterations are spent.
 
     Parameters
     ----------
@@ -181,32 +206,86 @@ def negotiate(
         The iteration.
     tolerance : float
         Largest residual of any row and of any variable's marginal cost, in units of the problem.
-    max_rounds : int
-        Rounds after which to give up.
+    max_iterations : int
+        Iterations after which to give up.
     seed : int
         Seed of the private masks of the published methods.
     gains : Gains, optional
         Steps; chosen from local rows and columns by default.
     tuning : Tuning, optional
         Everything else about the iteration.
+    ways : Ways, optional
+        Its `ways_of`, where they are known.
     """
     arrays = pack(problem, gains or _choose_gains(problem, method, tuning))
     x = np.clip(start.x, problem.lower, problem.upper)
-    outcome = _run(arrays, x, start, method, tolerance, max_rounds, seed, tuning)
-    reads = boundary(problem)
+    outcome = _run(arrays, x, start, method, tolerance, max_iterations, seed, tuning)
+    done = outcome.iterations
+    # Where it starts afresh, the accelerated method asks once more how far an iteration moves.
+    checks = len(outcome.trace) + (outcome.restarts + 1 if method == "pac-accelerated" and done else 0)
+    talked = exchanged(ways or ways_of(problem), done, checks)
     return Negotiation(
         x=outcome.x,
         y=outcome.y,
         converged=outcome.primal <= tolerance and outcome.dual <= tolerance and _is_whole(outcome),
-        rounds=outcome.rounds,
-        messages=outcome.rounds * reads.messages_per_round,
-        scalars=outcome.rounds * reads.scalars_per_round,
+        iterations=done,
+        rounds=talked.rounds,
+        messages=talked.messages,
+        scalars=talked.scalars,
+        sweep=talked.sweep,
         primal_residual=outcome.primal,
         dual_residual=outcome.dual,
         weight=outcome.weight,
         restarts=outcome.restarts,
         trace=outcome.trace,
     )
+
+
+class Exchanged(NamedTuple):
+    """What a negotiation sent: see `Negotiation`."""
+
+    rounds: int
+    messages: int
+    scalars: int
+    sweep: Sweep
+
+
+def exchanged(ways: Ways, iterations: int, checks: int) -> Exchanged:
+    """Count what agents send in so many iterations and checks.
+
+    Parameters
+    ----------
+    ways : Ways
+        What passes between them.
+    iterations, checks : int
+        How many.
+    """
+    reads, sweep = ways
+    return Exchanged(
+        rounds=HOPS * iterations * bool(sweep.hops) + sweep.hops * checks,
+        messages=iterations * reads.messages_per_round + checks * sweep.messages,
+        scalars=iterations * reads.scalars_per_round + checks * sweep.messages * CHECKED,
+        sweep=sweep,
+    )
+
+
+def iterations_within(rounds: int, sweep: Sweep, every: int = CHECK_EVERY) -> int:
+    """Count the iterations that a budget of rounds allows, their checks included.
+
+    Parameters
+    ----------
+    rounds : int
+        The budget.
+    sweep : Sweep
+        What a check takes.
+    every : int, optional
+        Iterations between checks.
+    """
+    if not sweep.hops:
+        return rounds
+    # A check may start afresh, which takes a sweep more; so does the first iteration.
+    whole, left = divmod(max(rounds - sweep.hops, 0), HOPS * every + 2 * sweep.hops)
+    return every * whole + min(left // HOPS, every - 1)
 
 
 def _is_whole(outcome: Outcome) -> bool:
@@ -238,8 +317,8 @@ def _run(
 ) -> Outcome:
     every, mask = tuning.check_every, tuning.mask
     if method == "pac-accelerated":
-        return accelerated_rounds(arrays, x, start.y, start.weight, tuning.restart, tolerance, limit, every)
+        return accelerated(arrays, x, start.y, start.weight, tuning.restart, tolerance, limit, every)
     rng = np.random.default_rng(seed)
     if method == "pac":
-        return published_rounds(arrays, x, start.y, mask, rng, tolerance, limit, every)
-    return nesterov_rounds(arrays, x, start.y, tuning.momentum, mask, rng, tolerance, limit, every)
+        return published(arrays, x, start.y, mask, rng, tolerance, limit, every)
+    return nesterov(arrays, x, start.y, tuning.momentum, mask, rng, tolerance, limit, every)

@@ -15,8 +15,8 @@ import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg as sla
 
-from feeders.network import FloatArray, IntArray
-from market.problem.atoms import AtomicProblem
+from dlmp_cosim.feeders.network import FloatArray, IntArray
+from dlmp_cosim.market.problem.atoms import AtomicProblem
 
 RUIZ_PASSES = 10
 """Passes of row and column scaling; the figures change by less than 1 % after that."""

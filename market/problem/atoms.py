@@ -12,7 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 
-from feeders.network import FloatArray, IntArray
+from dlmp_cosim.feeders.network import FloatArray, IntArray
+
+NARROW = 1e-12
+"""Width of a box below which it is a point [units of the problem]."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,15 @@ class AtomicProblem:
 
 
 def objective(problem: AtomicProblem, x: FloatArray) -> float:
-    """Cost of `x` with the penalties of its soft limits, in problem units; hard ones are not checked."""
+    """Cost of `x` with the penalties of its soft limits, in problem units; hard ones are not checked.
+
+    Parameters
+    ----------
+    problem : AtomicProblem
+        The problem.
+    x : ndarray, shape (n,)
+        Its variables, in its units.
+    """
     outside = np.maximum(problem.soft_lower - x, 0) + np.maximum(x - problem.soft_upper, 0)
     value = problem.rows @ x
     beyond = np.maximum(problem.row_lower - value, 0) + np.maximum(value - problem.row_upper, 0)
@@ -99,7 +110,9 @@ def objective(problem: AtomicProblem, x: FloatArray) -> float:
 
 
 def leave_room(problem: AtomicProblem) -> AtomicProblem:
-    """Replace a disc of which one power is fixed by what it leaves the other one."""
+    """Close boxes with next to no room, and replace a disc of which one power is fixed by what it leaves."""
+    narrow = problem.upper - problem.lower < NARROW
+    problem = replace(problem, upper=np.where(narrow, problem.lower, problem.upper))
     fixed = problem.lower == problem.upper
     if not fixed[problem.discs].any():
         return problem

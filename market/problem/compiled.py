@@ -12,4 +12,4 @@ F = TypeVar("F", bound=Callable[..., object])
 
 def compiled(function: F) -> F:
     """Compile a function to machine code and cache it on disk."""
-    return cast("F", numba.njit(cache=True)(function))
+    return cast("F", numba.njit(cache=True, nogil=True)(function))

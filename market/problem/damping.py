@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from feeders.network import FloatArray, IntArray, Network
-from market.resources import gives_reactive
+from dlmp_cosim.feeders.network import FloatArray, IntArray, Network
+from dlmp_cosim.market.resources import gives_reactive
 
 
 def nameplates(network: Network) -> tuple[FloatArray, FloatArray]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feeders.network import GROUND, ComplexArray, FloatArray, IntArray, Network, node_id
-from feeders.radial import bus_tree
-from market.problem.damping import nameplates
+from dlmp_cosim.feeders.network import GROUND, ComplexArray, FloatArray, IntArray, Network, node_id
+from dlmp_cosim.feeders.radial import bus_tree
+from dlmp_cosim.market.problem.damping import nameplates
 
 BETWEEN_PHASES = 1 / np.sqrt(3)
 """Current of a leg between two nodes over that of a leg to ground of the same power."""

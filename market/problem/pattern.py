@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 
-from feeders.network import FloatArray, IntArray
+from dlmp_cosim.feeders.network import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,35 @@ class Pattern:
     indptr: IntArray
     shape: tuple[int, int]
 
+    @cached_property
+    def _kept(self) -> IntArray:
+        """Entries inside the matrix."""
+        return np.flatnonzero(self.position >= 0)
+
+    @cached_property
+    def _place(self) -> IntArray:
+        """Their places."""
+        return self.position[self._kept]
+
     def matrix(self, values: Mapping[str, FloatArray | float]) -> sp.csr_matrix:
         """Fill the pattern: one array (or one number) for each named block."""
         flat = np.concatenate(
             [np.broadcast_to(values[name], size) for name, size in zip(self.names, self.sizes, strict=True)]
         )
-        kept = self.position >= 0
-        data = np.bincount(self.position[kept], flat[kept], len(self.indices))
+        data = np.bincount(self._place, flat[self._kept], len(self.indices))
         return sp.csr_matrix((data, self.indices, self.indptr), shape=self.shape)
 
 
 def pattern(blocks: Mapping[str, tuple[IntArray, IntArray]], shape: tuple[int, int]) -> Pattern:
-    """Fix the pattern of named blocks of (rows, columns); entries with a negative place are dropped."""
+    """Fix the pattern of named blocks of (rows, columns); entries with a negative place are dropped.
+
+    Parameters
+    ----------
+    blocks : mapping of str to (ndarray of int, ndarray of int)
+        Rows and columns of the entries of each block, of equal length.
+    shape : tuple of int
+        Rows and columns of the matrix.
+    """
     rows = np.concatenate([np.asarray(row) for row, _ in blocks.values()])
     cols = np.concatenate([np.asarray(col) for _, col in blocks.values()])
     kept = (rows >= 0) & (cols >= 0)

@@ -16,12 +16,12 @@ import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg as sla
 
-from feeders.errors import ClearingError
-from feeders.network import FloatArray
-from market.clearing import Prices
-from market.offers import WholesalePrice
-from market.problem.atoms import AtomicProblem
-from market.problem.compiled import compiled
+from dlmp_cosim.feeders.errors import ClearingError
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.clearing import Prices
+from dlmp_cosim.market.offers import WholesalePrice
+from dlmp_cosim.market.problem.atoms import AtomicProblem
+from dlmp_cosim.market.problem.compiled import compiled
 
 BISECTIONS = 100
 """Doublings and halvings of a disc's multiplier: down to rounding."""
@@ -52,6 +52,17 @@ class NetworkSolver:
         """Duals of the network rows for cost gradients on the network variables, one column a cause."""
         duals: FloatArray = self.factors.solve(gradient, trans="T")
         return duals
+
+    def worth(self, limits: FloatArray) -> FloatArray:
+        """Value to the network of a unit of each resource variable, shape (n - n_state,).
+
+        Parameters
+        ----------
+        limits : ndarray, shape (n_state,)
+            Multipliers of the limits.
+        """
+        duals = self.duals(self.problem.linear[: self.problem.n_state] + limits)
+        return np.asarray(self._terminals.T @ duals)
 
     def best_response(self, duals: FloatArray, fallback: FloatArray) -> FloatArray:
         """Cheapest resource powers under the prices `duals`; `fallback` where the marginal cost is flat.
@@ -123,12 +134,14 @@ def prices_by_cause(real: FloatArray, reactive: FloatArray, price: WholesalePric
 
     Parameters
     ----------
-    real, reactive : ndarray, shape (n_node, 3)
-        Prices caused by the head, by voltage limits and by ratings [$/MWh, $/(MVAR*h)].
+    real, reactive : ndarray, shape (n_node, 3) or (n_node, 4)
+        Prices caused by the head, by voltage limits, by ratings, and by what a substation adds where it does
+        [$/MWh, $/(MVAR*h)].
     price : WholesalePrice
         Price at the head.
     """
-    energy, energy_q = np.full(len(real), price.lmp), np.full(len(real), price.reactive)
+    energy, energy_q = np.full(len(real), price.lmp - price.adder), np.full(len(real), price.reactive)
+    nothing = np.zeros(0)
     return Prices(
         real=real.sum(axis=1),
         reactive=reactive.sum(axis=1),
@@ -140,4 +153,6 @@ def prices_by_cause(real: FloatArray, reactive: FloatArray, price: WholesalePric
         reactive_loss=reactive[:, 0] - energy_q,
         reactive_voltage=reactive[:, 1],
         reactive_congestion=reactive[:, 2],
+        real_substation=real[:, 3] if price.adder else nothing,
+        reactive_substation=reactive[:, 3] if price.adder else nothing,
     )

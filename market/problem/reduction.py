@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feeders.balanced import BalancedFeeder
-from feeders.network import IntArray
+from dlmp_cosim.feeders.balanced import BalancedFeeder
+from dlmp_cosim.feeders.network import IntArray
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from feeders.network import FloatArray
-from market.problem.atoms import AtomicProblem, objective
+from dlmp_cosim.feeders.network import FloatArray, IntArray
+from dlmp_cosim.market.problem.atoms import AtomicProblem, objective
 
 LEAST_LIMIT_PRICE: Final = 1e-6
 """A limit whose multiplier is smaller than this share of the problem's unit is not reported."""
@@ -42,10 +42,13 @@ class Multipliers:
         By variable: upper, lower, soft upper and soft lower limit.
     discs : ndarray, shape (n_disc,)
         Those of the discs.
+    pieces : ndarray of int, shape (n,)
+        Where every variable lies between its limits (`market.interior_point.pieces`).
     """
 
     limits: FloatArray
     discs: FloatArray
+    pieces: IntArray
 
     @property
     def soft_upper(self) -> FloatArray:
@@ -59,11 +62,21 @@ class Multipliers:
 
     def scaled(self, factor: float) -> Multipliers:
         """State them in another unit of cost."""
-        return Multipliers(self.limits * factor, self.discs * factor)
+        return replace(self, limits=self.limits * factor, discs=self.discs * factor)
 
 
 def pays(problem: AtomicProblem, multipliers: FloatArray, k: int) -> bool:
-    """Whether a limit has its penalty for a price: a held one costs less, however roughly it is held."""
+    """Whether a limit has its penalty for a price: a held one costs less, however roughly it is held.
+
+    Parameters
+    ----------
+    problem : AtomicProblem
+        The problem.
+    multipliers : ndarray, shape (n_state,)
+        Multipliers of the soft limits, in the problem's unit of cost.
+    k : int
+        Variable whose soft limit is meant.
+    """
     return bool(abs(multipliers[k]) > PENALTY_SHARE * problem.penalty[k])
 
 

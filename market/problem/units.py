@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from market.offers import WholesalePrice
+from dlmp_cosim.market.offers import WholesalePrice
 
 LEAST_PRICE_UNIT: Final = 10.0
 """Smallest price that scales the cost [$/MWh]; keeps a zero LMP from dividing by zero."""
@@ -13,7 +13,15 @@ LEAST_DAMPED_PRICE: Final = 0.1
 
 
 def cost_unit(price: WholesalePrice, power_kw: float) -> float:
-    """Cost of one unit of a problem's objective: that of its unit of power for an hour [$/h]."""
+    """Cost of one unit of a problem's objective: that of its unit of power for an hour [$/h].
+
+    Parameters
+    ----------
+    price : WholesalePrice
+        Price at the head [$/MWh].
+    power_kw : float
+        Unit of power of the problem [kW].
+    """
     return max(abs(price.lmp), LEAST_PRICE_UNIT) * power_kw / 1e3
 
 

@@ -9,15 +9,15 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
-from feeders.errors import ClearingError
-from feeders.network import Network
-from feeders.state import AcState
-from market.central.nodal import CentralNodal, CentralSolution
-from market.clearing import Clearing
-from market.nodal.market import NodalMarket
-from market.offers import Offer, WholesalePrice
-from market.resources import curtails
-from market.settings import MarketSettings, Method
+from dlmp_cosim.feeders.errors import ClearingError
+from dlmp_cosim.feeders.network import Network
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.central.nodal import CentralNodal, CentralSolution
+from dlmp_cosim.market.clearing import Clearing
+from dlmp_cosim.market.nodal.market import NodalMarket
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.resources import curtails
+from dlmp_cosim.market.settings import MarketSettings, Method
 from tests.market.conftest import Situation
 from tests.market.support import apply, mixed, mixed_offers, solve
 
@@ -200,7 +200,7 @@ def test_negotiated_limits_have_the_central_prices(small: Small) -> None:
             assert ours[key].value == pytest.approx(theirs[key].value, rel=1e-5)
 
 
-@pytest.mark.parametrize("method", ["pac-accelerated", "central"])
+@pytest.mark.parametrize("method", ["interior-point", "pac-accelerated", "central"])
 def test_a_feeder_without_resources_clears(small: Small, method: Method) -> None:
     network = replace(small.network, resources=())
     market = NodalMarket(network, MarketSettings(method=method, tolerance=1e-4))
@@ -212,12 +212,15 @@ def test_a_feeder_without_resources_clears(small: Small, method: Method) -> None
 
 def test_the_central_market_lets_reactive_power_go_as_far_as_offered(small: Small) -> None:
     """An offer without a disc: what its real power could reach says nothing about its reactive power."""
-    flexible = next(r.name for r in small.network.resources if curtails(r))
-    offer = Offer(flexible, 0.0, 0.0, 20.0, 0.1, -60.0, 60.0)
+    inverter = next(r for r in small.network.resources if not curtails(r) and r.kva_max >= 60.0)
+    offer = Offer(inverter.name, 0.0, 0.0, 20.0, 0.1, -60.0, 60.0)
     market = NodalMarket(small.network, MarketSettings(method="central"))
     price = WholesalePrice(30.0, reactive=1e4)
     found = market.clear(small.state, small.network.listed_demand, (offer,), price)
-    assert found.dispatch[small.network.resource_ids.index(flexible)].imag == pytest.approx(60.0, abs=1e-3)
+    assert not found.refused
+    assert found.dispatch[small.network.resource_ids.index(inverter.name)].imag == pytest.approx(
+        60.0, abs=1e-3
+    )
 
 
 def test_a_solver_that_gives_up_is_a_clearing_error(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,8 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
-from feeders.errors import ClearingError
-from market.central.solver import ACCURACIES, solve
+from dlmp_cosim.feeders.errors import ClearingError
+from dlmp_cosim.market.central.solver import ACCURACIES, solve
 
 
 class Stubborn(cp.Problem):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.sparse as sp
 
-from market.problem.atoms import AtomicProblem
+from dlmp_cosim.market.problem.atoms import AtomicProblem
 
 FREE = np.inf
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from market.central.nodal import CentralNodal
-from market.clearing import Clearing
-from market.nodal.market import NodalMarket
-from market.offers import WholesalePrice
-from market.settings import MarketSettings
+from dlmp_cosim.market.central.nodal import CentralNodal
+from dlmp_cosim.market.clearing import Clearing
+from dlmp_cosim.market.nodal.market import NodalMarket
+from dlmp_cosim.market.offers import WholesalePrice
+from dlmp_cosim.market.settings import MarketSettings
 from tests.market.conftest import Situation
 
 PRICE = WholesalePrice(60.0)
@@ -54,3 +54,9 @@ def test_a_budget_of_rounds_is_kept(usual: Situation) -> None:
     clearing = clear(NodalMarket(usual.network, settings), usual)
     assert clearing.status == "not_converged"
     assert clearing.rounds <= 90
+
+
+def test_a_budget_below_one_step_changes_nothing(usual: Situation) -> None:
+    clearing = clear(NodalMarket(usual.network, replace(SETTINGS, max_rounds=59)), usual)
+    assert (clearing.status, clearing.rounds) == ("not_converged", 0)
+    assert np.isfinite(clearing.prices.real).all()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from market.interior_point.limits import centred, find_limits, inside, prices_by_kind, resumed
+from dlmp_cosim.market.interior_point.limits import centred, find_limits, inside, prices_by_kind, resumed
 from tests.market.interior_point.chains import chain, network
 
 

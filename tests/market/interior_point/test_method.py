@@ -7,15 +7,15 @@ from dataclasses import replace
 import cvxpy as cp
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeders.errors import ClearingError
-from feeders.network import FloatArray
-from market.interior_point.fronts import make_plan
-from market.interior_point.method import Agreement, iterate, with_equalities
-from market.problem.atoms import AtomicProblem, objective
+from dlmp_cosim.feeders.errors import ClearingError
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.interior_point.fronts import make_plan
+from dlmp_cosim.market.interior_point.method import Agreement, iterate
+from dlmp_cosim.market.interior_point.pieces import AT_UPPER
+from dlmp_cosim.market.problem.atoms import AtomicProblem, objective
 from tests.market.interior_point.chains import chain, network
 from tests.market.interior_point.test_tree import trees
 
@@ -120,24 +120,6 @@ def test_loops_find_the_optimum() -> None:
     assert objective(problem, agree(problem).x) == pytest.approx(optimum(problem)[0], abs=1e-5)
 
 
-def test_ranges_of_rows_become_limits() -> None:
-    problem = network(chain(4), low=-50.0)
-    extra = sp.csr_matrix(([1.0], ([0], [5])), shape=(1, len(problem.linear)))
-    ranged = replace(
-        problem,
-        rows=sp.vstack([problem.rows, extra]).tocsr(),
-        row_lower=np.append(problem.row_lower, -0.5),
-        row_upper=np.append(problem.row_upper, np.inf),
-        row_penalty=np.append(problem.row_penalty, 40.0),
-        row_atom=np.append(problem.row_atom, 1),
-        n_state=0,
-    )
-    limited = replace(problem, soft_lower=np.where(np.arange(len(problem.linear)) == 5, -0.5, -50.0))
-    x = agree(with_equalities(ranged)).x[: len(problem.linear)]
-    np.testing.assert_allclose(x, agree(limited).x, atol=1e-4)
-    assert with_equalities(problem) is problem
-
-
 def test_earlier_prices_save_steps() -> None:
     problem = network(chain(20), low=-1.5)
     cold = agree(problem)
@@ -145,6 +127,35 @@ def test_earlier_prices_save_steps() -> None:
     warm = iterate(nearly, make_plan(nearly), cold.x, cold.multipliers, tolerance=TIGHT)
     assert warm.converged
     assert warm.steps < agree(nearly).steps
+
+
+def test_the_pieces_of_a_neighbouring_optimum_need_a_step_or_two() -> None:
+    """Prices a hundredth higher, the same limits binding: one step finds the optimum and one confirms it."""
+    problem = network(chain(20), low=-1.5)
+    cold = agree(problem)
+    nearly = replace(problem, linear=problem.linear * 1.01)
+    warm = iterate(nearly, make_plan(nearly), cold.x, cold.multipliers, tolerance=TIGHT)
+    assert warm.steps <= 2
+    np.testing.assert_allclose(warm.y, agree(nearly).y, atol=1e-5)
+
+
+def test_a_tight_tolerance_is_met() -> None:
+    """Slacks are told to digits that their limit and variable do not have."""
+    problem = network(chain(20), low=-1.5, penalty=3e3)
+    agreed = iterate(problem, make_plan(problem), np.zeros(len(problem.linear)), tolerance=1e-7)
+    assert agreed.converged
+    assert max(agreed.primal, agreed.dual) <= 1e-7
+
+
+def test_limits_far_beyond_reach_take_their_penalty() -> None:
+    """Every voltage is out of reach, at ten thousand times the price of power."""
+    problem = network(chain(12), load=1.0, low=-0.01, penalty=1e4)
+    agreed = agree(problem)
+    assert agreed.converged
+    beyond = agreed.x[12:24] < -0.01 - 1e-6
+    assert beyond.any()
+    np.testing.assert_allclose(agreed.multipliers.soft_lower[12:24][beyond], 1e4, rtol=1e-6)
+    assert objective(problem, agreed.x) == pytest.approx(optimum(problem)[0], rel=1e-6)
 
 
 def test_prices_that_mislead_are_left_behind() -> None:
@@ -171,8 +182,9 @@ def test_a_budget_spent_on_earlier_prices_keeps_what_it_bought() -> None:
     problem = network(chain(20), low=-1.5)
     cold = agree(problem)
     nearly = replace(problem, linear=problem.linear * 1.01)
-    short = iterate(nearly, make_plan(nearly), cold.x, cold.multipliers, tolerance=TIGHT, max_steps=2)
-    assert (short.steps, short.converged) == (2, False)
+    elsewhere = replace(cold.multipliers, pieces=np.full_like(cold.multipliers.pieces, AT_UPPER))
+    short = iterate(nearly, make_plan(nearly), cold.x, elsewhere, tolerance=TIGHT, max_steps=6)
+    assert (short.steps, short.converged) == (6, False)
     assert np.isfinite([short.primal, short.dual]).all()
     assert np.abs(nearly.rows @ short.x - nearly.row_lower).max() < 1e-9
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeders.network import FloatArray
-from market.interior_point.fronts import Plan, make_plan
-from market.interior_point.sweeps import Store, System, make_store, sweep_down, sweep_up
-from market.problem.atoms import AtomicProblem
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.interior_point.fronts import Plan, make_plan
+from dlmp_cosim.market.interior_point.sweeps import Store, System, make_store, sweep_down, sweep_up
+from dlmp_cosim.market.problem.atoms import AtomicProblem
 from tests.market.interior_point.chains import chain, network
 from tests.market.interior_point.test_tree import trees
 

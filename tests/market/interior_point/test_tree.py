@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.interior_point.fronts import make_plan
-from market.interior_point.tree import elimination_order
+from dlmp_cosim.market.interior_point.fronts import make_plan
+from dlmp_cosim.market.interior_point.tree import elimination_order
 from tests.market.interior_point.chains import chain, network
 
 
@@ -37,9 +37,16 @@ def test_every_agent_but_the_root_has_one_neighbour_that_comes_later(parent: lis
     assert sorted(later) == [0] + [1] * (len(parent) - 1)
 
 
-def test_messages_across_a_loop_count_their_hops() -> None:
-    plan = make_plan(network(chain(6), loops=[(5, 0)]))
-    assert plan.height >= 3
+@given(trees(12), st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=3))
+def test_messages_go_to_neighbours_where_loops_close(parent: list[int], loops: list[tuple[int, int]]) -> None:
+    """One hop a message: no sum of hops is longer than the number of messages."""
+    within = [(a % len(parent), b % len(parent)) for a, b in loops]
+    plan = make_plan(network(parent, loops=[(a, b) for a, b in within if a != b]))
+    assert plan.messages == 2 * (len(parent) - 1)
+    assert plan.height < len(parent)
+
+
+def test_hops_are_counted_along_neighbours() -> None:
     order = elimination_order(network(chain(6), loops=[(5, 0)]))
     assert order.hops(0, 5) == 1
     assert order.hops(0, 3) == 3

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeders.network import IntArray
-from market.nodal.model import NodalModel
-from market.offers import Offer, WholesalePrice
-from market.pac.areas import area_parents, condense, partition
-from market.pac.negotiate import Start, negotiate
-from market.problem.atoms import AtomicProblem, boundary, objective
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.network import IntArray
+from dlmp_cosim.market.nodal.model import NodalModel
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.pac.areas import area_parents, condense, partition
+from dlmp_cosim.market.pac.negotiate import Start, negotiate
+from dlmp_cosim.market.problem.atoms import AtomicProblem, boundary, objective
+from dlmp_cosim.market.settings import MarketSettings
 from tests.market.support import central_optimum, mixed, mixed_offers, solve
 
 PRICE = WholesalePrice(30.0, reactive=1.5)
@@ -153,7 +153,7 @@ def test_start_duals_carry_an_optimum_over(problem: AtomicProblem) -> None:
         problem,
         Start(np.zeros(len(problem.linear)), np.zeros(len(problem.row_lower))),
         tolerance=1e-9,
-        max_rounds=200_000,
+        max_iterations=200_000,
     )
     assert best.converged
     gradient = (problem.rows.T @ best.y - problem.linear - problem.quadratic * best.x)[:n]
@@ -161,9 +161,9 @@ def test_start_duals_carry_an_optimum_over(problem: AtomicProblem) -> None:
     for agents in (1, 3, 7):
         condensed = condense(problem, partition(problem.parent, agents), watched)
         start = Start(best.x[condensed.variables], condensed.start_duals(best.y, -gradient))
-        talk = negotiate(condensed.problem, start, tolerance=1e-6, max_rounds=1000)
+        talk = negotiate(condensed.problem, start, tolerance=1e-6, max_iterations=1000)
         assert talk.converged
-        assert talk.rounds <= 30
+        assert talk.iterations <= 30
         assert np.abs(talk.x - start.x).max(initial=0.0) < 1e-4
 
 

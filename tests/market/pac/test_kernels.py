@@ -9,11 +9,19 @@ import scipy.sparse as sp
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from feeders.network import FloatArray, IntArray
-from market.pac.kernels import Arrays, disc_prox, distance, dot, project_cone, row_dual, scalar_prox
-from market.pac.negotiate import pack
-from market.pac.step_sizes import Gains
-from market.problem.atoms import AtomicProblem
+from dlmp_cosim.feeders.network import FloatArray, IntArray
+from dlmp_cosim.market.pac.kernels import (
+    Arrays,
+    disc_prox,
+    distance,
+    dot,
+    project_cone,
+    row_dual,
+    scalar_prox,
+)
+from dlmp_cosim.market.pac.negotiate import pack
+from dlmp_cosim.market.pac.step_sizes import Gains
+from dlmp_cosim.market.problem.atoms import AtomicProblem
 
 NO_PAIRS = np.zeros((0, 2), dtype=np.int64)
 NO_CONES = np.zeros((0, 4), dtype=np.int64)

@@ -9,14 +9,26 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from feeders.network import IntArray
-from market.nodal.model import NodalModel
-from market.offers import WholesalePrice
-from market.pac.areas import condense, partition
-from market.pac.negotiate import CHECK_EVERY, Negotiation, PacMethod, Start, negotiate
-from market.pac.step_sizes import atom_gains, local_gains
-from market.problem.atoms import AtomicProblem, boundary, objective, with_copies
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.network import IntArray
+from dlmp_cosim.market.nodal.model import NodalModel
+from dlmp_cosim.market.offers import WholesalePrice
+from dlmp_cosim.market.pac.areas import condense, partition
+from dlmp_cosim.market.pac.clear import talk_within
+from dlmp_cosim.market.pac.negotiate import (
+    CHECK_EVERY,
+    HOPS,
+    USUAL,
+    Negotiation,
+    PacMethod,
+    Start,
+    iterations_within,
+    negotiate,
+)
+from dlmp_cosim.market.pac.step_sizes import atom_gains, local_gains
+from dlmp_cosim.market.problem import graph
+from dlmp_cosim.market.problem.atoms import AtomicProblem, Boundary, boundary, objective, with_copies
+from dlmp_cosim.market.problem.graph import ways_of
+from dlmp_cosim.market.settings import MarketSettings
 from tests.market.conftest import Situation
 from tests.market.support import mixed, mixed_offers, solve
 
@@ -47,7 +59,7 @@ def case() -> Case:
     model = NodalModel(network, MarketSettings(voltage_min_pu=0.963, voltage_max_pu=1.1))
     offers = tuple(replace(o, q_min_kvar=0.0, q_max_kvar=0.0, s_max_kva=np.inf) for o in mixed_offers())
     problem = model.problem(model.anchor(state, network.listed_demand, offers), offers, PRICE)
-    optimum = negotiate(problem, nothing(problem), tolerance=1e-10, max_rounds=100_000)
+    optimum = negotiate(problem, nothing(problem), tolerance=1e-10, max_iterations=100_000)
     assert optimum.converged
     return Case(problem, with_copies(problem), optimum)
 
@@ -79,7 +91,7 @@ def test_every_method_comes_from_nothing_to_the_same_optimum(case: Case, method:
     problem = case.copies
     gains = None if method == "pac-accelerated" else atom_gains(problem, 0.1)
     found = negotiate(
-        problem, nothing(problem), method=method, tolerance=1e-6, max_rounds=80_000, gains=gains
+        problem, nothing(problem), method=method, tolerance=1e-6, max_iterations=80_000, gains=gains
     )
     assert found.converged
     n, m = len(case.problem.linear), len(case.problem.row_lower)
@@ -98,16 +110,21 @@ def test_acceleration_pays(case: Case) -> None:
     for method in METHODS:
         gains = None if method == "pac-accelerated" else atom_gains(case.copies, 0.1)
         found = negotiate(
-            case.copies, nothing(case.copies), method=method, tolerance=1e-4, max_rounds=40_000, gains=gains
+            case.copies,
+            nothing(case.copies),
+            method=method,
+            tolerance=1e-4,
+            max_iterations=40_000,
+            gains=gains,
         )
         assert found.converged
-        rounds[method] = found.rounds
+        rounds[method] = found.iterations
     assert rounds["pac-accelerated"] < 0.4 * min(rounds["pac"], rounds["nst-pac"]), rounds
 
 
 def test_the_published_gains_converge_as_well(case: Case) -> None:
     """With the ratio that suits the balanced feeder: slower here, to the same place."""
-    found = negotiate(case.copies, nothing(case.copies), method="pac", tolerance=2e-3, max_rounds=60_000)
+    found = negotiate(case.copies, nothing(case.copies), method="pac", tolerance=2e-3, max_iterations=60_000)
     assert found.converged
     n = len(case.problem.linear)
     assert objective(case.problem, found.x[:n]) == pytest.approx(
@@ -162,8 +179,35 @@ def test_messages_and_numbers_are_counted_by_hand(couplings: int, scalars: int) 
     assert reads.messages_per_round == 6
     assert reads.scalars_per_round == scalars
     found = negotiate(problem, nothing(problem), tolerance=1e-9)
-    assert found.messages == 6 * found.rounds
-    assert found.scalars == scalars * found.rounds
+    checks = len(found.trace) + found.restarts + 1
+    assert found.sweep == (2, 4)
+    assert found.rounds == 2 * found.iterations + 2 * checks
+    assert found.messages == 6 * found.iterations + 4 * checks
+    assert found.scalars == scalars * found.iterations + 3 * 4 * checks
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("budget", [0, 5, 33, 100, 1000])
+def test_a_budget_of_rounds_has_room_for_its_checks(case: Case, method: PacMethod, budget: int) -> None:
+    sweep = ways_of(case.copies).sweep
+    most = iterations_within(budget, sweep)
+    found = negotiate(case.copies, nothing(case.copies), method=method, tolerance=0.0, max_iterations=most)
+    assert found.iterations == most
+    assert found.rounds <= budget
+    assert most * (HOPS + sweep.hops) >= budget - 2 * (sweep.hops + HOPS * CHECK_EVERY)
+
+
+def test_what_passes_between_agents_is_measured_once(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[AtomicProblem] = []
+
+    def counted(problem: AtomicProblem) -> Boundary:
+        measured.append(problem)
+        return boundary(problem)
+
+    monkeypatch.setattr(graph, "boundary", counted)
+    found = talk_within(case.problem, nothing(case.problem), MarketSettings(), USUAL)
+    assert found.messages > 0
+    assert len(measured) == 1
 
 
 def test_copies_need_the_same_messages(case: Case) -> None:
@@ -190,8 +234,10 @@ def test_neighbours_read_neighbours_only(case: Case, usual: Situation) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_spent_budget_is_not_called_converged(case: Case, method: PacMethod) -> None:
     for budget in (1, 7, CHECK_EVERY, 25):
-        found = negotiate(case.copies, nothing(case.copies), method=method, tolerance=1e-9, max_rounds=budget)
-        assert found.rounds == budget
+        found = negotiate(
+            case.copies, nothing(case.copies), method=method, tolerance=1e-9, max_iterations=budget
+        )
+        assert found.iterations == budget
         assert not found.converged
         assert np.isfinite(found.x).all()
         assert len(found.trace) == budget // CHECK_EVERY
@@ -199,7 +245,7 @@ def test_a_spent_budget_is_not_called_converged(case: Case, method: PacMethod) -
 
 def test_no_round_at_all_leaves_the_start(case: Case) -> None:
     start = Start(np.full(len(case.problem.linear), 0.25), np.full(len(case.problem.row_lower), 0.5))
-    found = negotiate(case.problem, start, max_rounds=0)
+    found = negotiate(case.problem, start, max_iterations=0)
     assert not found.converged
     assert np.array_equal(found.x, np.clip(start.x, case.problem.lower, case.problem.upper))
     assert np.array_equal(found.y, start.y)
@@ -208,7 +254,7 @@ def test_no_round_at_all_leaves_the_start(case: Case) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_the_same_start_gives_the_same_bytes(case: Case, method: PacMethod) -> None:
     first, second = (
-        negotiate(case.copies, nothing(case.copies), method=method, tolerance=1e-9, max_rounds=500)
+        negotiate(case.copies, nothing(case.copies), method=method, tolerance=1e-9, max_iterations=500)
         for _ in range(2)
     )
     assert first.x.tobytes() == second.x.tobytes()
@@ -225,7 +271,7 @@ def test_masks_differ_with_the_seed_and_do_not_change_where_it_ends(case: Case, 
             nothing(case.copies),
             method=method,
             tolerance=1e-5,
-            max_rounds=60_000,
+            max_iterations=60_000,
             seed=seed,
             gains=gains,
         )
@@ -240,7 +286,7 @@ def test_masks_differ_with_the_seed_and_do_not_change_where_it_ends(case: Case, 
 def test_residuals_are_what_they_say(case: Case) -> None:
     """Recomputed at the answer: rows missed, and marginal costs off the prices at free variables."""
     problem = case.problem
-    found = negotiate(problem, nothing(problem), tolerance=1e-4, max_rounds=50_000)
+    found = negotiate(problem, nothing(problem), tolerance=1e-4, max_iterations=50_000)
     assert found.converged
     assert found.primal_residual <= 1e-4
     assert found.dual_residual <= 1e-4
@@ -250,13 +296,13 @@ def test_residuals_are_what_they_say(case: Case) -> None:
     far = np.minimum(np.abs(found.x - problem.soft_lower), np.abs(found.x - problem.soft_upper)) > 1e-6
     free = (found.x > problem.lower + 1e-9) & (found.x < problem.upper - 1e-9) & far
     assert np.abs(pull[free]).max() <= found.dual_residual * (1 + 1e-6)
-    assert found.trace[-1].tolist() == [found.rounds, found.primal_residual, found.dual_residual]
+    assert found.trace[-1].tolist() == [found.iterations, found.primal_residual, found.dual_residual]
     assert np.all(np.diff(found.trace[:, 0]) == CHECK_EVERY)
 
 
 def test_a_start_outside_the_bounds_is_clipped(case: Case) -> None:
     wild = Start(np.full(len(case.problem.linear), 1e6), np.zeros(len(case.problem.row_lower)))
-    found = negotiate(case.problem, wild, tolerance=1e-6, max_rounds=50_000)
+    found = negotiate(case.problem, wild, tolerance=1e-6, max_iterations=50_000)
     assert found.converged
     assert np.abs(found.x - case.optimum.x).max() < 1e-3
 
@@ -314,7 +360,7 @@ def spread(
     # Steps are agreed before the first round; here they are the same for both.
     gains = local_gains(problem) if method == "pac-accelerated" else atom_gains(problem, 1.0)
     before, after = (
-        negotiate(p, start, method=method, tolerance=0.0, max_rounds=rounds, gains=gains)
+        negotiate(p, start, method=method, tolerance=0.0, max_iterations=rounds, gains=gains)
         for p in (problem, change(problem, atom))
     )
     moved = before.x.view(np.int64) != after.x.view(np.int64)

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse.linalg import svds
 
-from market.nodal.model import NodalModel
-from market.offers import WholesalePrice
-from market.pac.areas import condense, partition
-from market.pac.step_sizes import Gains, atom_gains, local_gains
-from market.problem.atoms import AtomicProblem, with_copies
-from market.settings import MarketSettings
+from dlmp_cosim.market.nodal.model import NodalModel
+from dlmp_cosim.market.offers import WholesalePrice
+from dlmp_cosim.market.pac.areas import condense, partition
+from dlmp_cosim.market.pac.step_sizes import Gains, atom_gains, local_gains
+from dlmp_cosim.market.problem.atoms import AtomicProblem, with_copies
+from dlmp_cosim.market.settings import MarketSettings
 from tests.market.conftest import Situation
 
 

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse.linalg import splu
 
-from feeders.network import FloatArray, Resource, wye
-from market.nodal.model import NodalModel
-from market.nodal.spanning import span
-from market.offers import WholesalePrice
-from market.problem.atoms import AtomicProblem, boundary, objective, with_copies
-from market.problem.path_curvature import path_curvature
-from market.problem.pattern import pattern
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.network import FloatArray, Resource, wye
+from dlmp_cosim.market.nodal.model import NodalModel
+from dlmp_cosim.market.nodal.spanning import span
+from dlmp_cosim.market.offers import WholesalePrice
+from dlmp_cosim.market.problem.atoms import AtomicProblem, boundary, objective, with_copies
+from dlmp_cosim.market.problem.path_curvature import path_curvature
+from dlmp_cosim.market.problem.pattern import pattern
+from dlmp_cosim.market.settings import MarketSettings
 from tests.market.conftest import Situation
 from tests.market.support import central_optimum, mixed, mixed_offers, solve
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from feeders.network import ComplexArray, FloatArray, Network
-from feeders.opendss.circuit import read_circuit
-from feeders.opendss.feeder import OpenDssFeeder
-from feeders.state import AcState
-from market.clearing import Clearing, Prices
-from market.nodal.market import NodalMarket
-from market.nodal.model import NodalModel
-from market.offers import Offer, WholesalePrice
-from market.problem.prices import network_solver
-from market.resources import curtails
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network
+from dlmp_cosim.feeders.opendss.circuit import read_circuit
+from dlmp_cosim.feeders.opendss.feeder import OpenDssFeeder
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.clearing import Clearing, Prices
+from dlmp_cosim.market.nodal.market import NodalMarket
+from dlmp_cosim.market.nodal.model import NodalModel
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.problem.prices import network_solver
+from dlmp_cosim.market.resources import curtails
+from dlmp_cosim.market.settings import MarketSettings
 from tests.market.conftest import Situation
 from tests.market.support import (
     anchored_rounds,

@@ -1,4 +1,4 @@
-"""Compiled loops over rounds, one for each published or accelerated iteration."""
+"""Compiled loops, one for each published or accelerated iteration."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from feeders.network import FloatArray
-from market.pac.kernels import Arrays, distance, dot, dual_step, primal_step, residuals, row_dual
-from market.problem.compiled import compiled
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.pac.kernels import Arrays, distance, dot, dual_step, primal_step, residuals, row_dual
+from dlmp_cosim.market.problem.compiled import compiled
 
 
 class RestartRule(NamedTuple):
@@ -24,7 +24,7 @@ class RestartRule(NamedTuple):
     stalled : float
         Restart when it grows again after falling to this share.
     long : float
-        Restart when this share of all rounds went by without.
+        Restart when this share of all iterations went by without.
     inertia : float
         Share of the old primal weight that a restart keeps, on a logarithmic scale; 1 keeps it for good.
     """
@@ -40,14 +40,14 @@ USUAL_RESTARTS = RestartRule()
 
 
 class Outcome(NamedTuple):
-    """Last iterate of a run of rounds.
+    """Last iterate of a run.
 
     Attributes
     ----------
     x, y : ndarray
         Variables and duals.
-    rounds : int
-        Rounds done.
+    iterations : int
+        Iterations done.
     primal, dual : float
         Residuals at the last check.
     weight : float
@@ -55,12 +55,12 @@ class Outcome(NamedTuple):
     restarts : int
         Restarts done.
     trace : ndarray, shape (n_check, 3)
-        Round, primal and dual residual of every check.
+        Iteration, primal and dual residual of every check.
     """
 
     x: FloatArray
     y: FloatArray
-    rounds: int
+    iterations: int
     primal: float
     dual: float
     weight: float
@@ -69,7 +69,57 @@ class Outcome(NamedTuple):
 
 
 @compiled
-def accelerated_rounds(
+def way(moved: tuple[float, float], omega: float) -> float:
+    """Distance in the metric of the weighted steps, from the squared ones of values and of duals."""
+    return float(np.sqrt(moved[0] * omega + moved[1] / omega))
+
+
+@compiled
+def restart_due(
+    rule: RestartRule, moved: float, first: float, last: float, k: int, done: int
+) -> tuple[bool, float, float]:
+    """Say whether to start afresh after moving so far, and what to hold the next distance against.
+
+    Parameters
+    ----------
+    rule : RestartRule
+        When to.
+    moved, first, last : float
+        Distance of this iteration, of the first after a restart, and of the last that was looked at.
+    k, done : int
+        Iterations since the last restart, and in all.
+    """
+    if k == 0:
+        return False, moved, np.inf
+    near, stalled = moved < rule.near * first, moved < rule.stalled * first and moved > last
+    return near or stalled or k > rule.long * done, first, moved
+
+
+@compiled
+def next_weight(rule: RestartRule, far: tuple[float, float], omega: float) -> float:
+    """Primal weight after a restart, from the squared distances of values and duals since the last one."""
+    far_x, far_y = far
+    if far_x > 1e-20 and far_y > 1e-20:
+        balance = 0.5 * np.log(far_y / far_x)
+        omega = np.exp((1.0 - rule.inertia) * balance + rule.inertia * np.log(omega))
+    return omega
+
+
+@compiled
+def reflect(x: FloatArray, new: FloatArray, anchor: FloatArray, k: int) -> None:
+    """Step to the reflected iterate, drawn towards the anchor, in place."""
+    share = k / (k + 1.0)
+    x[:] = share * (2.0 * new - x) + (1.0 - share) * anchor
+
+
+@compiled
+def note(trace: FloatArray, check: int, done: int, primal: float, dual: float) -> None:
+    """Write down what the check of that number, the first being 1, found."""
+    trace[check - 1, 0], trace[check - 1, 1], trace[check - 1, 2] = done, primal, dual
+
+
+@compiled
+def accelerated(
     a: Arrays,
     x0: FloatArray,
     y0: FloatArray,
@@ -79,16 +129,16 @@ def accelerated_rounds(
     limit: int,
     every: int,
 ) -> Outcome:
-    """Run reflected Halpern rounds with restarts and an adaptive primal weight.
+    """Run reflected Halpern iterations with restarts and an adaptive primal weight.
 
-    Between restarts ``z <- (k+1)/(k+2) (2 T(z) - z) + 1/(k+2) z_anchor``, with T one round of the
-    negotiation. Every `every` rounds the agents reduce three numbers over the tree: two residuals and the
+    Between restarts ``z <- (k+1)/(k+2) (2 T(z) - z) + 1/(k+2) z_anchor``, with T one iteration of the
+    negotiation. Every `every` iterations the agents reduce three numbers over the tree: two residuals and the
     restart distance.
     """
     x, y, anchor_x, anchor_y = x0.copy(), y0.copy(), x0.copy(), y0.copy()
     new, new_dual = x0.copy(), y0.copy()
     trace = np.empty((limit // every + 2, 3))
-    checks, restarts, k, done = 0, 0, 0, 0
+    restarts, k, done = 0, 0, 0
     first, last, primal, dual = np.inf, np.inf, np.inf, np.inf
     while done < limit:
         primal_step(a, x, y, omega, new)
@@ -96,37 +146,26 @@ def accelerated_rounds(
         done += 1
         restart = False
         if k == 0 or done % every == 0:
-            moved_x, moved_y = distance(a, x, new, y, new_dual)
-            moved = np.sqrt(moved_x * omega + moved_y / omega)
-            if k == 0:
-                first, last = moved, np.inf
-            else:
-                near, stalled = moved < rule.near * first, moved < rule.stalled * first and moved > last
-                restart = near or stalled or k > rule.long * done
-                last = moved
+            moved = way(distance(a, x, new, y, new_dual), omega)
+            restart, first, last = restart_due(rule, moved, first, last, k, done)
         if done % every == 0:
             primal, dual = residuals(a, x, new, y, new_dual, omega)
-            trace[checks, 0], trace[checks, 1], trace[checks, 2] = done, primal, dual
-            checks += 1
+            note(trace, done // every, done, primal, dual)
             if primal <= tolerance and dual <= tolerance:
                 break
         if restart:
-            far_x, far_y = distance(a, new, anchor_x, new_dual, anchor_y)
-            if far_x > 1e-20 and far_y > 1e-20:
-                balance = 0.5 * np.log(far_y / far_x)
-                omega = np.exp((1.0 - rule.inertia) * balance + rule.inertia * np.log(omega))
+            omega = next_weight(rule, distance(a, new, anchor_x, new_dual, anchor_y), omega)
             x[:], y[:], anchor_x[:], anchor_y[:] = new, new_dual, new, new_dual
             k, restarts = 0, restarts + 1
         else:
             k += 1
-            share = k / (k + 1.0)
-            x[:] = share * (2.0 * new - x) + (1.0 - share) * anchor_x
-            y[:] = share * (2.0 * new_dual - y) + (1.0 - share) * anchor_y
-    return Outcome(new, new_dual, done, primal, dual, omega, restarts, trace[:checks])
+            reflect(x, new, anchor_x, k)
+            reflect(y, new_dual, anchor_y, k)
+    return Outcome(new, new_dual, done, primal, dual, omega, restarts, trace[: done // every])
 
 
 @compiled
-def published_rounds(
+def published(
     a: Arrays,
     x0: FloatArray,
     y0: FloatArray,
@@ -139,13 +178,13 @@ def published_rounds(
     """Run the published PAC iteration, with over-relaxed duals and a private time-varying mask.
 
     ``a+ = prox(a - rho K' yhat)``, ``y+ = y + rho gamma (b - K a+)``, ``yhat+ = y+ + rho gammahat (b - K
-    a+)`` with gammahat drawn for every row and round from [1 - mask, 1] gamma. Only `yhat` is ever sent.
+    a+)`` with gammahat drawn for every row and iteration from [1 - mask, 1] gamma. Only `yhat` is ever sent.
     """
     x, y = x0.copy(), y0.copy()
     sent, sent_before = y0.copy(), y0.copy()
     new = np.empty_like(x)
     trace = np.empty((limit // every + 2, 3))
-    checks, done, primal, dual = 0, 0, np.inf, np.inf
+    done, primal, dual = 0, np.inf, np.inf
     while done < limit:
         primal_step(a, x, sent, 1.0, new)
         sent_before[:] = sent
@@ -156,19 +195,18 @@ def published_rounds(
             y[r] += a.sigma[r] * miss
             sent[r] = y[r] + a.sigma[r] * (1.0 - mask * rng.random()) * miss
         done += 1
-        if done % every == 0:
-            _, dual = residuals(a, x, new, sent_before, y, 1.0)
-            trace[checks, 0], trace[checks, 1], trace[checks, 2] = done, primal, dual
-            checks += 1
-            if primal <= tolerance and dual <= tolerance:
-                x[:] = new
-                break
+        checked = done % every == 0
+        if checked:
+            dual = residuals(a, x, new, sent_before, y, 1.0)[1]
+            note(trace, done // every, done, primal, dual)
         x[:] = new
-    return Outcome(x, y, done, primal, dual, 1.0, 0, trace[:checks])
+        if checked and primal <= tolerance and dual <= tolerance:
+            break
+    return Outcome(x, y, done, primal, dual, 1.0, 0, trace[: done // every])
 
 
 @compiled
-def nesterov_rounds(
+def nesterov(
     a: Arrays,
     x0: FloatArray,
     y0: FloatArray,
@@ -187,7 +225,7 @@ def nesterov_rounds(
     x, ahead, y, sent, sent_before = x0.copy(), x0.copy(), y0.copy(), y0.copy(), y0.copy()
     new, pulled = np.empty_like(x), np.empty_like(y)
     trace = np.empty((limit // every + 2, 3))
-    checks, done, primal, dual = 0, 0, np.inf, np.inf
+    done, primal, dual = 0, np.inf, np.inf
     while done < limit:
         for r in range(y.size):
             miss = a.row_lower[r] - dot(a.row_ptr, a.row_index, a.row_value, r, ahead)
@@ -204,12 +242,11 @@ def nesterov_rounds(
             sent[r] = after + momentum * (1.0 - mask * rng.random()) * (after - y[r])
             y[r] = after
         done += 1
-        if done % every == 0:
-            _, dual = residuals(a, x, new, sent_before, y, 1.0)
-            trace[checks, 0], trace[checks, 1], trace[checks, 2] = done, primal, dual
-            checks += 1
-            if primal <= tolerance and dual <= tolerance:
-                x[:] = new
-                break
+        checked = done % every == 0
+        if checked:
+            dual = residuals(a, x, new, sent_before, y, 1.0)[1]
+            note(trace, done // every, done, primal, dual)
         x[:] = new
-    return Outcome(x, y, done, primal, dual, 1.0, 0, trace[:checks])
+        if checked and primal <= tolerance and dual <= tolerance:
+            break
+    return Outcome(x, y, done, primal, dual, 1.0, 0, trace[: done // every])

@@ -1,0 +1,108 @@
+"""Capacity of all feeders as rows of one program: the reference that the ancillary market is held to.
+
+It states what resources can give of energy and capacity together in the variables of the feeders' own
+programs; nothing of it comes from `market.ancillary` but the offers and the requirements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cvxpy as cp
+import numpy as np
+
+from dlmp_cosim.feeders.network import Network
+from dlmp_cosim.market.ancillary.products import Need
+from dlmp_cosim.market.central.circuit import POWER_UNIT
+from dlmp_cosim.market.offers import Offer
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """What capacity adds to a program.
+
+    Attributes
+    ----------
+    constraints : list
+        Rows of the resources.
+    requirements : list
+        A row for each requirement; its multiplier is the price of the product.
+    cost : cvxpy.Expression
+        Cost of capacity, and of what requirements miss, over the unit of cost.
+    capacity : list of list
+        Variable by requirement and feeder, an entry for each of its offers [POWER_UNIT].
+    """
+
+    constraints: list[cp.Constraint]
+    requirements: list[cp.Constraint]
+    cost: cp.Expression
+    capacity: list[list[cp.Variable]]
+
+
+def reserve(
+    energy: Sequence[tuple[Network, Sequence[Offer], cp.Expression]], needs: Sequence[Need], unit: float
+) -> Reserved:
+    """State capacity beside energy.
+
+    Parameters
+    ----------
+    energy : sequence of (Network, sequence of Offer, cvxpy.Expression)
+        Every feeder, its offers, and the real power of its resources in the order of the network.
+    needs : sequence of Need
+        What is required.
+    unit : float
+        Unit of cost of the program [$/h].
+    """
+    per_mwh = POWER_UNIT / 1e3 / unit
+    capacity = [[cp.Variable(max(len(offers), 1), nonneg=True) for _, offers, _ in energy] for _ in needs]
+    constraints: list[cp.Constraint] = []
+    cost: cp.Expression = cp.Constant(0.0)
+    for f, (network, offers, power) in enumerate(energy):
+        of_feeder = [row[f] for row in capacity]
+        constraints += _limits(network, offers, power, needs, of_feeder)
+        for need, held in zip(needs, of_feeder, strict=True):
+            asked = [_price(offer, need) or 0.0 for offer in offers] or [0.0]
+            cost = cost + per_mwh * (np.array(asked) @ held)
+    short = cp.Variable(max(len(needs), 1), nonneg=True)
+    requirements = [
+        sum(cp.sum(held) for held in row) + short[k] >= need.kw / POWER_UNIT
+        for k, (need, row) in enumerate(zip(needs, capacity, strict=True))
+    ]
+    for k, need in enumerate(needs):
+        cost = cost + per_mwh * need.cap * short[k]
+    return Reserved(constraints, requirements, cost, capacity)
+
+
+def _price(offer: Offer, need: Need) -> float | None:
+    return offer.capacity.price(need.product) if offer.capacity else None
+
+
+def _limits(
+    network: Network,
+    offers: Sequence[Offer],
+    power: cp.Expression,
+    needs: Sequence[Need],
+    held: Sequence[cp.Variable],
+) -> list[cp.Constraint]:
+    """State what the resources of one feeder can give together."""
+    found: list[cp.Constraint] = []
+    index = {name: k for k, name in enumerate(network.resource_ids)}
+    upward = [k for k, need in enumerate(needs) if need.product != "regulation_down"]
+    downward = [k for k, need in enumerate(needs) if need.product == "regulation_down"]
+    for i, offer in enumerate(offers):
+        ramp = offer.capacity.ramp_kw_per_minute if offer.capacity else 0.0
+        for k, need in enumerate(needs):
+            sold = _price(offer, need) is not None
+            if not sold or np.isfinite(ramp):
+                found.append(held[k][i] <= (ramp * need.minutes / POWER_UNIT if sold else 0.0))
+        energy = power[index[offer.resource]]
+        if upward:
+            up = sum(held[k][i] for k in upward)
+            found.append(energy + up <= offer.p_max_kw / POWER_UNIT)
+            if np.isfinite(ramp):
+                longest = max(needs[k].minutes for k in upward)
+                found.append(up <= ramp * longest / POWER_UNIT)
+        if downward:
+            found.append(energy - sum(held[k][i] for k in downward) >= offer.p_min_kw / POWER_UNIT)
+    return found

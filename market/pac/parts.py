@@ -1,0 +1,148 @@
+"""One area's iterations of the accelerated negotiation, with the words that it exchanges.
+
+The kernels and rules are those of `market.pac.iterations`; only sums over all agents are added up in another
+order, area by area, which shows in the last digits of the primal weight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlmp_cosim.feeders.network import IntArray
+from dlmp_cosim.market.agents.neighbours import Neighbours, Ties
+from dlmp_cosim.market.agents.parts import Part, cut, part_of
+from dlmp_cosim.market.pac.areas import area_parents
+from dlmp_cosim.market.pac.iterations import Outcome, next_weight, reflect, restart_due, way
+from dlmp_cosim.market.pac.kernels import distance, dual_step, primal_step, residuals
+from dlmp_cosim.market.pac.negotiate import Start, Tuning, pack
+from dlmp_cosim.market.pac.step_sizes import Gains
+from dlmp_cosim.market.problem.atoms import AtomicProblem
+
+
+@dataclass(frozen=True)
+class TalkPart:
+    """What one agent has to know to negotiate.
+
+    Attributes
+    ----------
+    part : Part
+        Its part of the problem.
+    gains : Gains
+        Steps of its own variables and rows.
+    start : Start
+        Where its variables and duals begin, those of others that it has to know of included.
+    ties : Ties
+        Whom it talks to.
+    """
+
+    part: Part
+    gains: Gains
+    start: Start
+    ties: Ties
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Which variables and rows of the whole problem are each agent's own."""
+
+    variables: tuple[IntArray, ...]
+    rows: tuple[IntArray, ...]
+
+
+def talk_parts(
+    problem: AtomicProblem, gains: Gains, start: Start, area: IntArray
+) -> tuple[tuple[TalkPart, ...], Shares]:
+    """Hand a problem out to its agents.
+
+    Parameters
+    ----------
+    problem : AtomicProblem
+        The problem.
+    gains : Gains
+        Steps of all variables and rows.
+    start : Start
+        Where everybody begins.
+    area : ndarray of int, shape (n_atom,)
+        Agent of every atom, numbered from 0 without gaps.
+    """
+    up = area_parents(problem.parent, area)
+    down: list[list[int]] = [[] for _ in up]
+    # Roots of parts without a connection ask the first one.
+    asks = [0 if above < 0 and k else above for k, above in enumerate(up.tolist())]
+    for k, above in enumerate(asks):
+        if above >= 0:
+            down[above].append(k)
+    cuts = cut(problem, area)
+    x = np.clip(start.x, problem.lower, problem.upper)
+    parts = tuple(
+        TalkPart(
+            part_of(problem, piece),
+            Gains(gains.tau[piece.variables[: piece.n]], gains.sigma[piece.rows[: piece.m]]),
+            Start(x[piece.variables], start.y[piece.rows], start.weight),
+            Ties(asks[k], tuple(down[k]), piece.halos),
+        )
+        for k, piece in enumerate(cuts)
+    )
+    own = Shares(
+        tuple(piece.variables[: piece.n] for piece in cuts), tuple(piece.rows[: piece.m] for piece in cuts)
+    )
+    return parts, own
+
+
+async def accelerated_part(
+    talk: TalkPart, near: Neighbours, tolerance: float, limit: int, tuning: Tuning
+) -> Outcome:
+    """Take part in `market.pac.iterations.accelerated` as one agent.
+
+    Parameters
+    ----------
+    talk : TalkPart
+        What the agent knows.
+    near : Neighbours
+        Whom it talks to.
+    tolerance : float
+        Largest residual of anybody's.
+    limit : int
+        Iterations after which to give up.
+    tuning : Tuning
+        Restarts, and iterations between checks; the same for all.
+
+    Returns
+    -------
+    Outcome
+        Variables and duals, its own and then those that it was told; residuals, weight and iterations are
+        everybody's.
+    """
+    rule, every = tuning.restart, tuning.check_every
+    part, x, y = talk.part, talk.start.x.copy(), talk.start.y.copy()
+    a = pack(part.problem, talk.gains, part.columns)
+    omega = talk.start.weight
+    anchor_x, anchor_y, new, new_dual = x.copy(), y.copy(), x.copy(), y.copy()
+    restarts, k, done = 0, 0, 0
+    first, last, primal, dual = np.inf, np.inf, np.inf, np.inf
+    while done < limit:
+        primal_step(a, x, y, omega, new)
+        await near.share_values(new)
+        dual_step(a, x, new, y, omega, new_dual)
+        await near.share_prices(new_dual)
+        done += 1
+        restart = False
+        if k == 0 or done % every == 0:
+            moved = await near.total(*distance(a, x, new, y, new_dual))
+            restart, first, last = restart_due(rule, way((moved[0], moved[1]), omega), first, last, k, done)
+        if done % every == 0:
+            primal, dual = await near.largest(*residuals(a, x, new, y, new_dual, omega))
+            if primal <= tolerance and dual <= tolerance:
+                break
+        if restart:
+            far = await near.total(*distance(a, new, anchor_x, new_dual, anchor_y))
+            omega = next_weight(rule, (far[0], far[1]), omega)
+            x[:], y[:], anchor_x[:], anchor_y[:] = new, new_dual, new, new_dual
+            k, restarts = 0, restarts + 1
+        else:
+            k += 1
+            reflect(x, new, anchor_x, k)
+            reflect(y, new_dual, anchor_y, k)
+    return Outcome(new, new_dual, done, primal, dual, omega, restarts, np.empty((0, 3)))
