@@ -1,0 +1,1 @@
+"""What feeders share at a substation: limits on their sum, and the price adder at which they are held."""
