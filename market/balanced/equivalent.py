@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from feeders.balanced import BalancedFeeder, balance
-from feeders.errors import ClearingError, InputError
-from feeders.network import ComplexArray, FloatArray, Network
-from feeders.state import AcState
-from market.balanced.layout import BASE_KVA
-from market.problem.reduction import ReducedTree
+from dlmp_cosim.feeders.balanced import BalancedFeeder, balance
+from dlmp_cosim.feeders.errors import ClearingError, InputError
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.balanced.layout import BASE_KVA
+from dlmp_cosim.market.problem.reduction import ReducedTree
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feeders.network import IntArray
-from market.balanced.tangents import Units
+from dlmp_cosim.feeders.network import IntArray
+from dlmp_cosim.market.balanced.tangents import Units
 
 BASE_KVA = 1000.0
 """Unit of power inside the problem [kVA]: squared currents are then of order one."""
@@ -64,7 +64,15 @@ class ConeLayout:
 
 
 def cone_layout(n_atom: int, n_resource: int) -> ConeLayout:
-    """Place variables and rows in order, the network before the resources."""
+    """Place variables and rows in order, the network before the resources.
+
+    Parameters
+    ----------
+    n_atom : int
+        Atoms of the reduced tree, the root included; it has one line less.
+    n_resource : int
+        Resources of the network.
+    """
     n_line = n_atom - 1
     columns = _consecutive([n_atom, n_atom, n_line, n_line, n_line, n_line, n_resource, n_resource])
     rows = _consecutive([n_atom, n_atom, n_line, n_line, n_line])

@@ -15,28 +15,38 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from feeders.network import ComplexArray, FloatArray, Network
-from feeders.state import AcState
-from market.balanced.equivalent import Equivalent, at_state, equivalent
-from market.balanced.layout import BASE_KVA
-from market.balanced.model import BranchFlowModel, start_state
-from market.balanced.outcome import read_branch_flow
-from market.balanced.tangents import Tangents, in_units
-from market.clearing import Clearing, check_case
-from market.interior_point.clear import negotiate_sweeps
-from market.interior_point.fronts import Plan, plan_for
-from market.offers import Offer, WholesalePrice, accept_offers
-from market.pac.areas import partition
-from market.pac.clear import Effort, Warmth, begin, negotiate_areas, negotiate_buses, with_effort
-from market.pac.negotiate import USUAL, Start, Tuning, negotiate
-from market.problem.atoms import AtomicProblem, with_copies
-from market.problem.damping import loss_curvature, nameplates
-from market.problem.prices import NetworkSolver, network_solver
-from market.problem.solution import Solution
-from market.settings import PUBLISHED, MarketSettings
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.balanced.equivalent import Equivalent, at_state, equivalent
+from dlmp_cosim.market.balanced.layout import BASE_KVA
+from dlmp_cosim.market.balanced.model import BranchFlowModel, start_state
+from dlmp_cosim.market.balanced.outcome import read_branch_flow
+from dlmp_cosim.market.balanced.tangents import Tangents, in_units
+from dlmp_cosim.market.clearing import Clearing, check_case
+from dlmp_cosim.market.interior_point.clear import negotiate_sweeps
+from dlmp_cosim.market.interior_point.fronts import Plan, plan_for
+from dlmp_cosim.market.offers import Offer, WholesalePrice, accept_offers
+from dlmp_cosim.market.pac.areas import area_parents, partition
+from dlmp_cosim.market.pac.clear import (
+    SWEEPS,
+    Effort,
+    Warmth,
+    begin,
+    negotiate_areas,
+    negotiate_buses,
+    talk_within,
+    with_effort,
+)
+from dlmp_cosim.market.pac.negotiate import USUAL, Start, Tuning
+from dlmp_cosim.market.problem.atoms import AtomicProblem, with_copies
+from dlmp_cosim.market.problem.damping import loss_curvature, nameplates
+from dlmp_cosim.market.problem.graph import sweep_of_tree
+from dlmp_cosim.market.problem.prices import NetworkSolver, network_solver
+from dlmp_cosim.market.problem.solution import Solution
+from dlmp_cosim.market.settings import MarketSettings
 
 if TYPE_CHECKING:
-    from market.central.balanced import CentralBranchFlow
+    from dlmp_cosim.market.central.balanced import CentralBranchFlow
 
 MAX_TANGENTS = 30
 """Times that the cones may be replaced by new tangents in one clearing."""
@@ -94,6 +104,9 @@ class BranchFlowMarket:
         self._standing: tuple[ComplexArray, Equivalent] | None = None
         self._central: CentralBranchFlow | None = None
         self._plan: Plan | None = None
+        areas = settings.method == "pac-accelerated" and settings.agents
+        parent = self.model.tree.parent
+        self._sweep = sweep_of_tree(area_parents(parent, self.area) if areas else parent)
 
     def clear(
         self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
@@ -144,7 +157,8 @@ class BranchFlowMarket:
         x, solver, start, settled = self._open(tangents, x)
         tolerance = own if settled else max(own, FIRST_TOLERANCE)
         for _ in range(MAX_TANGENTS):
-            left = max(self.settings.max_rounds - total.rounds, 0)
+            spent = total.swept(tangents.sweeps, self._sweep).rounds
+            left = max(self.settings.max_rounds - spent, 0)
             settings = replace(self.settings, tolerance=tolerance, max_rounds=left)
             solution, effort, warmth = self._negotiate(solver, start, settings)
             total, tolerance = total.and_then(effort), own
@@ -152,13 +166,14 @@ class BranchFlowMarket:
             x = tangents.flow(x, powers, units.plainly(solver))
             if self._moved(before, x) < TANGENT_SETTLED and max(effort.primal, effort.dual) <= own:
                 break
-            if total.rounds >= self.settings.max_rounds:
+            if total.swept(tangents.sweeps, self._sweep).rounds >= self.settings.max_rounds:
                 total = replace(total, converged=False)
                 break
             solver, start = self._take(tangents, x, warmth)
         else:
             total = replace(total, converged=False)
         self.warmth = warmth
+        total = total.swept(tangents.sweeps, self._sweep)
         return x, Solution(x[n:], solution.limits * units.cost / units.variable[:n]), total
 
     def _open(self, tangents: Tangents, x: FloatArray) -> Opening:
@@ -181,6 +196,7 @@ class BranchFlowMarket:
             if self._moved(x, answered) < TANGENT_SETTLED:
                 return Opening(x, solver, start, settled=True)
             x, warmth = answered, start
+            tangents.sweeps += SWEEPS
         return Opening(x, *self._take(tangents, x, warmth), settled=False)
 
     def _take(self, tangents: Tangents, x: FloatArray, warmth: Warmth | None) -> tuple[NetworkSolver, Warmth]:
@@ -201,7 +217,8 @@ class BranchFlowMarket:
         flat = solver.problem
         if settings.method == "interior-point":
             self._plan = plan_for(flat, self._plan)
-            return negotiate_sweeps(flat, self._plan, start, settings)
+            solution, effort, warmth = negotiate_sweeps(flat, self._plan, start, settings)
+            return solution, effort.swept(SWEEPS, self._sweep), warmth
         if settings.agents:
             solution, effort, weight = negotiate_areas(flat, solver, self.area, start, settings, self.tuning)
         else:
@@ -226,14 +243,7 @@ class BranchFlowMarket:
         y = np.zeros(m + extra)
         y[lay.balance_p], y[lay.balance_q] = problem.linear[lay.p[0]], problem.linear[lay.q[0]]
         y[m:] = -np.asarray(whole.rows[:m].T @ y[:m])[n:]
-        talk = negotiate(
-            whole,
-            Start(np.append(x, x[original]), y),
-            method=self.settings.method if self.settings.method in PUBLISHED else "pac",
-            tolerance=self.settings.tolerance,
-            max_rounds=self.settings.max_rounds,
-            tuning=self.tuning,
-        )
+        talk = talk_within(whole, Start(np.append(x, x[original]), y), self.settings, self.tuning)
         x, y = talk.x[:n], talk.y[:m]
         gradient = (problem.rows.T @ y - problem.linear)[: self._first]
         penalty = problem.penalty[: len(gradient)]
@@ -243,7 +253,7 @@ class BranchFlowMarket:
     def _reference(self) -> CentralBranchFlow:
         """Make the central statement once; its library takes a second to import, so only when asked for."""
         if self._central is None:
-            from market.central.balanced import CentralBranchFlow
+            from dlmp_cosim.market.central.balanced import CentralBranchFlow
 
             self._central = CentralBranchFlow(self.model.network, self.settings)
         return self._central

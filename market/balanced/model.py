@@ -18,18 +18,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from feeders.balanced import BalancedFeeder, balance, link_power
-from feeders.network import ComplexArray, FloatArray, IntArray, Network
-from feeders.state import AcState
-from market.balanced.equivalent import Equivalent
-from market.balanced.layout import BASE_KVA, cone_layout, negotiated_units
-from market.offers import Offer, WholesalePrice, offer_terms
-from market.problem.atoms import AtomicProblem
-from market.problem.damping import nameplates
-from market.problem.pattern import Pattern, pattern
-from market.problem.reduction import reduce_tree
-from market.problem.units import cost_unit
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.balanced import BalancedFeeder, balance, link_power
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, IntArray, Network
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.balanced.equivalent import Equivalent
+from dlmp_cosim.market.balanced.layout import BASE_KVA, cone_layout, negotiated_units
+from dlmp_cosim.market.offers import Offer, WholesalePrice, offer_terms
+from dlmp_cosim.market.problem.atoms import AtomicProblem
+from dlmp_cosim.market.problem.damping import nameplates
+from dlmp_cosim.market.problem.pattern import Pattern, pattern
+from dlmp_cosim.market.problem.reduction import reduce_tree
+from dlmp_cosim.market.problem.units import cost_unit
+from dlmp_cosim.market.settings import MarketSettings
 
 PHASES = 3
 """Phases that the equivalent stands for: a soft limit counts for each."""
@@ -196,7 +196,20 @@ def node_atoms(model: BranchFlowModel) -> IntArray:
 
 
 def limited_buses(network: Network, feeder: BalancedFeeder) -> IntArray:
-    """Buses of a balanced feeder at which customers see a voltage."""
+    """Buses of a balanced feeder at which customers see a voltage.
+
+    Parameters
+    ----------
+    network : Network
+        The circuit; its voltage points are where customers are connected.
+    feeder : BalancedFeeder
+        Its balanced equivalent.
+
+    Returns
+    -------
+    ndarray of int
+        Positions in ``feeder.buses``, ascending.
+    """
     names = {point.bus for point in network.voltage_points}
     return np.flatnonzero([name in names for name in feeder.buses])
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from feeders.balanced import conductor_links
-from feeders.network import Bus, ComplexArray, FloatArray
-from feeders.state import AcState
-from market.balanced.equivalent import Equivalent
-from market.balanced.layout import BASE_KVA
-from market.balanced.model import BranchFlowModel, node_atoms
-from market.balanced.tangents import Tangents
-from market.clearing import Clearing, Prices, SoftLimit
-from market.offers import Offer, WholesalePrice
-from market.problem.atoms import AtomicProblem
-from market.problem.prices import network_solver, prices_by_cause
-from market.problem.solution import LEAST_LIMIT_PRICE, Solution, pays, settled_cost
+from dlmp_cosim.feeders.balanced import conductor_links
+from dlmp_cosim.feeders.network import Bus, ComplexArray, FloatArray
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.balanced.equivalent import Equivalent
+from dlmp_cosim.market.balanced.layout import BASE_KVA
+from dlmp_cosim.market.balanced.model import BranchFlowModel, node_atoms
+from dlmp_cosim.market.balanced.tangents import Tangents
+from dlmp_cosim.market.clearing import Clearing, Prices, SoftLimit
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.problem.atoms import AtomicProblem
+from dlmp_cosim.market.problem.prices import network_solver, prices_by_cause
+from dlmp_cosim.market.problem.solution import LEAST_LIMIT_PRICE, Solution, pays, settled_cost
+
+NEGATIVE_LMP = (
+    "the LMP is negative: power that is lost is paid for, so the second-order cone relaxation of the "
+    "balanced model is never exact"
+)
+"""What a clearing says of itself then: agents on tangents stay physical, and the published methods do not."""
 
 
 def read_branch_flow(
@@ -58,6 +64,7 @@ def read_branch_flow(
     dispatch = _dispatch(model, offers, x)
     flow = _link_flow(model, x, _drawn(same, demand, dispatch, v_bus))
     head = complex(x[lay.p[0]], x[lay.q[0]]) * BASE_KVA / len(network.head_ids)
+    slack = x[lay.current] * x[lay.v_from] - x[lay.p[1:]] ** 2 - x[lay.q[1:]] ** 2
     size = np.sqrt(v_bus)[model.feeder.position[network.node_bus]]
     return Clearing(
         dispatch=dispatch,
@@ -68,7 +75,8 @@ def read_branch_flow(
         prices=_prices(model, tangents, price, x, solution),
         cost=settled_cost(problem, x, solution.limits) * problem.cost_unit,
         limits=tuple(_limits(model, same, problem, x, solution.limits)),
-        exactness_gap=float(np.max(x[lay.current] * x[lay.v_from] - x[lay.p[1:]] ** 2 - x[lay.q[1:]] ** 2)),
+        exactness_gap=float(np.max(slack, initial=0.0)),
+        notes=(NEGATIVE_LMP,) if price.lmp < 0.0 else (),
     )
 
 
@@ -126,7 +134,14 @@ def _prices(
     voltage, rating = solution.limits.copy(), solution.limits.copy()
     voltage[lay.loading] = 0.0
     rating[lay.v] = 0.0
-    causes = np.column_stack([problem.linear[:n_state], voltage, rating])
+    added = []
+    if price.adder:
+        # Of the head's gradient all but reactive power is at the price of real power.
+        share = problem.linear[:n_state] * price.of_adder
+        share[lay.q[0]] = 0.0
+        added = [share]
+    head = problem.linear[:n_state] - sum(added)
+    causes = np.column_stack([head, voltage, rating, *added])
     duals = solver.duals(causes) * problem.cost_unit / BASE_KVA * 1e3
     atom = node_atoms(model)
     return prices_by_cause(duals[lay.balance_p[atom]], duals[lay.balance_q[atom]], price)

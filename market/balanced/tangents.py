@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 
-from feeders.errors import ClearingError
-from feeders.network import FloatArray
-from market.problem.atoms import AtomicProblem
-from market.problem.prices import NetworkSolver, network_solver
+from dlmp_cosim.feeders.errors import ClearingError
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.problem.atoms import AtomicProblem
+from dlmp_cosim.market.problem.prices import NetworkSolver, network_solver
 
 Solve = Callable[[FloatArray], FloatArray]
 """Solution of square rows for known right-hand sides."""
@@ -31,10 +31,15 @@ class Tangents:
     ----------
     problem : AtomicProblem
         Problem with cones.
+
+    Attributes
+    ----------
+    sweeps : int
+        Sweeps to the middle of the agents and back that flows have taken so far, one for each Newton step.
     """
 
     def __init__(self, problem: AtomicProblem) -> None:
-        self.problem = problem
+        self.problem, self.sweeps = problem, 0
         count, (m, n) = len(problem.cones), problem.rows.shape
         ends = np.arange(0, 4 * count + 1, 4)
         place = sp.csr_matrix((np.arange(4 * count), problem.cones.ravel(), ends), shape=(count, n))
@@ -85,12 +90,23 @@ class Tangents:
     def find_flow(
         self, x: FloatArray, resources: FloatArray, solve: Solve | None = None
     ) -> FloatArray | None:
-        """Branch flow under a dispatch, or None; see `flow`."""
+        """Branch flow under a dispatch, or None; see `flow`.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n,)
+            A flow not far away, where Newton's method begins.
+        resources : ndarray, shape (n_resource_variable,)
+            Resource variables, in the problem's units.
+        solve : callable, optional
+            Solves the network rows of the tangents at `x`; factorised here unless somebody has done so.
+        """
         problem, solve = self.problem, solve or network_solver(self.at(x)).factors.solve
         p, q, current, v = problem.cones.T
         n = len(x) - len(resources)
         x = np.concatenate([x[:n], resources])
         for _ in range(FLOW_STEPS):
+            self.sweeps += 1
             slack = x[current] - (x[p] ** 2 + x[q] ** 2) / x[v]
             step = solve(np.append(problem.rows @ x - problem.row_lower, slack))
             x[:n] -= step

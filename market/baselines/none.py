@@ -11,12 +11,12 @@ from typing import Final
 
 import numpy as np
 
-from feeders.network import ComplexArray, FloatArray, Network, Resource
-from feeders.state import AcState
-from market.baselines.uniform import uniform_prices
-from market.clearing import Clearing
-from market.offers import Offer, WholesalePrice
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network, Resource
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.baselines.uniform import uniform_prices
+from dlmp_cosim.market.clearing import Clearing
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.settings import MarketSettings
 
 RETAIL_RATE: Final = 114.0
 """What a load pays under a tariff [$/MWh]: Eversource, Massachusetts, 2020."""
@@ -92,7 +92,15 @@ class Export(Traditional):
     """Generators give all that they offer: they serve their bus and export the rest."""
 
     def dispatch(self, state: AcState, offers: Sequence[Offer]) -> FloatArray:
-        """Power of every resource, shape (n_resource,) [kW]."""
+        """Power of every resource, shape (n_resource,) [kW].
+
+        Parameters
+        ----------
+        state : AcState
+            Not used.
+        offers : sequence of Offer
+            At most one per resource.
+        """
         del state
         return self.offered(offers)
 
@@ -109,7 +117,15 @@ class NoExport(Traditional):
     """Generators serve the loads of their own bus and nothing beyond, in proportion to what they offer."""
 
     def dispatch(self, state: AcState, offers: Sequence[Offer]) -> FloatArray:
-        """Power of every resource, shape (n_resource,) [kW]."""
+        """Power of every resource, shape (n_resource,) [kW].
+
+        Parameters
+        ----------
+        state : AcState
+            Its loads are what there is to serve, at the realised voltage.
+        offers : sequence of Offer
+            At most one per resource.
+        """
         offered, bus = self.offered(offers), self._network.bus_index
         place = [bus[resource.bus] for resource in self._network.resources]
         there, own = np.zeros(len(bus)), np.zeros(len(bus))

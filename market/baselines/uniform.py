@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from feeders.network import ComplexArray, Network
-from feeders.state import AcState
-from market.clearing import Clearing, Prices
-from market.offers import Offer, WholesalePrice
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.network import ComplexArray, Network
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.clearing import Clearing, Prices
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.settings import MarketSettings
 
 
 class UniformMarket:
@@ -30,26 +30,13 @@ class UniformMarket:
     def clear(
         self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
     ) -> Clearing:
-        """Clear one interval.
-
-        Parameters
-        ----------
-        state : AcState
-            Last AC state, the prediction.
-        demand : ndarray, shape (n_load,)
-            Demand at nominal voltage [kVA]; not used.
-        offers : sequence of Offer
-            At most one per resource.
-        price : WholesalePrice
-            Price at the feeder head.
-        """
+        """Clear one interval: the last AC state is the prediction, demand is not looked at."""
         del demand
         position = {name: k for k, name in enumerate(self._network.resource_ids)}
         dispatch = np.zeros(len(position), dtype=np.complex128)
         cost = price.lmp * float(state.head.real.sum()) / 1e3
         for offer in offers:
-            power = award(offer, price)
-            dispatch[position[offer.resource]] = power
+            dispatch[position[offer.resource]] = power = award(offer, price)
             cost += (offer.cost_linear * power.real + offer.cost_quadratic * power.real**2 / 2) / 1e3
         return Clearing(
             dispatch=dispatch,
@@ -63,10 +50,17 @@ class UniformMarket:
 
 
 def award(offer: Offer, price: WholesalePrice) -> complex:
-    """Power at which the marginal cost meets the price [kVA], within the limits; a tie is not dispatched."""
-    ratio = offer.reactive_ratio
+    """Power at which the marginal cost meets the price [kVA], within the limits; a tie is not dispatched.
+
+    Parameters
+    ----------
+    offer : Offer
+        Limits and costs of one resource, positive towards the grid.
+    price : WholesalePrice
+        Price at the head, real and reactive.
+    """
+    ratio, slope = offer.reactive_ratio, offer.cost_quadratic
     margin = price.lmp + (ratio or 0.0) * price.reactive - offer.cost_linear
-    slope = offer.cost_quadratic
     wanted = margin / slope if slope else math.copysign(math.inf, margin or -1.0)
     real = min(max(wanted, offer.p_min_kw), offer.p_max_kw)
     reactive = real * ratio if ratio is not None else min(max(0.0, offer.q_min_kvar), offer.q_max_kvar)
@@ -75,5 +69,7 @@ def award(offer: Offer, price: WholesalePrice) -> complex:
 
 def uniform_prices(nodes: int, price: WholesalePrice) -> Prices:
     """Return the head's price for every node, with no part for losses or limits of the feeder."""
-    real, reactive, nothing = np.full(nodes, price.lmp), np.full(nodes, price.reactive), np.zeros(nodes)
-    return Prices(real, reactive, real, nothing, nothing, nothing, reactive, nothing, nothing, nothing)
+    energy, reactive, nothing = (np.full(nodes, x) for x in (price.lmp - price.adder, price.reactive, 0.0))
+    added = np.full(nodes if price.adder else 0, price.adder)
+    parts = (energy, nothing, nothing, nothing, reactive, nothing, nothing, nothing)
+    return Prices(np.full(nodes, price.lmp), reactive, *parts, real_substation=added)

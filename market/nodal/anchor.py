@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feeders.network import ComplexArray, FloatArray, Network
-from feeders.state import AcState
-from market.nodal.layout import POWER_UNIT, VOLTAGE_UNIT, Layout
-from market.nodal.legs import Legs, LegSlopes
-from market.nodal.table import CurrentTable
-from market.offers import Offer
-from market.resources import curtails
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.nodal.layout import POWER_UNIT, VOLTAGE_UNIT, Layout
+from dlmp_cosim.market.nodal.legs import Legs, LegSlopes
+from dlmp_cosim.market.nodal.table import CurrentTable
+from dlmp_cosim.market.offers import Offer
+from dlmp_cosim.market.resources import curtails
 
 LEAST_VOLTAGE = 0.1
 """Share of its base below which a node's voltage is no measure of anything."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feeders.network import GROUND, FloatArray, IntArray, Network, node_id
-from market.nodal.ratings import rated_conductors
-from market.nodal.spanning import Spanning, span
-from market.problem.damping import nameplates
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.network import GROUND, FloatArray, IntArray, Network, node_id
+from dlmp_cosim.market.nodal.ratings import rated_conductors
+from dlmp_cosim.market.nodal.spanning import Spanning, span
+from dlmp_cosim.market.problem.damping import nameplates
+from dlmp_cosim.market.settings import MarketSettings
 
 POWER_UNIT = 100.0
 """Unit of power inside the problem [kW]."""

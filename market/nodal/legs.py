@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feeders.network import ComplexArray, FloatArray, IntArray, Network
-from feeders.state import AcState
-from feeders.terminals import Terminals, injection_terminals, load_terminals, machine_terminals
-from market.resources import curtails
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, IntArray, Network
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.feeders.terminals import Terminals, injection_terminals, load_terminals, machine_terminals
+from dlmp_cosim.market.resources import curtails
 
 
 @dataclass(frozen=True)

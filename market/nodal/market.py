@@ -8,26 +8,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feeders.network import ComplexArray, IntArray, Network
-from feeders.state import AcState
-from market.clearing import Clearing, check_case
-from market.interior_point.clear import negotiate_sweeps
-from market.interior_point.fronts import Plan, plan_for
-from market.nodal.anchor import Anchor
-from market.nodal.layout import POWER_UNIT, VOLTAGE_UNIT
-from market.nodal.model import NodalModel
-from market.nodal.outcome import read_clearing
-from market.offers import Offer, WholesalePrice, accept_offers
-from market.pac.areas import partition
-from market.pac.clear import Effort, Warmth, begin, negotiate_areas, negotiate_buses, with_effort
-from market.pac.negotiate import USUAL, Tuning
-from market.problem.atoms import AtomicProblem
-from market.problem.prices import NetworkSolver, network_solver
-from market.problem.solution import Solution
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, IntArray, Network
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.clearing import Clearing, check_case
+from dlmp_cosim.market.interior_point.fronts import Plan, plan_for
+from dlmp_cosim.market.meeting.form import Form, Matter, Together
+from dlmp_cosim.market.nodal.anchor import Anchor
+from dlmp_cosim.market.nodal.layout import POWER_UNIT, VOLTAGE_UNIT, Layout
+from dlmp_cosim.market.nodal.model import NodalModel
+from dlmp_cosim.market.nodal.outcome import read_clearing
+from dlmp_cosim.market.nodal.ratings import RATING_HEADROOM, growth
+from dlmp_cosim.market.nodal.rehearsal import REHEARSALS, Cleared, Rehearsals
+from dlmp_cosim.market.offers import Offer, WholesalePrice, accept_offers
+from dlmp_cosim.market.pac.areas import partition
+from dlmp_cosim.market.pac.clear import Effort, Warmth, with_effort
+from dlmp_cosim.market.pac.negotiate import USUAL, Tuning
+from dlmp_cosim.market.problem.atoms import AtomicProblem
+from dlmp_cosim.market.problem.graph import ways_of
+from dlmp_cosim.market.problem.prices import NetworkSolver, network_solver
+from dlmp_cosim.market.problem.solution import Solution
+from dlmp_cosim.market.settings import MarketSettings
 
 if TYPE_CHECKING:
-    from market.central.nodal import CentralNodal, CentralSolution
+    from dlmp_cosim.market.central.nodal import CentralNodal, CentralSolution
 
 
 class NodalMarket:
@@ -49,13 +52,18 @@ class NodalMarket:
         parent = self.model.layout.spanning.parent
         self.area = partition(parent, settings.agents or len(parent))
         self.warmth: Warmth | None = None
+        self._headroom = RATING_HEADROOM
         self._central: CentralNodal | None = None
         self._plan: Plan | None = None
+        self.form: Form = Together()
+        self.rehearsals = Rehearsals(network)
 
     def clear(
         self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
     ) -> Clearing:
         """Clear one interval around an AC state.
+
+        Where an earlier prediction went astray, the clearing has been rehearsed (`market.nodal.rehearsal`).
 
         Parameters
         ----------
@@ -75,57 +83,83 @@ class NodalMarket:
         """
         check_case(state, demand, price)
         accepted, refused = accept_offers(self.model.network, offers)
+        self._outgrow(growth(self.model.network, demand))
+        self.rehearsals.fade()
+        clearing = self._clear(state, demand, accepted, price)
+        for _ in range(REHEARSALS):
+            answer = self.rehearsals.answer(state, demand, clearing)
+            if answer is None:
+                break
+            clearing = self._clear(answer, demand, accepted, price).after(clearing)
+        return replace(clearing, refused=tuple(map(str, refused)), notes=self.form.notes)
+
+    def _clear(
+        self, state: AcState, demand: ComplexArray, accepted: Sequence[Offer], price: WholesalePrice
+    ) -> Clearing:
+        """Clear once, anchored at a state."""
         self._watch(self.model.overlooked(state))
         reference = None
         if self.settings.method == "central":
             reference = self._reference().solve(state, demand, accepted, price)
             self._watch(np.setdiff1d(np.flatnonzero(reference.rating), self.model.layout.rated))
         anchor = self.model.anchor(state, demand, accepted)
-        problem = self.model.problem(anchor, accepted, price)
-        solver = network_solver(problem)
+        solver = network_solver(self.model.problem(anchor, accepted, price))
         if reference is not None:
-            solution, effort = central_terms(self.model, anchor, problem, reference), Effort()
-        else:
-            solution, effort = self._negotiate(problem, solver)
-        clearing = read_clearing(self.model, anchor, solver, price, solution)
-        return with_effort(clearing, effort, refused)
+            solution, effort = central_terms(self.model, anchor, solver.problem, reference), Effort()
+            return with_effort(read_clearing(self.model, anchor, solver, price, solution), effort)
+        at = np.concatenate([anchor.power.real, anchor.power.imag]) / POWER_UNIT
+        learned = self.rehearsals.learn(self.model.layout, anchor, solver, price, at)
+        curved = self.rehearsals.curved(solver, at)
+        solution, effort = self._negotiate(at, curved)
+        if learned:
+            effort = effort.swept(1, ways_of(curved.problem).sweep)
+        clearing = with_effort(read_clearing(self.model, anchor, curved, price, solution), effort)
+        worth, volts = solver.worth(solution.limits), clearing.voltage_magnitude
+        self.rehearsals.before = Cleared(anchor, worth, at, solution.resources, solution.limits, price, volts)
+        return clearing
 
-    def _negotiate(self, problem: AtomicProblem, solver: NetworkSolver) -> tuple[Solution, Effort]:
-        """Let the agents agree by the settings' method."""
+    def _negotiate(self, running: FloatArray, solver: NetworkSolver) -> tuple[Solution, Effort]:
+        """Let the agents agree by the settings' method, wherever they are."""
+        problem = solver.problem
         if self.settings.method == "interior-point":
             self._plan = plan_for(problem, self._plan)
-            solution, effort, self.warmth = negotiate_sweeps(problem, self._plan, self.warmth, self.settings)
-            return solution, effort
-        start = begin(problem, solver, self.warmth)
-        if self.settings.method == "pac-accelerated" and self.settings.agents:
-            solution, effort, weight = negotiate_areas(
-                problem, solver, self.area, start, self.settings, self.tuning
-            )
-        else:
-            solution, effort, weight = negotiate_buses(problem, solver, start, self.settings, self.tuning)
-        self.warmth = Warmth(solution.resources, solution.limits * problem.cost_unit, weight)
+        matter = Matter(problem, solver, self.area, self._plan, self.warmth, self.settings, self.tuning)
+        solution, effort, self.warmth = self.form.agree(matter, running)
         return solution, effort
+
+    def _outgrow(self, factor: float) -> None:
+        """Take ratings in that a demand of so many times the listed one could reach."""
+        if factor > self._headroom:
+            self._headroom = factor
+            self._watch(self.model.outgrown(factor))
 
     def _watch(self, conductors: IntArray) -> None:
         """Let more ratings take part from now on; what the last clearing left stays."""
         if not len(conductors):
             return
         before, self.model = self.model, self.model.watching(conductors)
+        old, new, last = before.layout, self.model.layout, self.rehearsals.before
         if self.warmth is not None:
-            old, new = before.layout, self.model.layout
-            limits = np.zeros(new.n_state)
-            kept = new.n_state - len(new.rated)
-            limits[:kept] = self.warmth.limits[:kept]
-            limits[new.loading[np.searchsorted(new.rated, old.rated)]] = self.warmth.limits[old.loading]
+            limits = _moved(self.warmth.limits, old, new)
             self.warmth = replace(self.warmth, limits=limits, multipliers=None)
+        if last is not None:
+            self.rehearsals.before = replace(last, limits=_moved(last.limits, old, new))
 
     def _reference(self) -> CentralNodal:
         """Make the central statement once; its library takes a second to import, so only when asked for."""
         if self._central is None:
-            from market.central.nodal import CentralNodal
+            from dlmp_cosim.market.central.nodal import CentralNodal
 
             self._central = CentralNodal(self.model.network, self.settings)
         return self._central
+
+
+def _moved(limits: FloatArray, old: Layout, new: Layout) -> FloatArray:
+    """Multipliers of one layout's limits where another has them, with more ratings."""
+    moved, kept = np.zeros(new.n_state), new.n_state - len(new.rated)
+    moved[:kept] = limits[:kept]
+    moved[new.loading[np.searchsorted(new.rated, old.rated)]] = limits[old.loading]
+    return moved
 
 
 def central_terms(

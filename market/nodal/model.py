@@ -11,15 +11,15 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from feeders.network import ComplexArray, IntArray, Network
-from feeders.state import AcState
-from market.nodal.anchor import Anchor, anchor_at
-from market.nodal.layout import POWER_UNIT, Layout, lay_out
-from market.nodal.legs import Legs
-from market.nodal.ratings import overlooked
-from market.nodal.rows import NetworkRows
-from market.nodal.table import CurrentTable
-from market.nodal.terms import (
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, IntArray, Network
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.nodal.anchor import Anchor, anchor_at
+from dlmp_cosim.market.nodal.layout import POWER_UNIT, Layout, lay_out
+from dlmp_cosim.market.nodal.legs import Legs
+from dlmp_cosim.market.nodal.ratings import overlooked, rated_conductors
+from dlmp_cosim.market.nodal.rows import NetworkRows
+from dlmp_cosim.market.nodal.table import CurrentTable
+from dlmp_cosim.market.nodal.terms import (
     Bounds,
     damp,
     discs,
@@ -29,11 +29,11 @@ from market.nodal.terms import (
     offer_resources,
     price_head,
 )
-from market.offers import Offer, WholesalePrice
-from market.problem.atoms import AtomicProblem
-from market.problem.path_curvature import path_curvature
-from market.problem.units import cost_unit
-from market.settings import MarketSettings
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.problem.atoms import AtomicProblem
+from dlmp_cosim.market.problem.path_curvature import path_curvature
+from dlmp_cosim.market.problem.units import cost_unit
+from dlmp_cosim.market.settings import MarketSettings
 
 
 class NodalModel:
@@ -60,6 +60,11 @@ class NodalModel:
     def overlooked(self, state: AcState) -> IntArray:
         """Conductors whose rating takes no part although a state comes near to it."""
         return overlooked(self.network, state, self.layout.rated, self.settings.rating_scale)
+
+    def outgrown(self, headroom: float) -> IntArray:
+        """Conductors whose rating takes no part, but could bind at so many times all that is listed."""
+        scale, spanning = self.settings.rating_scale, self.layout.spanning
+        return np.setdiff1d(rated_conductors(self.network, spanning, scale, headroom), self.layout.rated)
 
     def watching(self, conductors: IntArray) -> NodalModel:
         """Make a model that watches the ratings of these conductors too."""
@@ -121,6 +126,23 @@ class NodalModel:
             n_state=layout.n_state,
             reach=layout.reach,
         )
+
+    def adder_gradient(self, anchor: Anchor, price: WholesalePrice, unit: float) -> FloatArray:
+        """Cost gradient of what a substation adds to the price at the head, shape (n_state,).
+
+        Parameters
+        ----------
+        anchor : Anchor
+            From `anchor`.
+        price : WholesalePrice
+            Price at the head.
+        unit : float
+            Unit of cost of the problem [$/h].
+        """
+        bounds, real = Bounds.free(self.layout.n), price.adder * POWER_UNIT / 1e3 / unit
+        costs = (real, 0.0, self.settings.loss_weight * real)
+        price_head(self.network, self.layout, anchor, self.legs, bounds, costs)
+        return np.asarray(bounds.linear[: self.layout.n_state])
 
     def _bounds(
         self, anchor: Anchor, table: list[Offer | None], price: WholesalePrice, unit: float

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feeders.network import ComplexArray, FloatArray, Network
-from market.clearing import Clearing, Prices, SoftLimit
-from market.nodal.anchor import VA_PER_UNIT, Anchor
-from market.nodal.layout import POWER_UNIT, VOLTAGE_UNIT
-from market.nodal.model import NodalModel
-from market.offers import WholesalePrice
-from market.problem.atoms import AtomicProblem
-from market.problem.prices import NetworkSolver, prices_by_cause
-from market.problem.solution import LEAST_LIMIT_PRICE, Solution, pays, settled_cost
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network
+from dlmp_cosim.market.clearing import Clearing, Prices, SoftLimit
+from dlmp_cosim.market.nodal.anchor import VA_PER_UNIT, Anchor
+from dlmp_cosim.market.nodal.layout import POWER_UNIT, VOLTAGE_UNIT
+from dlmp_cosim.market.nodal.model import NodalModel
+from dlmp_cosim.market.offers import WholesalePrice
+from dlmp_cosim.market.problem.atoms import AtomicProblem
+from dlmp_cosim.market.problem.prices import NetworkSolver, prices_by_cause
+from dlmp_cosim.market.problem.solution import LEAST_LIMIT_PRICE, Solution, pays, settled_cost
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,35 @@ def read_clearing(
     )
 
 
+def read_step(
+    model: NodalModel, anchor: Anchor, x: FloatArray, duals: FloatArray, price: WholesalePrice
+) -> tuple[ComplexArray, FloatArray, FloatArray, float]:
+    """Read what is expected of a step: dispatch [kVA], prices [$/MWh], voltages [pu] and head power [kW].
+
+    Parameters
+    ----------
+    model : NodalModel
+        The model.
+    anchor : Anchor
+        The AC state that it was differentiated at.
+    x : ndarray
+        All variables of the problem.
+    duals : ndarray, shape (n_state,)
+        Duals of its rows [$/h per unit].
+    price : WholesalePrice
+        Price at the head.
+    """
+    network, layout = model.network, model.layout
+    change = _change(model, anchor, x)
+    nodes = network.head_node
+    more = change.flow[layout.spanning.n_flow - len(nodes) :]
+    at_head = _power_change(anchor.volts[nodes], anchor.head_current, change.voltage[nodes], more)
+    prices = np.where(anchor.live, -duals[layout.voltage[0]] / POWER_UNIT * 1e3, price.lmp)
+    base = np.where(network.base_v > 0, network.base_v, 1.0)
+    volts = np.abs(_volts(model, anchor, x)) / base
+    return change.dispatch, prices, volts, float((anchor.state.head + at_head).real.sum())
+
+
 def _change(model: NodalModel, anchor: Anchor, x: FloatArray) -> Change:
     """Undo the units of the problem."""
     layout = model.layout
@@ -139,15 +168,17 @@ def _prices(
 ) -> Prices:
     """Split the duals of Kirchhoff's law by cause; a node without a voltage takes the energy price."""
     layout, problem = model.layout, solver.problem
-    head = problem.linear[: problem.n_state]
+    added = [model.adder_gradient(anchor, price, problem.cost_unit)] if price.adder else []
+    head = problem.linear[: problem.n_state] - sum(added)
     voltage, rating = limits.copy(), limits.copy()
     voltage[layout.loading] = 0.0
     rating[: layout.loading[0] if len(layout.loading) else None] = 0.0
-    causes = np.column_stack([head, voltage, rating])
+    causes = np.column_stack([head, voltage, rating, *added])
     duals = -solver.duals(causes) * problem.cost_unit / POWER_UNIT * 1e3
     real, reactive = duals[layout.voltage[0]], duals[layout.voltage[1]]
-    real[~anchor.live] = (price.lmp, 0.0, 0.0)
-    reactive[~anchor.live] = (price.reactive, 0.0, 0.0)
+    adders = [price.adder] * len(added)
+    real[~anchor.live] = (price.lmp - price.adder, 0.0, 0.0, *adders)
+    reactive[~anchor.live] = (price.reactive, 0.0, 0.0, *([0.0] * len(added)))
     return prices_by_cause(real, reactive, price)
 
 

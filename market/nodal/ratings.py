@@ -2,18 +2,29 @@
 
 A rating that cannot bind costs a variable and a row for nothing. One takes part from the start when
 `RATING_HEADROOM` times all loads, resources and capacitors behind its conductor could exceed it; behind what
-closes a loop, or feeds a machine that nothing is listed of, everything could. A conductor that the AC state
-loads by more than `WATCHED_LOADING` joins whatever is listed, so that none of them goes unseen.
+closes a loop, or feeds a machine that nothing is listed of, everything could. Where demand outgrows that
+factor, as with a load scale above it, its own takes its place; and a conductor that the AC state loads by
+more than `WATCHED_LOADING` joins whatever is listed, so that none of them goes unseen.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from feeders.network import GROUND, FloatArray, IntArray, Load, Machine, Network, Resource, node_id
-from feeders.state import AcState
-from market.nodal.spanning import Bundle, Spanning, element_nodes
-from market.resources import injects
+from dlmp_cosim.feeders.network import (
+    GROUND,
+    ComplexArray,
+    FloatArray,
+    IntArray,
+    Load,
+    Machine,
+    Network,
+    Resource,
+    node_id,
+)
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.nodal.spanning import Bundle, Spanning, element_nodes
+from dlmp_cosim.market.resources import injects
 
 RATING_HEADROOM = 2.0
 """Factor on all that is listed behind a conductor."""
@@ -21,7 +32,9 @@ WATCHED_LOADING = 0.5
 """Loading at the AC state from which on a rating takes part."""
 
 
-def rated_conductors(network: Network, spanning: Spanning, scale: float) -> IntArray:
+def rated_conductors(
+    network: Network, spanning: Spanning, scale: float, headroom: float = RATING_HEADROOM
+) -> IntArray:
     """Conductors whose rating could bind.
 
     Parameters
@@ -32,6 +45,8 @@ def rated_conductors(network: Network, spanning: Spanning, scale: float) -> IntA
         Its tree.
     scale : float
         Factor on every rating.
+    headroom : float
+        Factor on all that is listed.
     """
     nodes, behind = element_nodes(network), _listed(network)
     for k in spanning.others:
@@ -50,7 +65,7 @@ def rated_conductors(network: Network, spanning: Spanning, scale: float) -> IntA
         )
         behind[bundle.parent_nodes] += total if straight else looped
     volts = np.maximum(network.base_v[network.conductor_node], 1.0)
-    amps = 1e3 * RATING_HEADROOM * carried / volts
+    amps = 1e3 * headroom * carried / volts
     rating = scale * network.conductor_rating
     found: IntArray = np.flatnonzero(np.isfinite(rating) & (amps > rating))
     return found
@@ -60,6 +75,12 @@ def overlooked(network: Network, state: AcState, rated: IntArray, scale: float) 
     """Conductors that take no part although the AC state loads them by more than `WATCHED_LOADING`."""
     busy = np.flatnonzero(state.current > WATCHED_LOADING * scale * network.conductor_rating)
     return np.setdiff1d(busy, rated)
+
+
+def growth(network: Network, demand: ComplexArray) -> float:
+    """Largest demand of a load as a multiple of what is listed; 1 without a load."""
+    listed = np.abs(network.listed_demand)
+    return float(np.max(np.abs(demand)[listed > 0] / listed[listed > 0], initial=1.0))
 
 
 def _listed(network: Network) -> FloatArray:

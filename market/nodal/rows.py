@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from feeders.network import FloatArray, IntArray, Network
-from market.nodal.anchor import (
+from dlmp_cosim.feeders.network import FloatArray, IntArray, Network
+from dlmp_cosim.market.nodal.anchor import (
     VA_PER_UNIT,
     Anchor,
     Entries,
@@ -14,10 +14,10 @@ from market.nodal.anchor import (
     leg_rows,
     table_entries,
 )
-from market.nodal.layout import POWER_UNIT, VOLTAGE_UNIT, Layout
-from market.nodal.legs import Legs
-from market.nodal.table import CurrentTable
-from market.problem.pattern import Pattern, pattern
+from dlmp_cosim.market.nodal.layout import POWER_UNIT, VOLTAGE_UNIT, Layout
+from dlmp_cosim.market.nodal.legs import Legs
+from dlmp_cosim.market.nodal.table import CurrentTable
+from dlmp_cosim.market.problem.pattern import Pattern, pattern
 
 OUTSIDE = -1
 """Place of ground, which has no row and no column."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feeders.network import IntArray, Network
-from feeders.radial import bus_tree
+from dlmp_cosim.feeders.network import IntArray, Network
+from dlmp_cosim.feeders.radial import bus_tree
 
 
 @dataclass(frozen=True)

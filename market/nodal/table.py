@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from feeders.network import ComplexArray, FloatArray, IntArray, Network
-from market.nodal.spanning import Bundle, Spanning, element_nodes
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, IntArray, Network
+from dlmp_cosim.market.nodal.spanning import Bundle, Spanning, element_nodes
 
 NO_COUPLING = 1e-9
 """Share of the strongest coupling through a bundle below which a mode does not pass it."""
@@ -95,6 +95,7 @@ class CurrentTable:
         for piece in self._pieces:
             self._values[piece.begin : piece.end] = self._stamp(piece)
         self._admittance = network.initial_admittance
+        self._conductors: tuple[ComplexArray, sp.csr_matrix] | None = None
 
     def values(self, admittance: ComplexArray) -> ComplexArray:
         """Entries of the table at the present taps and switches, in the order of `row` and `column`."""
@@ -112,10 +113,13 @@ class CurrentTable:
 
     def conductors(self, admittance: ComplexArray) -> sp.csr_matrix:
         """Rows of the branch conductors, shape (n_conductor, n_node + n_flow)."""
-        first = self.n_node + self.n_flow
-        mine = self.row >= first
-        entries = (self.values(admittance)[mine], (self.row[mine] - first, self.column[mine]))
-        return sp.csr_matrix(entries, shape=(self.n_conductor, first))
+        values = self.values(admittance)
+        if self._conductors is None or self._conductors[0] is not values:
+            first = self.n_node + self.n_flow
+            mine = self.row >= first
+            entries = (values[mine], (self.row[mine] - first, self.column[mine]))
+            self._conductors = values, sp.csr_matrix(entries, shape=(self.n_conductor, first))
+        return self._conductors[1]
 
     def _lay(
         self, bundle: Bundle | int, nodes: list[IntArray], start: int

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feeders.network import FloatArray, IntArray, Network
-from market.nodal.anchor import VA_PER_UNIT, Anchor
-from market.nodal.layout import POWER_UNIT, VOLTAGE_UNIT, Layout
-from market.nodal.legs import Legs
-from market.offers import Offer, WholesalePrice, offer_terms
-from market.problem.units import damped_price
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.network import FloatArray, IntArray, Network
+from dlmp_cosim.market.nodal.anchor import VA_PER_UNIT, Anchor
+from dlmp_cosim.market.nodal.layout import POWER_UNIT, VOLTAGE_UNIT, Layout
+from dlmp_cosim.market.nodal.legs import Legs
+from dlmp_cosim.market.offers import Offer, WholesalePrice, offer_terms
+from dlmp_cosim.market.problem.units import damped_price
+from dlmp_cosim.market.settings import MarketSettings
 
 
 @dataclass

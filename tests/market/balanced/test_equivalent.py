@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from feeders.balanced import balance
-from feeders.network import Network
-from market.balanced.equivalent import Equivalent, at_state, equivalent
-from market.balanced.layout import BASE_KVA
-from market.problem.reduction import ReducedTree, reduce_tree
+from dlmp_cosim.feeders.balanced import balance
+from dlmp_cosim.feeders.network import Network
+from dlmp_cosim.market.balanced.equivalent import Equivalent, at_state, equivalent
+from dlmp_cosim.market.balanced.layout import BASE_KVA
+from dlmp_cosim.market.problem.reduction import ReducedTree, reduce_tree
 from tests.market.branch_flow_support import FORK_IMPEDANCE, OHM_BASE, fork
 from tests.market.random_feeders import RandomCase, random_cases
 from tests.market.support import ABC, LINE_KV, capacitor, line, load, mixed, regulator, sample, solve, switch

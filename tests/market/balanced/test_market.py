@@ -10,16 +10,16 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from feeders.errors import ClearingError
-from feeders.network import ComplexArray, FloatArray, Network, Resource, wye
-from feeders.state import AcState
-from market.balanced.market import FIRST_TOLERANCE, BranchFlowMarket
-from market.balanced.model import start_state
-from market.balanced.tangents import Tangents
-from market.central.balanced import CentralBranchFlow
-from market.models import find_reference
-from market.offers import Offer, WholesalePrice
-from market.settings import MarketSettings, Method
+from dlmp_cosim.feeders.errors import ClearingError
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network, Resource, wye
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.balanced.market import FIRST_TOLERANCE, BranchFlowMarket
+from dlmp_cosim.market.balanced.model import start_state
+from dlmp_cosim.market.balanced.tangents import Tangents
+from dlmp_cosim.market.central.balanced import CentralBranchFlow
+from dlmp_cosim.market.models import find_reference
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.settings import MarketSettings, Method
 from tests.market import support
 from tests.market.branch_flow_support import (
     CASES,
@@ -319,7 +319,7 @@ def test_lines_lose_what_their_current_costs_and_conductors_share_it() -> None:
         assert (sent + received).sum() == pytest.approx(lost, abs=1e-4)
 
 
-@pytest.mark.parametrize("method", ["pac-accelerated", "central", "pac"])
+@pytest.mark.parametrize("method", ["interior-point", "pac-accelerated", "central", "pac"])
 @pytest.mark.parametrize("name", ["no_limit", "voltage_low", "mixed"])
 def test_the_head_pays_the_lmp(name: str, method: Method) -> None:
     prices = clear(with_settings(CASES[name], method=method, tolerance=1e-4)).prices
@@ -541,7 +541,7 @@ def test_a_market_follows_other_offers_demand_and_taps() -> None:
     )
 
 
-@pytest.mark.parametrize("method", ["pac-accelerated", "pac", "nst-pac", "central"])
+@pytest.mark.parametrize("method", ["interior-point", "pac-accelerated", "pac", "nst-pac", "central"])
 def test_the_same_inputs_give_the_same_bytes(method: Method) -> None:
     case = with_settings(CASES["voltage_low"], method=method, tolerance=1e-3)
     once, twice = clear(case), clear(case)
@@ -562,8 +562,8 @@ def test_too_few_rounds_do_not_count_as_solved(method: Method, agents: int) -> N
 
 
 def test_flows_that_keep_moving_do_not_count_as_solved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("market.balanced.market.MAX_TANGENTS", 1)
-    monkeypatch.setattr("market.balanced.market.MAX_OPENINGS", 0)
+    monkeypatch.setattr("dlmp_cosim.market.balanced.market.MAX_TANGENTS", 1)
+    monkeypatch.setattr("dlmp_cosim.market.balanced.market.MAX_OPENINGS", 0)
     found = clear(replace(EASY, offers=offers(20.0)))
     assert found.status == "not_converged"
     assert max(found.primal_residual, found.dual_residual) < 1e-2
@@ -587,10 +587,10 @@ def test_resources_answer_prices_before_they_negotiate(
     talks: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without limits their answers lead to the flow that one negotiation then confirms."""
-    case = replace(EASY, offers=offers(20.0))
+    case = with_settings(replace(EASY, offers=offers(20.0)), method="pac-accelerated")
     opened = clear(case)
     assert len(talks) == 1
-    monkeypatch.setattr("market.balanced.market.MAX_OPENINGS", 0)
+    monkeypatch.setattr("dlmp_cosim.market.balanced.market.MAX_OPENINGS", 0)
     negotiated = clear(case)
     assert len(talks) > 3
     assert talks[1] == FIRST_TOLERANCE
@@ -755,7 +755,7 @@ def test_fixed_and_retired_resources_run_as_offered(agents: int) -> None:
     assert found.cost == pytest.approx(reference(case).cost, rel=1e-6)
 
 
-@pytest.mark.parametrize("method", ["pac-accelerated", "central", "pac", "nst-pac"])
+@pytest.mark.parametrize("method", ["interior-point", "pac-accelerated", "central", "pac", "nst-pac"])
 def test_a_feeder_that_asks_for_nothing_clears(method: Method) -> None:
     case = replace(with_settings(EASY, method=method, tolerance=1e-4), share=0.0, price=WholesalePrice(20.0))
     found = clear(replace(case, offers=offers()[:2]))

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from feeders.network import ComplexArray, FloatArray, Network
-from market.balanced.equivalent import Equivalent
-from market.balanced.model import BranchFlowModel, start_state
-from market.offers import Offer, WholesalePrice
-from market.problem.atoms import boundary, objective, with_copies
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network
+from dlmp_cosim.market.balanced.equivalent import Equivalent
+from dlmp_cosim.market.balanced.model import BranchFlowModel, start_state
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.problem.atoms import boundary, objective, with_copies
 from tests.market.branch_flow_support import (
     EASY,
     FORK_IMPEDANCE,

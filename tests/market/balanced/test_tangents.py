@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from feeders.errors import ClearingError
-from feeders.network import FloatArray
-from market.balanced.tangents import Tangents, Units, in_units
-from market.problem.atoms import objective
+from dlmp_cosim.feeders.errors import ClearingError
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.balanced.tangents import Tangents, Units, in_units
+from dlmp_cosim.market.problem.atoms import objective
 from tests.market.branch_flow_support import CASES, EASY, fork_flow, point, reference, stated
 from tests.market.support import central_optimum
 

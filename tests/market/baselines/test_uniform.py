@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import ToyEngine, toy_network
 
-from feeders.network import Resource
-from market.baselines.uniform import UniformMarket, award
-from market.offers import Offer, WholesalePrice
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.network import Resource
+from dlmp_cosim.market.baselines.uniform import UniformMarket, award
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.settings import MarketSettings
 
 NETWORK = replace(
     toy_network(),

@@ -7,19 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from feeders import ieee123
-from feeders.network import ComplexArray, FloatArray, Network, Resource
-from feeders.opendss.case import Case
-from feeders.opendss.circuit import read_circuit
-from feeders.opendss.feeder import OpenDssFeeder
-from feeders.state import AcState
-from feeders.terminals import load_terminals
-from market.nodal.anchor import leg_rows
-from market.nodal.market import NodalMarket
-from market.nodal.model import NodalModel
-from market.offers import Offer, WholesalePrice
-from market.problem.prices import network_solver
-from market.settings import MarketSettings
+from dlmp_cosim.feeders import ieee123
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network, Resource
+from dlmp_cosim.feeders.opendss.case import Case
+from dlmp_cosim.feeders.opendss.circuit import read_circuit
+from dlmp_cosim.feeders.opendss.feeder import OpenDssFeeder
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.feeders.terminals import load_terminals
+from dlmp_cosim.market.nodal.anchor import leg_rows
+from dlmp_cosim.market.nodal.market import NodalMarket
+from dlmp_cosim.market.nodal.model import NodalModel
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.problem.prices import network_solver
+from dlmp_cosim.market.settings import MarketSettings
 from tests.circuits import LARGE, PUBLISHED
 from tests.circuits import case as case_of
 from tests.market.support import anchored_rounds, idle, solve
@@ -132,3 +132,16 @@ def test_market_and_physics_agree_in_four_rounds(name: str) -> None:
         assert rounds[-1].voltage_pu < 1e-4
         assert abs(rounds[-1].head_kw) < 0.1
         assert rounds[-1].clearing.status == "solved"
+
+
+def test_a_tolerance_beyond_what_digits_hold_is_missed_and_no_error() -> None:
+    """Ratings that nothing can hold and a tolerance of 1e-8: some clearing has no step left that helps."""
+    case = open_case("ieee13")
+    network, offers = offered(read_circuit(case).network)
+    feeder = OpenDssFeeder(case, network, tolerance=1e-10)
+    state = feeder.solve(network.listed_demand, idle(network), controls=True)
+    market = NodalMarket(network, MarketSettings(tolerance=1e-8, max_rounds=200_000, rating_scale=0.4))
+    demand = network.listed_demand
+    rounds = anchored_rounds(market, feeder, state, demand, offers, WholesalePrice(40.0, reactive=2.0), 8)
+    assert {item.clearing.status for item in rounds} <= {"solved", "not_converged"}
+    assert all(np.isfinite(item.clearing.prices.real).all() for item in rounds)

@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from feeders.network import ComplexArray, FloatArray, Resource, wye
-from feeders.state import AcState
-from market.audit import point_voltage
-from market.nodal.model import NodalModel
-from market.nodal.outcome import read_clearing
-from market.offers import WholesalePrice
-from market.problem.prices import network_solver
-from market.problem.solution import Solution
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Resource, wye
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.audit import point_voltage
+from dlmp_cosim.market.nodal.model import NodalModel
+from dlmp_cosim.market.nodal.outcome import read_clearing
+from dlmp_cosim.market.offers import WholesalePrice
+from dlmp_cosim.market.problem.prices import network_solver
+from dlmp_cosim.market.problem.solution import Solution
+from dlmp_cosim.market.settings import MarketSettings
 from tests.market.support import Sample, apply, ladder, loop, mixed, service, solve
 
 PRICE = WholesalePrice(40.0, reactive=3.0)
