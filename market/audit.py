@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 
-from feeders.network import ComplexArray, FloatArray, Network, node_id
-from feeders.state import AcState
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network, node_id
+from dlmp_cosim.feeders.state import AcState
 
 Kind = Literal["voltage_low", "voltage_high", "rating"]
 
@@ -177,7 +177,19 @@ def balance_error(state: AcState) -> float:
 def find_violations(
     network: Network, limits: Limits, state: AcState, priced: Collection[tuple[str, str]] = ()
 ) -> tuple[Violation, ...]:
-    """Every voltage or current beyond its limit by more than the tolerance, the worst first."""
+    """Every voltage or current beyond its limit by more than the tolerance, the worst first.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+    limits : Limits
+        Limits and tolerances.
+    state : AcState
+        A converged AC state.
+    priced : collection of (str, str)
+        Kind and place of the limits that the market gave a price; a violation says whether it is one.
+    """
     found = [*_voltages(network, limits, state.voltage, priced), *_currents(network, limits, state, priced)]
     return tuple(sorted(found, key=lambda violation: (-violation.excess, violation.where)))
 

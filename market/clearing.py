@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
-from feeders.errors import ClearingError
-from feeders.network import ComplexArray, FloatArray
-from feeders.state import AcState
-from market.offers import WholesalePrice
+from dlmp_cosim.feeders.errors import ClearingError
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.horizon.outlook import HorizonPlan
+from dlmp_cosim.market.offers import WholesalePrice
 
 Status = Literal["solved", "not_converged", "failed"]
 
@@ -27,6 +28,8 @@ class Prices:
         Parts of the real price [$/MWh]; they sum to `real`.
     reactive_energy, reactive_loss, reactive_voltage, reactive_congestion : ndarray, shape (n_node,)
         Parts of the reactive price [$/(MVAR*h)]; they sum to `reactive`.
+    real_substation, reactive_substation : ndarray, shape (n_node,)
+        Parts by what feeders share at a substation, in the same sums; empty where they share nothing.
     """
 
     real: FloatArray
@@ -39,6 +42,8 @@ class Prices:
     reactive_loss: FloatArray
     reactive_voltage: FloatArray
     reactive_congestion: FloatArray
+    real_substation: FloatArray = field(default_factory=lambda: np.zeros(0))
+    reactive_substation: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,12 @@ class Clearing:
         Residuals of the stopping rule, relative.
     exactness_gap : float
         Largest slack of a cone that should be tight [pu]; 0 for a linear model.
+    plan : HorizonPlan, optional
+        What it plans for later steps, when it looks ahead.
+    notes : tuple of str
+        What the model itself says of this clearing; the same words for the same thing.
+    head_price : float, optional
+        LMP that it settled at [$/MWh], where the LMP answers what the feeder draws; None where it was given.
     """
 
     dispatch: ComplexArray
@@ -121,6 +132,18 @@ class Clearing:
     dual_residual: float = 0.0
     gap: float = 0.0
     exactness_gap: float = 0.0
+    plan: HorizonPlan | None = None
+    notes: tuple[str, ...] = ()
+    head_price: float | None = None
+
+    def after(self, earlier: Clearing) -> Clearing:
+        """Count what an earlier clearing took as well."""
+        return replace(
+            self,
+            rounds=self.rounds + earlier.rounds,
+            messages=self.messages + earlier.messages,
+            scalars=self.scalars + earlier.scalars,
+        )
 
     @property
     def voltage_magnitude(self) -> FloatArray:
@@ -130,6 +153,15 @@ class Clearing:
 
 def check_case(state: AcState, demand: ComplexArray, price: WholesalePrice) -> None:
     """Check what a clearing starts from: numbers that are not there would spread without a trace.
+
+    Parameters
+    ----------
+    state : AcState
+        Last AC state, the prediction.
+    demand : ndarray, shape (n_load,)
+        Demand at nominal voltage before curtailment [kVA].
+    price : WholesalePrice
+        Price at the head [$/MWh, $/(MVAR*h)].
 
     Raises
     ------

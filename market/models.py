@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from feeders.errors import InputError, unknown_name
-from feeders.network import ComplexArray, FloatArray, Network
-from feeders.state import AcState
-from market.clearing import Clearing
-from market.offers import Offer, WholesalePrice
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.errors import InputError, unknown_name
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.clearing import Clearing
+from dlmp_cosim.market.horizon.outlook import Outlook
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.settings import MarketSettings
 
 DEFAULT_MODEL = "nodal"
 """What a scenario gets that names no model."""
@@ -24,7 +25,46 @@ class RetailMarket(Protocol):
     def clear(
         self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
     ) -> Clearing:
-        """Clear at the last AC state, for a demand at nominal voltage before curtailment [kVA]."""
+        """Clear at the last AC state, for a demand at nominal voltage before curtailment [kVA].
+
+        Parameters
+        ----------
+        state : AcState
+            Last AC state, the prediction.
+        demand : ndarray, shape (n_load,)
+            Demand of every load [kVA].
+        offers : sequence of Offer
+            Accepted offers, at most one per resource.
+        price : WholesalePrice
+            Price at the head [$/MWh, $/(MVAR*h)].
+
+        Raises
+        ------
+        ClearingError
+            When the market cannot clear.
+        """
+
+
+class LookingAhead(RetailMarket, Protocol):
+    """A market that clears all steps of a horizon and stands by the first."""
+
+    def clear_ahead(self, state: AcState, outlook: Outlook, offers: Sequence[Offer]) -> Clearing:
+        """Clear at the AC state of the first step; the plan says what is expected of the others.
+
+        Parameters
+        ----------
+        state : AcState
+            AC state of the first step.
+        outlook : Outlook
+            The steps with their demand and prices, the interval itself first.
+        offers : sequence of Offer
+            Accepted offers, with what they say of later steps.
+
+        Raises
+        ------
+        ClearingError
+            When the market cannot clear.
+        """
 
 
 class NegotiatedMarket(RetailMarket, Protocol):
@@ -77,7 +117,24 @@ class Reference(Protocol):
     def answer(
         self, state: AcState, demand: ComplexArray, offers: Sequence[Offer], price: WholesalePrice
     ) -> ReferenceAnswer:
-        """Solve the market of the same case as `RetailMarket.clear`."""
+        """Solve the market of the same case as `RetailMarket.clear`.
+
+        Parameters
+        ----------
+        state : AcState
+            Last AC state, the prediction.
+        demand : ndarray, shape (n_load,)
+            Demand at nominal voltage before curtailment [kVA].
+        offers : sequence of Offer
+            Accepted offers, at most one per resource.
+        price : WholesalePrice
+            Price at the head [$/MWh, $/(MVAR*h)].
+
+        Raises
+        ------
+        ClearingError
+            When the solver finds no optimum.
+        """
 
 
 @dataclass(frozen=True)
@@ -90,19 +147,27 @@ class MarketModel:
         ``module:Class`` of a `RetailMarket`.
     reference : str
         ``module:Class`` of its `Reference`; empty when there is nothing to hold it against.
+    ahead : str
+        ``module:Class`` of the same market looking ahead, a `LookingAhead`; empty when it cannot.
     """
 
     market: str
     reference: str = ""
+    ahead: str = ""
 
 
 MODELS: dict[str, MarketModel] = {
-    "nodal": MarketModel("market.nodal.market:NodalMarket", "market.central.nodal:CentralNodal"),
-    "branch_flow": MarketModel(
-        "market.balanced.market:BranchFlowMarket", "market.central.balanced:CentralBranchFlow"
+    "nodal": MarketModel(
+        "dlmp_cosim.market.nodal.market:NodalMarket",
+        "dlmp_cosim.market.central.nodal:CentralNodal",
+        "dlmp_cosim.market.horizon.market:HorizonMarket",
     ),
-    "uniform": MarketModel("market.baselines.uniform:UniformMarket"),
-    "none": MarketModel("market.baselines.none:NoMarket"),
+    "branch_flow": MarketModel(
+        "dlmp_cosim.market.balanced.market:BranchFlowMarket",
+        "dlmp_cosim.market.central.balanced:CentralBranchFlow",
+    ),
+    "uniform": MarketModel("dlmp_cosim.market.baselines.uniform:UniformMarket"),
+    "none": MarketModel("dlmp_cosim.market.baselines.none:NoMarket"),
 }
 """Market models by the name that a scenario gives them."""
 
@@ -113,7 +178,15 @@ def negotiated_models() -> tuple[str, ...]:
 
 
 def check_model(name: str, *, where: str) -> None:
-    """Raise InputError unless `name` is one of `MODELS` or an importable ``package.module:Class``."""
+    """Raise InputError unless `name` is one of `MODELS` or an importable ``package.module:Class``.
+
+    Parameters
+    ----------
+    name : str
+        What a scenario names.
+    where : str
+        File and key, for the message.
+    """
     if name not in MODELS:
         find_model(name, where=where)
 
@@ -140,6 +213,38 @@ def find_model(name: str, *, where: str) -> Callable[[Network, MarketSettings], 
         path, kind="market model", where=where
     )
     return found
+
+
+def find_ahead(name: str, *, where: str) -> Callable[[Network, MarketSettings], LookingAhead]:
+    """Find the market of a model that clears a horizon.
+
+    Parameters
+    ----------
+    name : str
+        The model: one of `MODELS`, or a class with a method `clear_ahead`.
+    where : str
+        File and key, for messages.
+
+    Raises
+    ------
+    InputError
+        When the model clears one interval at a time.
+    """
+    known = MODELS.get(name)
+    if known is not None and known.ahead:
+        found: Callable[[Network, MarketSettings], LookingAhead] = import_member(
+            known.ahead, kind="market model", where=where
+        )
+        return found
+    own = find_model(name, where=where)
+    if known is not None or not hasattr(own, "clear_ahead"):
+        able = ", ".join(model for model, line in MODELS.items() if line.ahead)
+        raise InputError(
+            f"market model {name!r} clears one interval at a time, and the scenario has a horizon",
+            where=where,
+            expected=f"{able}, or a class with a method `clear_ahead`",
+        )
+    return own  # type: ignore[return-value]
 
 
 def find_reference(name: str, *, where: str) -> Callable[[Network, MarketSettings], Reference]:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from feeders.errors import nearest_name
-from feeders.network import FloatArray, Network, Resource
-from market.resources import curtails
+from dlmp_cosim.feeders.errors import nearest_name
+from dlmp_cosim.feeders.network import FloatArray, Network, Resource
+from dlmp_cosim.market.ancillary.products import Capacity, reason_against_capacity
+from dlmp_cosim.market.horizon.terms import Ahead, reason_against
+from dlmp_cosim.market.resources import curtails
+
+Participation = Literal["retail", "wholesale", "out"]
+"""Where a resource takes part: in the market of the feeder, in the wholesale market, or in none."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,17 @@ class Offer:
     cost_quadratic : float
         Rise of the marginal cost, not negative [$/MWh per kW].
     q_min_kvar, q_max_kvar : float
-        Reactive power limits [kvar].
+        Reactive power limits [kvar]; a flexible load has none of its own and offers a `reactive_ratio`.
     s_max_kva : float
         Apparent power limit [kVA].
     reactive_ratio : float or None
         When set, reactive power is this many kvar per kW of real power and the limits above do not apply.
+    ahead : Ahead, optional
+        What ties this interval to later ones; an owner that knows of none leaves it out.
+    market : {"retail", "wholesale", "out"}
+        Where it takes part in this interval, see `market.participation`.
+    capacity : Capacity, optional
+        What it sells to the ancillary market of a substation; nothing unless it says so.
     """
 
     resource: str
@@ -48,20 +59,25 @@ class Offer:
     q_max_kvar: float = 0.0
     s_max_kva: float = math.inf
     reactive_ratio: float | None = None
+    ahead: Ahead | None = None
+    market: Participation = "retail"
+    capacity: Capacity | None = None
 
 
 @dataclass(frozen=True)
 class WholesalePrice:
-    """Locational marginal price at the feeder head, taken as given.
+    """Price at the feeder head, taken as given: the locational marginal price, and what a substation adds.
 
     Attributes
     ----------
     lmp : float
-        Total price [$/MWh]: the sum of the three parts.
+        Total price [$/MWh]: the sum of the parts.
     energy, congestion, loss : float
         Its parts [$/MWh].
     reactive : float
         Price of reactive power at the head [$/(MVAR*h)].
+    adder : float
+        What the limits that feeders share at a substation add [$/MWh]; part of `lmp`.
     """
 
     lmp: float
@@ -69,6 +85,16 @@ class WholesalePrice:
     congestion: float = 0.0
     loss: float = 0.0
     reactive: float = 0.0
+    adder: float = 0.0
+
+    @property
+    def of_adder(self) -> float:
+        """Share of the total price that a substation adds; 0 where the total is 0."""
+        return self.adder / self.lmp if self.lmp else 0.0
+
+    def plus(self, adder: float) -> WholesalePrice:
+        """Replace what a substation adds [$/MWh]."""
+        return replace(self, lmp=self.lmp - self.adder + adder, adder=adder)
 
 
 @dataclass(frozen=True)
@@ -129,7 +155,13 @@ def _reason_against(offer: Offer, resources: Mapping[str, Resource], accepted: M
     top = max(abs(offer.cost_linear + offer.cost_quadratic * p) for p in (offer.p_min_kw, offer.p_max_kw))
     if top > PRICE_CAP:
         return f"its marginal cost of {top:g} $/MWh is beyond {PRICE_CAP:g}"
-    reason = _beyond_resource(offer, resource)
+    reason = _out_of_place(offer, resource)
+    reason = (
+        reason
+        or _beyond_resource(offer, resource)
+        or ("" if offer.ahead is None else reason_against(offer.ahead))
+        or ("" if offer.capacity is None else reason_against_capacity(offer.capacity))
+    )
     if reason:
         return reason
     least_reach = math.hypot(
@@ -137,6 +169,21 @@ def _reason_against(offer: Offer, resources: Mapping[str, Resource], accepted: M
     )
     if offer.reactive_ratio is None and least_reach > _rated(offer, resource).s_max_kva * SLACK:
         return "its limits leave nothing within its apparent power"
+    return ""
+
+
+def _out_of_place(offer: Offer, resource: Resource) -> str:
+    """Why a resource cannot take part where it says; empty when it can."""
+    if offer.market == "retail":
+        return ""
+    if offer.market not in get_args(Participation):
+        return f"takes part in {str(offer.market)[:20]!r}; expected " + ", ".join(get_args(Participation))
+    if curtails(resource):
+        return "a flexible load is part of a retail load and takes part in the retail market alone"
+    if offer.capacity is not None:
+        return "sells capacity and takes part outside the retail market; expected one of the two"
+    if offer.market == "out" and offer.p_min_kw != offer.p_max_kw:
+        return "stays out and leaves its power to the market; expected p_min_kw = p_max_kw"
     return ""
 
 
@@ -193,8 +240,16 @@ def _numbers(offer: Offer) -> tuple[float, ...]:
 def _beyond_resource(offer: Offer, resource: Resource) -> str:
     """Why a resource cannot do what it offers; empty when it can."""
     if curtails(resource):
-        more = -offer.p_min_kw
-        return f"a flexible load cannot be asked to consume {more:g} kW more" if more > 1e-9 else ""
+        more, own = -offer.p_min_kw, max(abs(offer.q_min_kvar), abs(offer.q_max_kvar))
+        if more > resource.kw_more * SLACK + 1e-9:
+            able = f"; it can consume {resource.kw_more:g} kW more" if resource.kw_more else ""
+            return f"a flexible load cannot be asked to consume {more:g} kW more{able}"
+        if offer.reactive_ratio is None and own > 0.0:
+            return (
+                f"a flexible load has no reactive power of its own, {own:g} kvar; it goes with what it does "
+                "not consume (reactive_ratio)"
+            )
+        return ""
     most = max(abs(offer.p_min_kw), abs(offer.p_max_kw))
     if most > resource.kw_max * SLACK:
         return f"{most:g} kW is beyond its nameplate of {resource.kw_max:g} kW"
@@ -205,6 +260,12 @@ def _beyond_resource(offer: Offer, resource: Resource) -> str:
     if reach > resource.kva_max * SLACK:
         return f"it could reach {reach:g} kVA, beyond its rating of {resource.kva_max:g} kVA"
     return ""
+
+
+def holding_back(offer: Offer, up_kw: float, down_kw: float) -> Offer:
+    """Keep room free above and below the energy of an offer, as far as it has any [kW]."""
+    low = min(offer.p_min_kw + down_kw, offer.p_max_kw)
+    return replace(offer, p_min_kw=low, p_max_kw=max(offer.p_max_kw - up_kw, low))
 
 
 def _rated(offer: Offer, resource: Resource) -> Offer:

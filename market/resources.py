@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from feeders.network import Resource
-from feeders.terminals import INJECTED_KINDS
+from dlmp_cosim.feeders.network import Resource
+from dlmp_cosim.feeders.terminals import INJECTED_KINDS
 
 
 def injects(resource: Resource) -> bool:

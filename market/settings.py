@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 Method = Literal["interior-point", "pac-accelerated", "pac", "nst-pac", "central"]
@@ -39,11 +39,15 @@ class MarketSettings:
     tolerance : float
         Largest residual, relative to 100 kW and to the LMP, at which agents agree to stop.
     max_rounds : int
-        Negotiation rounds after which a clearing counts as not converged.
+        Rounds, one-hop messages in sequence, after which agents stop and a clearing counts as not converged;
+        sweeps that open and close a clearing are made in any case.
+    horizon_voltage_pu : float
+        How far beyond their limits voltages of later steps may be [pu]: regulators will have moved by then,
+        and stand still in what is expected of those steps.
     """
 
     model: str = "nodal"
-    method: Method = "pac-accelerated"
+    method: Method = "interior-point"
     voltage_min_pu: float = 0.95
     voltage_max_pu: float = 1.05
     voltage_margin_pu: float = 0.0
@@ -54,6 +58,17 @@ class MarketSettings:
     agents: int = 4
     tolerance: float = 3e-5
     max_rounds: int = 20_000
+    horizon_voltage_pu: float = 0.02
+
+    @property
+    def later(self) -> MarketSettings:
+        """The settings for steps ahead."""
+        band = self.horizon_voltage_pu
+        if not band:
+            return self
+        return replace(
+            self, voltage_min_pu=self.voltage_min_pu - band, voltage_max_pu=self.voltage_max_pu + band
+        )
 
     @property
     def voltage_low_pu(self) -> float:

@@ -8,11 +8,11 @@ from datetime import date
 
 import numpy as np
 
-from feeders.errors import InputError, nearest_name, unknown_name
-from market.isone.blocks import Block
-from market.isone.clock import day_length, day_start, eastern_day, eastern_text
-from market.isone.places import KNOWN, Place
-from market.isone.series import UNITS, FloatArray, IntArray, Quantity, Series, find_gaps
+from dlmp_cosim.feeders.errors import InputError, nearest_name, unknown_name
+from dlmp_cosim.market.isone.blocks import Block
+from dlmp_cosim.market.isone.clock import day_length, day_start, eastern_day, eastern_text
+from dlmp_cosim.market.isone.places import KNOWN, Place
+from dlmp_cosim.market.isone.series import UNITS, FloatArray, IntArray, Quantity, Series, find_gaps
 
 PREFERENCE = ("real_time", "total", "system", "zonal_estimate", "unstated", "day_ahead", "native")
 """Market taken when the caller names none and the files hold several."""

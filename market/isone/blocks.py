@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from feeders.errors import InputError
-from market.isone.columns import IDS, Measure, Roles, find_roles, plain
-from market.isone.places import find_place
-from market.isone.series import FloatArray, IntArray, Quantity
-from market.isone.table import Table, numbers
-from market.isone.times import Times, read_times
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.isone.columns import IDS, Measure, Roles, find_roles, plain
+from dlmp_cosim.market.isone.places import find_place
+from dlmp_cosim.market.isone.series import FloatArray, IntArray, Quantity
+from dlmp_cosim.market.isone.table import Table, numbers
+from dlmp_cosim.market.isone.times import Times, read_times
 
 SUM_TOLERANCE = 0.02
 """Largest difference between a price and the sum of its parts [$/MWh], and of a load [MW]."""
@@ -183,6 +183,15 @@ def _lost(table: Table, measure: Measure, lost: int) -> tuple[str, ...]:
 def check_parts(values: FloatArray, table: Table, measure: Measure) -> tuple[str, ...]:
     """Compare prices with the sum of their parts and return a warning when some differ.
 
+    Parameters
+    ----------
+    values : ndarray, shape (n_row, 1 + n_part)
+        Price, then energy, congestion and loss [$/MWh].
+    table : Table
+        Where they are from, for messages.
+    measure : Measure
+        The column of the price; without parts there is nothing to compare.
+
     Raises
     ------
     InputError
@@ -245,7 +254,15 @@ def _market_note(table: Table, roles: Roles, measure: Measure, market: str) -> t
 
 
 def market_in(text: str, *, loose: bool = False) -> str:
-    """Return the price market in `text`, or ``unstated``; `loose` also accepts bare ``da`` and ``rt``."""
+    """Return the price market in `text`, or ``unstated``; `loose` also accepts bare ``da`` and ``rt``.
+
+    Parameters
+    ----------
+    text : str
+        A file's title, a comment or a name, in any case.
+    loose : bool
+        Whether the bare abbreviations count, as in names of files.
+    """
     lower = text.lower()
     tokens = set(_TOKEN.findall(lower))
     if _DAY_AHEAD.search(lower) or (loose and "da" in tokens):

@@ -71,18 +71,40 @@ def eastern_text(utc: int) -> str:
 
 
 def days_between(first: date, last: date) -> Iterator[date]:
-    """Yield the dates from `first` to `last`, both included."""
+    """Yield the dates from `first` to `last`, both included.
+
+    Parameters
+    ----------
+    first, last : datetime.date
+        Ends of the range; nothing is yielded when `last` comes first.
+    """
     for ordinal in range(first.toordinal(), last.toordinal() + 1):
         yield date.fromordinal(ordinal)
 
 
 def is_skipped(day: date, second: int) -> bool:
-    """Tell whether the local time falls into the hour that a spring day does not have."""
+    """Tell whether the local time falls into the hour that a spring day does not have.
+
+    Parameters
+    ----------
+    day : datetime.date
+        Eastern date.
+    second : int
+        Local time as clocks show it [s after midnight].
+    """
     return day_length(day) == 23 * HOUR and 2 * HOUR <= second < 3 * HOUR
 
 
 def is_repeated(day: date, second: int) -> bool:
-    """Tell whether the local time falls into the hour that an autumn day has twice."""
+    """Tell whether the local time falls into the hour that an autumn day has twice.
+
+    Parameters
+    ----------
+    day : datetime.date
+        Eastern date.
+    second : int
+        Local time as clocks show it [s after midnight].
+    """
     return day_length(day) == 25 * HOUR and HOUR <= second < 2 * HOUR
 
 
@@ -90,6 +112,15 @@ def to_utc(day: date, second: int, *, later: bool = False) -> int:
     """Return a local time as seconds UTC; `later` means the second pass of a repeated hour.
 
     The caller rejects times in a skipped hour first.
+
+    Parameters
+    ----------
+    day : datetime.date
+        Eastern date.
+    second : int
+        Local time as clocks show it [s after midnight].
+    later : bool
+        Whether it is the second pass of a repeated hour; of no effect at other times.
     """
     shift = 0
     if second >= 2 * HOUR or (later and is_repeated(day, second)):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from market.isone.series import Quantity
+from dlmp_cosim.market.isone.series import Quantity
 
 STAMPS = (
     "interval start utc",

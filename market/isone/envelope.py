@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
-from feeders.errors import InputError
-from market.isone.clock import HOUR, parse_date
-from market.isone.columns import find_roles
-from market.isone.places import SYSTEM, Place
-from market.isone.table import Origin, Table, decode
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.isone.clock import HOUR, parse_date
+from dlmp_cosim.market.isone.columns import find_roles
+from dlmp_cosim.market.isone.places import SYSTEM, Place
+from dlmp_cosim.market.isone.table import Origin, Table, decode
 
 _DATA = (b'"D",', b"D,")
 _REPORT_DAYS = re.compile(r"report for:\s*([\d/]+)(?:\s*-\s*([\d/]+))?", re.IGNORECASE | re.ASCII)
@@ -43,6 +43,15 @@ def read_envelope(lines: Iterable[bytes], origin: Origin, place: Place | None = 
 
     Rows that are left out still count for the trailer and must have all their cells. A spreadsheet may have
     saved the file again: quotes gone, lines padded with commas.
+
+    Parameters
+    ----------
+    lines : iterable of bytes
+        Lines of the report.
+    origin : Origin
+        Where they are from.
+    place : Place, optional
+        Location whose rows are kept; all rows by default.
 
     Raises
     ------

@@ -6,14 +6,15 @@ import importlib
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-import pandas as pd
+from dlmp_cosim.feeders.errors import InputError, unknown_name
+from dlmp_cosim.market.isone.clock import YEARS
+from dlmp_cosim.market.isone.downloads import download_hint
+from dlmp_cosim.market.isone.places import Place, find_place
 
-from feeders.errors import InputError, unknown_name
-from market.isone.clock import YEARS
-from market.isone.downloads import download_hint
-from market.isone.places import Place, find_place
+if TYPE_CHECKING:
+    import pandas as pd
 
 PRODUCTS = {
     "real_time_5_min": "get_lmp_real_time_5_min",
@@ -79,7 +80,7 @@ def _client() -> tuple[object, tuple[type[Exception], ...]]:
         raise InputError(
             "downloading needs the package gridstatus",
             where="fetch",
-            expected="pip install 'dlmp-cosim[fetch]', or a file downloaded by hand",
+            expected='pip install "dlmp-cosim[fetch]", or a file downloaded by hand',
         ) from error
     return module.ISONE(), (*_FAILURES, base.NoDataFoundException)
 

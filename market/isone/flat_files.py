@@ -8,12 +8,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from feeders.errors import InputError
-from market.isone.clock import HOUR, parse_stamp
-from market.isone.columns import find_roles, plain
-from market.isone.places import SYSTEM
-from market.isone.series import Quantity
-from market.isone.table import Origin, Table, decode
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.isone.clock import HOUR, parse_stamp
+from dlmp_cosim.market.isone.columns import find_roles, plain
+from dlmp_cosim.market.isone.layouts import unknown_layout
+from dlmp_cosim.market.isone.places import SYSTEM
+from dlmp_cosim.market.isone.series import Quantity
+from dlmp_cosim.market.isone.table import Origin, Table, decode
 
 CHART = ("begindate", "type", "mw")
 GRIDSTATUS_LOAD = {"time", "interval start", "interval end", "load"}
@@ -22,6 +23,15 @@ _EEI_LINE = re.compile(r"(\d{2})(\d{2})(\d{4})([12]) {11}((?:[ \d]{4}\d){12})", 
 
 def read_delimited(data: bytes, origin: Origin, quantity: Quantity | None) -> Table:
     """Read a csv table with a header line, or two columns (time, value) with or without one.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    origin : Origin
+        Where it is from, for messages.
+    quantity : {"lmp", "load"} or None
+        What the second of two columns holds where its name does not say; a price by default.
 
     Raises
     ------
@@ -40,6 +50,9 @@ def read_delimited(data: bytes, origin: Origin, quantity: Quantity | None) -> Ta
         lines, rows = lines[1:], rows[1:]
     if len(header) == 2 and not find_roles(header).measures:
         header, derived = _two_columns(header, quantity)
+    unknown = unknown_layout(header, f"{origin.source}:1")
+    if unknown is not None:
+        raise unknown
     _check_widths(rows, lines, len(header), origin)
     cut = (
         ()
@@ -151,6 +164,13 @@ def _chart(table: Table) -> Table:
 
 def read_eei(data: bytes, origin: Origin) -> Table:
     """Read the EEI fixed-width file: MMDDYYYY, half of the day, 12 hourly loads [MW] of five digits.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    origin : Origin
+        Where it is from.
 
     Raises
     ------

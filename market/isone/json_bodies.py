@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from feeders.errors import InputError
-from market.isone.clock import HOUR
-from market.isone.downloads import download_hint
-from market.isone.places import SYSTEM
-from market.isone.table import Origin, Table, decode
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.isone.clock import HOUR
+from dlmp_cosim.market.isone.downloads import download_hint
+from dlmp_cosim.market.isone.places import SYSTEM
+from dlmp_cosim.market.isone.table import Origin, Table, decode
 
 STAMPS = ("BeginDate", "interval_begin_date")
 _DEPTH = 6
@@ -18,6 +18,13 @@ _DEPTH = 6
 
 def read_json(data: bytes, origin: Origin) -> Table:
     """Read a web-service body: records with a begin date under any number of names; one or a list.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole body.
+    origin : Origin
+        Where it is from.
 
     Raises
     ------

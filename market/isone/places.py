@@ -58,6 +58,13 @@ def find_place(text: str, quantity: str) -> Place:
     """Return the place that `text` (number, name or short name) means for `quantity`.
 
     Text that is not in the table becomes a place of its own: files may hold any network node.
+
+    Parameters
+    ----------
+    text : str
+        What a user or a file wrote, in any case.
+    quantity : {"lmp", "load"}
+        What is looked for: the sheet of the whole area means the hub for prices, the system for demand.
     """
     upper = text.strip().upper()
     if upper == SHEET:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-import pandas as pd
-
-from feeders.errors import InputError
-from market.isone.assemble import Request, assemble
-from market.isone.blocks import Block, read_blocks
-from market.isone.clock import parse_date
-from market.isone.columns import find_roles
-from market.isone.places import KNOWN, Place, find_place
-from market.isone.series import UNITS, Quantity, Series
-from market.isone.sources import Source, as_sources, read_tables
-from market.isone.table import Table
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.isone.assemble import Request, assemble
+from dlmp_cosim.market.isone.blocks import Block, read_blocks
+from dlmp_cosim.market.isone.clock import parse_date
+from dlmp_cosim.market.isone.columns import find_roles
+from dlmp_cosim.market.isone.places import KNOWN, Place, find_place
+from dlmp_cosim.market.isone.series import UNITS, Quantity, Series
+from dlmp_cosim.market.isone.sources import Source, as_sources, is_frame, read_tables
+from dlmp_cosim.market.isone.table import Table
 
 
 def read_series(
@@ -113,5 +111,5 @@ def _lookup(table: Table, name: str) -> Place | None:
 
 def source_names(sources: Sequence[Source]) -> str:
     """Return what was read, for a message: the first file and how many more."""
-    first = "DataFrame" if isinstance(sources[0], pd.DataFrame) else str(sources[0])
+    first = "DataFrame" if is_frame(sources[0]) else str(sources[0])
     return first if len(sources) == 1 else f"{first} and {len(sources) - 1} more"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
-from feeders.errors import InputError
-from market.isone.clock import HOUR, eastern_text
-from market.isone.series import FloatArray, IntArray, Series, find_gaps, with_values
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.isone.clock import HOUR, eastern_text
+from dlmp_cosim.market.isone.series import FloatArray, IntArray, Series, find_gaps, with_values
 
 
 def resample(series: Series, period_s: int, start: int, intervals: int) -> Series:
@@ -125,6 +124,9 @@ def _curve_mean(knots: IntArray, values: FloatArray, step_s: int, edges: IntArra
     """
     if values.size < 2:
         return _step_mean(knots, values, step_s, edges)
+    # A quarter of a second to import, and only demand at finer steps needs it.
+    from scipy.interpolate import PchipInterpolator
+
     hours = np.arange(values.size + 1, dtype=np.float64)
     energy = PchipInterpolator(hours, np.concatenate([[0.0], np.cumsum(values)]))
     at_edges = energy((edges - knots[0]) / step_s)

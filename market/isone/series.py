@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from feeders.errors import InputError
-from market.isone.clock import day_length, day_start, days_between, eastern_day, eastern_text
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.isone.clock import day_length, day_start, days_between, eastern_day, eastern_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -97,6 +99,9 @@ class Series:
     @property
     def times(self) -> pd.DatetimeIndex:
         """Interval starts as time-zone-aware stamps in America/New_York."""
+        # For who asks: federates read series without waiting for pandas.
+        import pandas as pd
+
         return pd.DatetimeIndex(pd.to_datetime(self.start, unit="s", utc=True)).tz_convert("America/New_York")
 
     @property
@@ -136,7 +141,21 @@ def part_names(series: Series) -> tuple[str, ...]:
 def with_values(
     series: Series, start: IntArray, values: FloatArray, parts: Sequence[FloatArray], step_s: int
 ) -> Series:
-    """Return `series` on another time axis; `parts` holds as many arrays as ``series.parts``."""
+    """Return `series` on another time axis; `parts` holds as many arrays as ``series.parts``.
+
+    Parameters
+    ----------
+    series : Series
+        Where all else comes from.
+    start : ndarray of int, shape (n,)
+        Starts of the intervals [s UTC].
+    values : ndarray, shape (n,)
+        Values [unit of the series].
+    parts : sequence of ndarray, shape (n,) each
+        Parts of a price that the series has, in the order of ``part_names(series)`` [unit of the series].
+    step_s : int
+        Length of an interval [s].
+    """
     columns = dict(zip(part_names(series), parts, strict=True))
     return replace(
         series,
@@ -150,7 +169,17 @@ def with_values(
 
 
 def find_gaps(start: IntArray, step_s: int, begin: int, end: int) -> tuple[tuple[int, int], ...]:
-    """Return the stretches of [`begin`, `end`) that intervals of `step_s` at `start` do not cover [s UTC]."""
+    """Return the stretches of [`begin`, `end`) that intervals of `step_s` at `start` do not cover [s UTC].
+
+    Parameters
+    ----------
+    start : ndarray of int, shape (n,)
+        Starts of the intervals, ascending [s UTC].
+    step_s : int
+        Length of an interval [s].
+    begin, end : int
+        Stretch to be covered, the end excluded [s UTC].
+    """
     edges = np.concatenate([[begin - step_s], start, [end]])
     holes = np.flatnonzero(np.diff(edges) > step_s)
     return tuple((int(edges[i] + step_s), int(edges[i + 1])) for i in holes)
@@ -160,6 +189,13 @@ def scale_to_mean(series: Series, mean: float) -> Series:
     """Multiply `series` and its parts so that the mean becomes `mean` [unit of the series].
 
     The factor is recorded in ``derived``.
+
+    Parameters
+    ----------
+    series : Series
+        Prices or demand.
+    mean : float
+        Mean to be reached [unit of the series].
 
     Raises
     ------

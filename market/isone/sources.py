@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeGuard, cast
 
-import pandas as pd
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.isone.downloads import download_hint
+from dlmp_cosim.market.isone.envelope import read_envelope
+from dlmp_cosim.market.isone.flat_files import read_delimited, read_eei
+from dlmp_cosim.market.isone.json_bodies import read_json
+from dlmp_cosim.market.isone.places import Place
+from dlmp_cosim.market.isone.series import Quantity
+from dlmp_cosim.market.isone.table import Origin, Table
+from dlmp_cosim.market.isone.workbook import read_workbook
 
-from feeders.errors import InputError
-from market.isone.downloads import download_hint
-from market.isone.envelope import read_envelope
-from market.isone.flat_files import read_delimited, read_eei
-from market.isone.json_bodies import read_json
-from market.isone.places import Place
-from market.isone.series import Quantity
-from market.isone.table import Origin, Table
-from market.isone.workbook import read_workbook
+if TYPE_CHECKING:
+    # Files need no pandas, and every federate that reads them would wait for it.
+    import pandas as pd
 
-Source = str | Path | pd.DataFrame
+Source: TypeAlias = "str | Path | pd.DataFrame"
 
 _HEAD = 4096
 _ENVELOPE = re.compile(rb'"?[CHDT]"?,')
@@ -46,12 +49,18 @@ def read_tables(
     InputError
         When the source cannot be opened, is empty, is a web page, or is none of the formats.
     """
-    if isinstance(source, pd.DataFrame):
+    if not isinstance(source, (str, Path)):
         return [_frame_table(source, quantity)]
     path = Path(source)
     origin = Origin(str(source), path.name, path.parent.name)
     with _open(path) as file:
         return list(_tables(file, origin, place, quantity))
+
+
+def is_frame(source: object) -> TypeGuard[pd.DataFrame]:
+    """Tell a DataFrame; whoever made one has imported pandas."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(source, pandas.DataFrame)
 
 
 def _tables(
@@ -97,6 +106,8 @@ def _open(path: Path) -> BinaryIO:
 
 def _frame_table(frame: pd.DataFrame, quantity: Quantity | None) -> Table:
     """Write a DataFrame as csv text and read that: one path for both."""
+    import pandas as pd
+
     named = frame.index.name is not None or isinstance(frame.index, pd.DatetimeIndex)
     index_label = frame.index.name or "Interval Start"
     text = io.StringIO()
@@ -114,7 +125,8 @@ def as_sources(sources: Source | Iterable[Source]) -> tuple[Source, ...]:
     InputError
         When there is none.
     """
-    many = (sources,) if isinstance(sources, (str, Path, pd.DataFrame)) else tuple(sources)
+    single = isinstance(sources, (str, Path)) or is_frame(sources)
+    many = (cast("Source", sources),) if single else tuple(cast("Iterable[Source]", sources))
     if not many:
         raise InputError("no file given", where="files", expected="one file or more")
     return many

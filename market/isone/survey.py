@@ -8,13 +8,13 @@ from datetime import date
 
 import numpy as np
 
-from market.isone.assemble import Request, assemble
-from market.isone.blocks import Block, read_blocks
-from market.isone.places import HUB, KNOWN, ZONES, find_place
-from market.isone.reader import source_names
-from market.isone.series import Quantity, Series
-from market.isone.sources import Source, as_sources, read_tables
-from market.isone.table import Table
+from dlmp_cosim.market.isone.assemble import Request, assemble
+from dlmp_cosim.market.isone.blocks import Block, read_blocks
+from dlmp_cosim.market.isone.places import HUB, KNOWN, ZONES, find_place
+from dlmp_cosim.market.isone.reader import source_names
+from dlmp_cosim.market.isone.series import Quantity, Series
+from dlmp_cosim.market.isone.sources import Source, as_sources, read_tables
+from dlmp_cosim.market.isone.table import Table
 
 SHOWN = 12
 """Files with more locations show hub and zones only, else the first one."""
@@ -66,6 +66,15 @@ def survey(
     paths: Source | Iterable[Source], *, location: str | int | None = None, day: date | None = None
 ) -> Survey:
     """Read every quantity, market and location of the files, or those of one `location` or `day`.
+
+    Parameters
+    ----------
+    paths : path, DataFrame or iterable of them
+        Files to look at.
+    location : str or int, optional
+        Number or name of the one location to keep; all by default.
+    day : datetime.date, optional
+        Eastern date to keep; all by default.
 
     Raises
     ------

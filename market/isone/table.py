@@ -9,8 +9,8 @@ from datetime import date
 
 import numpy as np
 
-from feeders.errors import InputError
-from market.isone.series import FloatArray
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.isone.series import FloatArray
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]\d{1,3})?", re.ASCII)
 _MISSING = {"", "nan", "NaN", "None", "null"}
@@ -69,7 +69,15 @@ class Table:
     seen: int = 0
 
     def at(self, row: int, column: int) -> str:
-        """Return file, line and column of one cell, for an error."""
+        """Return file, line and column of one cell, for an error.
+
+        Parameters
+        ----------
+        row : int
+            Position in `rows`.
+        column : int
+            Position in `columns`.
+        """
         return f"{self.source}:{self.lines[row]} {self.columns[column]}"
 
     def texts(self, column: int) -> list[str]:
@@ -79,6 +87,18 @@ class Table:
 
 def numbers(table: Table, column: int) -> FloatArray:
     """Return one column as numbers; an empty cell becomes nan.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    column : int
+        Position of the column.
+
+    Returns
+    -------
+    ndarray, shape (n_row,)
+        Its numbers, in the unit of the file.
 
     Raises
     ------
@@ -125,6 +145,13 @@ class Origin:
 
 def decode(data: bytes, origin: Origin) -> str:
     """Return UTF-8 text, with or without a byte order mark.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    origin : Origin
+        Where it is from, for messages.
 
     Raises
     ------

@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from feeders.errors import InputError
-from market.isone.clock import (
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.isone.clock import (
     HOUR,
     Stamp,
     day_length,
@@ -25,9 +25,9 @@ from market.isone.clock import (
     parse_stamp,
     to_utc,
 )
-from market.isone.columns import Roles, plain
-from market.isone.series import IntArray
-from market.isone.table import Table
+from dlmp_cosim.market.isone.columns import Roles, plain
+from dlmp_cosim.market.isone.series import IntArray
+from dlmp_cosim.market.isone.table import Table
 
 LOOSE_NAMES = {"time", "timestamp", "datetime"}
 """Stamp columns that need not be interval starts when a better named one is there."""
@@ -74,6 +74,15 @@ class _Local:
 
 def read_times(table: Table, roles: Roles, keys: Sequence[str]) -> Times:
     """Return the interval starts of `table`; `keys` tells the location of every row.
+
+    Parameters
+    ----------
+    table : Table
+        Rows with their stamps as text.
+    roles : Roles
+        Which columns hold them.
+    keys : sequence of str, length n_row
+        Location of every row: a time is repeated only where one location has it twice.
 
     Raises
     ------

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
-from feeders.errors import InputError
-from market.isone.places import SHEET, SYSTEM, Place, find_place
-from market.isone.table import Origin, Table
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.isone.places import SHEET, SYSTEM, Place, find_place
+from dlmp_cosim.market.isone.table import Origin, Table
 
 if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet
@@ -34,6 +34,15 @@ DAMAGE = (
 def read_workbook(file: BinaryIO, origin: Origin, place: Place | None = None) -> Iterator[Table]:
     """Read the hourly sheets of a workbook, only those of `place` when it is given.
 
+    Parameters
+    ----------
+    file : binary file
+        The workbook, open for reading.
+    origin : Origin
+        Where it is from, for messages.
+    place : Place, optional
+        Location whose sheets are kept; all by default.
+
     Raises
     ------
     InputError
@@ -45,7 +54,7 @@ def read_workbook(file: BinaryIO, origin: Origin, place: Place | None = None) ->
         raise InputError(
             "reading a workbook needs openpyxl",
             where=origin.source,
-            expected="pip install 'dlmp-cosim[excel]'",
+            expected='pip install "dlmp-cosim[excel]"',
         ) from error
     try:
         _check_archive(file)

@@ -10,16 +10,16 @@ from typing import Final, Literal
 
 import numpy as np
 
-from feeders.network import FloatArray, Network
-from market.money.settlement import KWH_PER_MWH, Readings, Settlement
+from dlmp_cosim.feeders.network import FloatArray, Network
+from dlmp_cosim.market.money.settlement import KWH_PER_MWH, Readings, Settlement
 
 Scenario = Literal["traditional", "no_export", "retail_m", "retail_b", "market"]
 
 MODELS: Final[dict[Scenario, str]] = {
-    "traditional": "market.baselines.none:Traditional",
-    "no_export": "market.baselines.none:NoExport",
-    "retail_m": "market.baselines.none:NetMetering",
-    "retail_b": "market.baselines.none:NetBilling",
+    "traditional": "dlmp_cosim.market.baselines.none:Traditional",
+    "no_export": "dlmp_cosim.market.baselines.none:NoExport",
+    "retail_m": "dlmp_cosim.market.baselines.none:NetMetering",
+    "retail_b": "dlmp_cosim.market.baselines.none:NetBilling",
     "market": "nodal",
 }
 """Market model that dispatches each scenario; that of the market is the study's own."""
@@ -159,14 +159,10 @@ def bill_tariff(scenario: Scenario, metered: Metered, rates: Rates) -> Money:
     rates : Rates
         Rates of the tariff.
     """
-    net = metered.load - metered.generation
-    if scenario == "retail_m":
-        net = net.sum(axis=0)
-    imports, exports = np.maximum(net, 0.0).sum(), np.maximum(-net, 0.0).sum()
-    paid = rates.purchase if scenario in ("retail_m", "retail_b") else 0.0
+    imports, exports, paid = _netted(scenario, metered, rates)
     return Money(
-        load_usd=rates.retail * float(imports),
-        dg_usd=paid * float(exports),
+        load_usd=rates.retail * float(imports.sum()),
+        dg_usd=paid * float(exports.sum()),
         flex_usd=0.0,
         wholesale_usd=_at_lmp(metered, metered.head),
         load_gross_usd=rates.retail * float(metered.load.sum()),
@@ -175,8 +171,42 @@ def bill_tariff(scenario: Scenario, metered: Metered, rates: Rates) -> Money:
     )
 
 
+def agent_bills(scenario: Scenario, metered: Metered, rates: Rates) -> FloatArray:
+    """Bill every agent by itself, shape (n_agent,) [$]; what it is paid for exports counts against it.
+
+    Parameters
+    ----------
+    scenario : {"traditional", "no_export", "retail_m", "retail_b"}
+        Which tariff, as in `bill_tariff`.
+    metered : Metered
+        The day.
+    rates : Rates
+        Rates of the tariff.
+    """
+    imports, exports, paid = _netted(scenario, metered, rates)
+    bills: FloatArray = (rates.retail * imports - paid * exports).sum(axis=0)
+    return bills
+
+
+def _netted(scenario: Scenario, metered: Metered, rates: Rates) -> tuple[FloatArray, FloatArray, float]:
+    """Energy that agents are billed and paid for, shape (n or 1, n_agent) [kWh], and what a kWh is paid."""
+    net = metered.load - metered.generation
+    if scenario == "retail_m":
+        net = net.sum(axis=0, keepdims=True)
+    paid = rates.purchase if scenario in ("retail_m", "retail_b") else 0.0
+    return np.maximum(net, 0.0), np.maximum(-net, 0.0), paid
+
+
 def bill_market(metered: Metered, settlement: Settlement) -> Money:
-    """State a day of the market in the same terms; it nets nothing at the meter."""
+    """State a day of the market in the same terms; it nets nothing at the meter.
+
+    Parameters
+    ----------
+    metered : Metered
+        Energy of the day by bus.
+    settlement : Settlement
+        The same day settled at nodal prices.
+    """
     load, generation = float(settlement.load.usd.sum()), float(settlement.generation.usd.sum())
     return Money(
         load_usd=load,

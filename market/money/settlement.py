@@ -8,14 +8,23 @@ and the AC power balances; their difference is the imbalance of the ledger.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
-from feeders.network import ComplexArray, FloatArray, IntArray, Network
-from feeders.terminals import Terminals, injection_terminals, load_terminals, machine_terminals
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network
+from dlmp_cosim.feeders.terminals import injection_terminals, load_terminals, machine_terminals
+from dlmp_cosim.market.money.flows import BoolArray, Flows, leg_flows, load_flows
 
 KWH_PER_MWH = 1e3
+
+CurtailmentRule = Literal["paper", "net"]
+"""What a flexible load is paid for what it does not consume, on top of not buying it.
+
+``paper``: the d-LMP, as the published formulas have it. ``net``: the d-LMP less what it saves by not buying
+at that d-LMP, which leaves nothing: the saving is the whole reward.
+"""
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,12 @@ class Readings:
         Complex power that the sources give [kVA].
     losses : ndarray, shape (n,)
         Real losses [kW].
+    at_lmp : ndarray of bool, shape (n, n_resource), optional
+        Where a resource takes part in the wholesale market and is paid the LMP; nowhere by default.
+    adder : ndarray, shape (n,), or float
+        What a substation adds to the LMP at the head [$/MWh].
+    reactive_price : float
+        Price of reactive power there [$/(MVAR*h)].
     """
 
     hours: float
@@ -53,6 +68,9 @@ class Readings:
     machine: ComplexArray
     head: ComplexArray
     losses: FloatArray
+    at_lmp: BoolArray | None = None
+    adder: FloatArray | float = 0.0
+    reactive_price: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +83,8 @@ class NodalPrices:
         d-LMP [$/MWh, $/(MVAR*h)].
     loss, voltage, congestion : ndarray
         Parts of the real price beside the price at the head [$/MWh].
+    substation : ndarray, optional
+        Part by what feeders share, where they meet at a substation [$/MWh].
     """
 
     real: FloatArray
@@ -72,33 +92,7 @@ class NodalPrices:
     loss: FloatArray
     voltage: FloatArray
     congestion: FloatArray
-
-
-@dataclass(frozen=True)
-class Flows:
-    """Power of one kind of participant at the nodes where it is connected.
-
-    Attributes
-    ----------
-    owner : ndarray of int, shape (n_terminal,)
-        Load, resource or machine of each terminal.
-    node : ndarray of int, shape (n_terminal,)
-        Node of each terminal.
-    power : ndarray, shape (n, n_terminal)
-        Complex power [kVA].
-    """
-
-    owner: IntArray
-    node: IntArray
-    power: ComplexArray
-
-    def at_nodes(self, values: FloatArray, count: int) -> FloatArray:
-        """Add values of the terminals up by node, shape (n, count)."""
-        return _add_up(values, self.node, count)
-
-    def by_owner(self, values: FloatArray, count: int) -> FloatArray:
-        """Add values of the terminals up by load, resource or machine, shape (n, count)."""
-        return _add_up(values, self.owner, count)
+    substation: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -124,8 +118,7 @@ class Payments:
     @property
     def usd(self) -> FloatArray:
         """Money of each interval, shape (n,) [$]."""
-        total: FloatArray = (self.real_usd + self.reactive_usd).sum(axis=1)
-        return total
+        return np.asarray((self.real_usd + self.reactive_usd).sum(axis=1))
 
 
 @dataclass(frozen=True)
@@ -141,9 +134,11 @@ class RevenueParts:
     voltage, congestion : ndarray
         Collected through the price of voltage limits and of line ratings.
     reactive : ndarray
-        Reactive energy collected less paid.
+        Reactive energy collected less paid, at the head too.
     curtailment : ndarray
         Paid for demand not consumed.
+    substation : ndarray
+        Collected through the substation's part of the prices, less the adder at the head.
     """
 
     loss_collected: FloatArray
@@ -152,12 +147,13 @@ class RevenueParts:
     congestion: FloatArray
     reactive: FloatArray
     curtailment: FloatArray
+    substation: FloatArray
 
     @property
     def net(self) -> FloatArray:
         """Net revenue, shape (n,) [$]."""
         surplus = self.loss_collected - self.loss_cost + self.voltage + self.congestion + self.reactive
-        return surplus - self.curtailment
+        return surplus + self.substation - self.curtailment
 
 
 @dataclass(frozen=True)
@@ -170,11 +166,13 @@ class Settlement:
         What loads pay, and what generators (with storage), flexible loads and the circuit's own machines are
         paid.
     wholesale_usd : ndarray, shape (n,)
-        Power at the head at the LMP [$].
+        Power at the head at the LMP, with what a substation adds, and its reactive power [$].
     head_kwh, losses_kwh : ndarray, shape (n,)
         Energy bought and lost [kWh].
     parts : RevenueParts
         Net revenue of the operator by cause.
+    participants : Payments or None
+        Of `generation`, what wholesale participants are paid at the LMP; None where there are none.
     """
 
     load: Payments
@@ -185,6 +183,7 @@ class Settlement:
     head_kwh: FloatArray
     losses_kwh: FloatArray
     parts: RevenueParts
+    participants: Payments | None = None
 
     @property
     def net_revenue(self) -> FloatArray:
@@ -210,7 +209,9 @@ class Settlement:
         return float((self.parts.net - self.net_revenue).sum())
 
 
-def settle(network: Network, readings: Readings, prices: NodalPrices) -> Settlement:
+def settle(
+    network: Network, readings: Readings, prices: NodalPrices, rule: CurtailmentRule = "paper"
+) -> Settlement:
     """Settle a run at its nodal prices.
 
     Parameters
@@ -221,6 +222,8 @@ def settle(network: Network, readings: Readings, prices: NodalPrices) -> Settlem
         Realised AC quantities.
     prices : NodalPrices
         Prices of the final clearings.
+    rule : {"paper", "net"}
+        What flexible loads are paid.
 
     Returns
     -------
@@ -233,18 +236,25 @@ def settle(network: Network, readings: Readings, prices: NodalPrices) -> Settlem
     own = leg_flows(network, machine_terminals(network), readings.machine, readings.voltage)
     load = _pay(served, prices, readings.hours, len(network.loads))
     flexible = _pay(spared, prices, readings.hours, len(network.loads))
-    generation = _pay(given, prices, readings.hours, len(network.resources))
+    flexible = flexible if rule == "paper" else _less_saving(flexible)
+    retail, sold = _apart(given, readings.at_lmp)
+    priced = _pay(retail, prices, readings.hours, len(network.resources))
+    at_head = _everywhere(readings.lmp, prices)
+    participants = _pay(sold, at_head, readings.hours, len(network.resources)) if sold else None
+    generation = _sum(priced, participants) if participants else priced
     machine = _pay(own, prices, readings.hours, len(network.machines))
     head_kwh = readings.head.real.sum(axis=1) * readings.hours
     losses_kwh = readings.losses * readings.hours
-    drawn_kwh = load.energy_kwh - generation.energy_kwh - machine.energy_kwh
+    drawn_kwh = load.energy_kwh - priced.energy_kwh - machine.energy_kwh
     reactive = load.reactive_usd - generation.reactive_usd - machine.reactive_usd
+    kvar = readings.head.imag.sum(axis=1)
+    bought_reactive = kvar * readings.hours * readings.reactive_price / KWH_PER_MWH
     return Settlement(
         load=load,
         generation=generation,
         flexible=flexible,
         machine=machine,
-        wholesale_usd=head_kwh * readings.lmp / KWH_PER_MWH,
+        wholesale_usd=head_kwh * (readings.lmp + readings.adder) / KWH_PER_MWH + bought_reactive,
         head_kwh=head_kwh,
         losses_kwh=losses_kwh,
         parts=RevenueParts(
@@ -252,9 +262,11 @@ def settle(network: Network, readings: Readings, prices: NodalPrices) -> Settlem
             loss_cost=losses_kwh * readings.lmp / KWH_PER_MWH,
             voltage=_worth(drawn_kwh, prices.voltage),
             congestion=_worth(drawn_kwh, prices.congestion),
-            reactive=reactive.sum(axis=1),
+            reactive=reactive.sum(axis=1) - bought_reactive,
             curtailment=flexible.usd,
+            substation=_beyond_adder(drawn_kwh, head_kwh, prices, readings),
         ),
+        participants=participants,
     )
 
 
@@ -262,73 +274,18 @@ def not_consumed(network: Network, readings: Readings) -> ComplexArray:
     """Tell what curtailed loads would have drawn at the realised voltage, shape (n, n_load) [kVA].
 
     Awards are at nominal voltage; what a load draws follows the voltage, as its model says.
+
+    Parameters
+    ----------
+    network : Network
+        Says how loads follow the voltage.
+    readings : Readings
+        What the meters say.
     """
     terminals = load_terminals(network)
     rows = zip(readings.curtailed, readings.voltage, strict=True)
     spared = [terminals.served(curtailed, voltage) for curtailed, voltage in rows]
     return np.array(spared, dtype=np.complex128).reshape(readings.curtailed.shape)
-
-
-def load_flows(network: Network, power: ComplexArray, voltage: ComplexArray) -> Flows:
-    """Split the power of loads over their terminals: over legs as their voltages tell, then as `leg_flows`.
-
-    Parameters
-    ----------
-    network : Network
-        The circuit.
-    power : ndarray, shape (n, n_load)
-        Complex power [kVA].
-    voltage : ndarray, shape (n, n_node)
-        Complex voltage [pu].
-    """
-    legs = load_terminals(network)
-    split = np.zeros((len(power), len(legs.owner)), dtype=np.complex128)
-    for row, (total, volts) in enumerate(zip(power, voltage, strict=True)):
-        real, reactive = (_shares(legs, factor) for factor in legs.factors(np.abs(legs.across(volts))))
-        split[row] = total[legs.owner].real * real + 1j * total[legs.owner].imag * reactive
-    return _at_terminals(network, legs, split, voltage)
-
-
-def leg_flows(network: Network, legs: Terminals, power: ComplexArray, voltage: ComplexArray) -> Flows:
-    """Split powers equally over legs, and each leg over the nodes that it lies between.
-
-    A leg between nodes a and b carries one current, so its terminals take ``S Va / (Va - Vb)`` and ``-S Vb /
-    (Va - Vb)``: they sum to S, and each is what a meter at that node would read.
-
-    Parameters
-    ----------
-    network : Network
-        The circuit.
-    legs : Terminals
-        Legs of the owners.
-    power : ndarray, shape (n, n_owner)
-        Complex power [kVA].
-    voltage : ndarray, shape (n, n_node)
-        Complex voltage [pu].
-    """
-    return _at_terminals(network, legs, power[:, legs.owner] * legs.share, voltage)
-
-
-def _shares(legs: Terminals, factor: FloatArray) -> FloatArray:
-    """Share of its load's power that each leg draws, in proportion to its factor."""
-    weight = legs.share * factor
-    total = np.bincount(legs.owner, weight)[legs.owner] if len(weight) else weight
-    shares: FloatArray = np.where(total != 0, weight / np.where(total != 0, total, 1.0), legs.share)
-    return shares
-
-
-def _at_terminals(network: Network, legs: Terminals, power: ComplexArray, voltage: ComplexArray) -> Flows:
-    """Split the power of legs, shape (n, n_leg), over the nodes that they lie between; ground takes none."""
-    volts = np.hstack([voltage * network.base_v, np.zeros((len(voltage), 1))])
-    first, second = volts[:, legs.node], volts[:, legs.other]
-    across = first - second
-    current = np.divide(power, across, out=np.zeros_like(power), where=across != 0)
-    two_ended = np.flatnonzero(legs.other < len(network.node_ids))
-    return Flows(
-        owner=np.concatenate([legs.owner, legs.owner[two_ended]]),
-        node=np.concatenate([legs.node, legs.other[two_ended]]),
-        power=np.hstack([current * first, -(current * second)[:, two_ended]]),
-    )
 
 
 def _pay(flows: Flows, prices: NodalPrices, hours: float, owners: int) -> Payments:
@@ -345,12 +302,44 @@ def _pay(flows: Flows, prices: NodalPrices, hours: float, owners: int) -> Paymen
     )
 
 
+def _apart(flows: Flows, at_lmp: BoolArray | None) -> tuple[Flows, Flows | None]:
+    """Tell power that is paid the d-LMP from power that is paid the LMP; None where there is none."""
+    if at_lmp is None:
+        return flows, None
+    sold = at_lmp[:, flows.owner]
+    return replace(flows, power=np.where(sold, 0.0, flows.power)), replace(
+        flows, power=np.where(sold, flows.power, 0.0)
+    )
+
+
+def _everywhere(lmp: FloatArray, prices: NodalPrices) -> NodalPrices:
+    """Give every node the LMP, and no price of reactive power."""
+    nothing = np.zeros_like(prices.real)
+    return NodalPrices(nothing + lmp[:, None], nothing, nothing, nothing, nothing)
+
+
+def _sum(first: Payments, second: Payments) -> Payments:
+    return Payments(*(getattr(first, name) + getattr(second, name) for name in vars(first)))
+
+
+def _less_saving(flexible: Payments) -> Payments:
+    """Take what the energy would have cost off what is paid for not consuming it: both are at the d-LMP."""
+    return replace(
+        flexible,
+        real_usd=np.zeros_like(flexible.real_usd),
+        reactive_usd=np.zeros_like(flexible.reactive_usd),
+        owner_usd=np.zeros_like(flexible.owner_usd),
+    )
+
+
+def _beyond_adder(
+    drawn_kwh: FloatArray, head_kwh: FloatArray, prices: NodalPrices, readings: Readings
+) -> FloatArray:
+    """Collect through the substation's part of the prices, less what it adds at the head [$]."""
+    if prices.substation is None:
+        return np.zeros(len(head_kwh))
+    return _worth(drawn_kwh, prices.substation) - head_kwh * readings.adder / KWH_PER_MWH
+
+
 def _worth(kwh: FloatArray, price: FloatArray) -> FloatArray:
-    worth: FloatArray = (kwh * price).sum(axis=1) / KWH_PER_MWH
-    return worth
-
-
-def _add_up(values: FloatArray, index: IntArray, count: int) -> FloatArray:
-    total = np.zeros((count, len(values)))
-    np.add.at(total, index, values.T)
-    return total.T
+    return np.asarray((kwh * price).sum(axis=1) / KWH_PER_MWH)

@@ -14,7 +14,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from feeders.network import FloatArray, IntArray
+from dlmp_cosim.feeders.network import FloatArray, IntArray
 
 TariffName = Literal["flat", "time_of_use", "critical_peak", "hourly", "block_and_index"]
 
@@ -169,7 +169,15 @@ def _bill(name: TariffName, usage: Usage, rate: FloatArray, terms: TariffTerms) 
 
 
 def exposed(found: Sequence[Bill], usage: Usage) -> dict[TariffName, float]:
-    """Share of a doubled dearest hour that customers bear under each tariff; the operator bears the rest."""
+    """Share of a doubled dearest hour that customers bear under each tariff; the operator bears the rest.
+
+    Parameters
+    ----------
+    found : sequence of Bill
+        Bills of the tariffs.
+    usage : Usage
+        What they bill.
+    """
     rate = _mean_rate(usage, usage.hour)
     dearest = usage.hour == usage.hour[int(np.argmax(rate))]
     whole = float((rate[:, None] * usage.kwh)[dearest].sum()) / 1e3

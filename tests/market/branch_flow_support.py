@@ -8,17 +8,17 @@ from functools import cache
 
 import numpy as np
 
-from feeders.network import ComplexArray, FloatArray, Network, Resource, wye
-from feeders.state import AcState
-from market.balanced.equivalent import Equivalent, at_state, equivalent
-from market.balanced.market import BranchFlowMarket
-from market.balanced.model import BranchFlowModel
-from market.central.balanced import CentralBranchFlow, ConeSolution
-from market.clearing import Clearing
-from market.offers import Offer, WholesalePrice
-from market.problem.atoms import AtomicProblem
-from market.problem.reduction import ReducedTree
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network, Resource, wye
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.balanced.equivalent import Equivalent, at_state, equivalent
+from dlmp_cosim.market.balanced.market import BranchFlowMarket
+from dlmp_cosim.market.balanced.model import BranchFlowModel
+from dlmp_cosim.market.central.balanced import CentralBranchFlow, ConeSolution
+from dlmp_cosim.market.clearing import Clearing
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.problem.atoms import AtomicProblem
+from dlmp_cosim.market.problem.reduction import ReducedTree
+from dlmp_cosim.market.settings import MarketSettings
 from tests.market.support import ABC, KV, Sample, line, load, mixed, mixed_offers, sample, solve
 
 PRICE = WholesalePrice(30.0, reactive=2.0)

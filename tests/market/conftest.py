@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from feeders import ieee123
-from feeders.engine import Regulators
-from feeders.network import ComplexArray, Network
-from feeders.opendss.case import Case
-from feeders.opendss.circuit import read_circuit
-from feeders.opendss.feeder import OpenDssFeeder
-from feeders.readers.assets import read_assets
-from feeders.state import AcState
-from market.offers import Offer
+from dlmp_cosim.feeders import ieee123
+from dlmp_cosim.feeders.engine import Regulators
+from dlmp_cosim.feeders.network import ComplexArray, Network
+from dlmp_cosim.feeders.opendss.case import Case
+from dlmp_cosim.feeders.opendss.circuit import read_circuit
+from dlmp_cosim.feeders.opendss.feeder import OpenDssFeeder
+from dlmp_cosim.feeders.readers.assets import read_assets
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.offers import Offer
 from tests.market.support import solve, terms_to_offers
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from feeders.network import ComplexArray, Load, Network, Resource, wye
-from feeders.state import AcState
-from market.offers import Offer
+from dlmp_cosim.feeders.network import ComplexArray, Load, Network, Resource, wye
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.offers import Offer
 from tests.market.support import Sample, capacitor, line, load, regulator, sample, solve, switch
 
 SUBSETS = {

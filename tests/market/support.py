@@ -10,17 +10,17 @@ from typing import Any
 import cvxpy as cp
 import numpy as np
 
-from feeders.network import ComplexArray, FloatArray, Network, Resource, delta, wye
-from feeders.opendss.case import Case
-from feeders.opendss.circuit import read_circuit
-from feeders.opendss.feeder import OpenDssFeeder
-from feeders.readers.assets import AssetTerms
-from feeders.state import AcState
-from market.clearing import Clearing
-from market.models import RetailMarket
-from market.offers import Offer, WholesalePrice
-from market.problem.atoms import AtomicProblem
-from market.resources import curtails
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network, Resource, delta, wye
+from dlmp_cosim.feeders.opendss.case import Case
+from dlmp_cosim.feeders.opendss.circuit import read_circuit
+from dlmp_cosim.feeders.opendss.feeder import OpenDssFeeder
+from dlmp_cosim.feeders.readers.assets import AssetTerms
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.clearing import Clearing
+from dlmp_cosim.market.models import RetailMarket
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.problem.atoms import AtomicProblem
+from dlmp_cosim.market.resources import curtails
 
 KV = 2.4
 LINE_KV = KV * 3**0.5

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeders.network import ComplexArray, FloatArray
-from feeders.setpoints import failed_state
-from feeders.state import AcState
-from market.audit import (
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray
+from dlmp_cosim.feeders.setpoints import failed_state
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.audit import (
     IntervalRecord,
     Limits,
     Prediction,

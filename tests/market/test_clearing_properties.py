@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from feeders.network import Resource, wye
-from market.clearing import Clearing
-from market.nodal.market import NodalMarket
-from market.offers import Offer, WholesalePrice
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.network import Resource, wye
+from dlmp_cosim.market.clearing import Clearing
+from dlmp_cosim.market.nodal.market import NodalMarket
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.settings import MarketSettings
 from tests.market.random_feeders import RandomCase, random_cases
 from tests.market.support import ladder, solve
 

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeders.state import AcState
-from market.nodal.market import NodalMarket
-from market.offers import PRICE_CAP, Offer, Refusal, WholesalePrice, accept_offers
-from market.resources import curtails
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.nodal.market import NodalMarket
+from dlmp_cosim.market.offers import PRICE_CAP, Offer, Refusal, WholesalePrice, accept_offers
+from dlmp_cosim.market.resources import curtails
+from dlmp_cosim.market.settings import MarketSettings
 from tests.market.support import mixed, mixed_offers, solve
 
 CASES = tomllib.loads((Path(__file__).parents[1] / "cases/market/refused_offers.toml").read_text())["case"]

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from feeders.errors import InputError
-from market.isone import read_series, survey
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.isone import read_series, survey
 
 HAND = Path(__file__).parents[2] / "cases" / "isone" / "hand_made"
 DAY_AHEAD = (HAND / "WW_DALMP_ISO_20260317.csv").read_text()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.isone.clock import (
+from dlmp_cosim.market.isone.clock import (
     day_length,
     day_start,
     eastern_day,
@@ -20,7 +20,7 @@ from market.isone.clock import (
     parse_stamp,
     to_utc,
 )
-from market.isone.times import second_pass
+from dlmp_cosim.market.isone.times import second_pass
 
 SPRING, AUTUMN, PLAIN = date(2024, 3, 10), date(2024, 11, 3), date(2020, 8, 25)
 EASTERN = ZoneInfo("America/New_York")

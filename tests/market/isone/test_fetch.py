@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from feeders.errors import InputError
-from market.isone import read_series
-from market.isone.fetch import fetch_day
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.isone import read_series
+from dlmp_cosim.market.isone.fetch import fetch_day
 
 DAY = date(2020, 8, 25)
 
@@ -121,5 +121,5 @@ def test_connection_failures_are_input_errors(tmp_path: Path, monkeypatch: pytes
 
 def test_without_the_extra_the_error_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gridstatus", None)
-    with pytest.raises(InputError, match=r"pip install 'dlmp-cosim\[fetch\]'"):
+    with pytest.raises(InputError, match=r'pip install "dlmp-cosim\[fetch\]"'):
         fetch_day(DAY, tmp_path, location="NEMA")

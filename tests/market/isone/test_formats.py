@@ -11,11 +11,11 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from feeders.errors import InputError
-from market.isone import Series, read_series, survey
-from market.isone.clock import eastern_text
-from market.isone.envelope import read_envelope
-from market.isone.table import Origin
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.isone import Series, read_series, survey
+from dlmp_cosim.market.isone.clock import eastern_text
+from dlmp_cosim.market.isone.envelope import read_envelope
+from dlmp_cosim.market.isone.table import Origin
 
 ROOT = Path(__file__).parents[2] / "cases" / "isone"
 DAY_FILES = Path(__file__).parents[3] / "configs" / "ieee123_day" / "data"
@@ -208,7 +208,7 @@ def test_every_byte_of_a_workbook_may_be_damaged(tmp_path: Path) -> None:
 def test_without_the_extra_the_error_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = workbook(tmp_path / "smd.xlsx")
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    with pytest.raises(InputError, match=r"pip install 'dlmp-cosim\[excel\]'"):
+    with pytest.raises(InputError, match=r'pip install "dlmp-cosim\[excel\]"'):
         read_series(path, location="NEMA")
 
 

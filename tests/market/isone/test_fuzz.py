@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from feeders.errors import InputError
-from market.isone import Series, read_series, survey
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.isone import Series, read_series, survey
 
 ROOT = Path(__file__).parents[2] / "cases" / "isone"
 DAY_FILES = Path(__file__).parents[3] / "configs" / "ieee123_day" / "data"

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from market.isone import read_series, resample
-from market.isone.clock import day_start
-from runners.measure.reading import WANTED, write_five_minute_day
+from dlmp_cosim.market.isone import read_series, resample
+from dlmp_cosim.market.isone.clock import day_start
+from dlmp_cosim.runners.measure.reading import WANTED, write_five_minute_day
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeders.errors import InputError
-from market.isone import Series, demand_ratio, fill_gaps, read_series, resample, scale_to_mean
-from market.isone.clock import day_length, day_start
-from market.isone.series import find_gaps
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.isone import Series, demand_ratio, fill_gaps, read_series, resample, scale_to_mean
+from dlmp_cosim.market.isone.clock import day_length, day_start
+from dlmp_cosim.market.isone.series import find_gaps
 
 DATA = Path(__file__).parents[3] / "configs" / "ieee123_day" / "data"
 DAY = day_start(date(2020, 8, 25))

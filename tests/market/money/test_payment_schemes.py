@@ -7,14 +7,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeders import ieee123
-from feeders.network import Network
-from feeders.opendss.feeder import OpenDssFeeder
-from feeders.state import AcState
-from market.baselines.none import RETAIL_RATE, Export, NetBilling, NetMetering, NoExport, Traditional
-from market.money.payment_schemes import MODELS, TITLES, Metered, Rates, Scenario, bill_tariff, scenario_of
-from market.offers import Offer, WholesalePrice
-from market.settings import MarketSettings
+from dlmp_cosim.feeders import ieee123
+from dlmp_cosim.feeders.network import Network
+from dlmp_cosim.feeders.opendss.feeder import OpenDssFeeder
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.baselines.none import (
+    RETAIL_RATE,
+    Export,
+    NetBilling,
+    NetMetering,
+    NoExport,
+    Traditional,
+)
+from dlmp_cosim.market.money.payment_schemes import (
+    MODELS,
+    TITLES,
+    Metered,
+    Rates,
+    Scenario,
+    bill_tariff,
+    scenario_of,
+)
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.settings import MarketSettings
 
 RATES = Rates(retail=0.10, purchase=0.20)
 

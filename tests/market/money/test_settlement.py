@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeders import ieee123
-from feeders.network import Machine, Network, Resource, wye
-from feeders.opendss.feeder import OpenDssFeeder
-from feeders.terminals import injection_terminals
-from market.money.settlement import (
+from dlmp_cosim.feeders import ieee123
+from dlmp_cosim.feeders.network import Machine, Network, Resource, wye
+from dlmp_cosim.feeders.opendss.feeder import OpenDssFeeder
+from dlmp_cosim.feeders.terminals import injection_terminals
+from dlmp_cosim.market.money.settlement import (
     NodalPrices,
     Readings,
     Settlement,
@@ -78,6 +78,16 @@ def test_every_payment_at_the_lmp_by_hand() -> None:
     assert found.wholesale_usd == pytest.approx([0.5 * 111 * 0.02, 0.5 * 111 * 0.04])
     assert found.net_revenue == pytest.approx([0.0, -0.5 * 8.1 * 0.04], abs=1e-12)
     assert found.imbalance_usd == pytest.approx(0.0, abs=1e-12)
+
+
+def test_net_of_the_saving_a_flexible_load_is_paid_nothing_on_top() -> None:
+    paper, net = (settle(two_buses(), readings(), prices(reactive=10.0), rule) for rule in ("paper", "net"))
+    assert paper.flexible.usd[1] > 0.0
+    assert net.flexible.usd == pytest.approx([0.0, 0.0])
+    assert not net.flexible.owner_usd.any()
+    assert np.array_equal(net.flexible.owner_kwh, paper.flexible.owner_kwh)
+    assert net.net_revenue == pytest.approx(paper.net_revenue + paper.flexible.usd)
+    assert net.imbalance_usd == pytest.approx(0.0, abs=1e-12)
 
 
 def test_losses_are_collected_at_the_margin_and_bought_at_the_lmp() -> None:
@@ -219,4 +229,5 @@ def row(read: Readings, k: int) -> Readings:
 
 
 def row_prices(table: NodalPrices, k: int) -> NodalPrices:
-    return NodalPrices(*(getattr(table, name)[k : k + 1] for name in NodalPrices.__dataclass_fields__))
+    names = [name for name in NodalPrices.__dataclass_fields__ if getattr(table, name) is not None]
+    return NodalPrices(*(getattr(table, name)[k : k + 1] for name in names))

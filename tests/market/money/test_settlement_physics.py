@@ -11,14 +11,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from feeders import ieee123
-from feeders.network import ComplexArray
-from feeders.opendss.feeder import OpenDssFeeder
-from feeders.state import AcState
-from market.money.settlement import NodalPrices, Readings, Settlement, settle
-from market.nodal.market import NodalMarket
-from market.offers import WholesalePrice
-from market.settings import MarketSettings
+from dlmp_cosim.feeders import ieee123
+from dlmp_cosim.feeders.network import ComplexArray
+from dlmp_cosim.feeders.opendss.feeder import OpenDssFeeder
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.money.settlement import NodalPrices, Readings, Settlement, settle
+from dlmp_cosim.market.nodal.market import NodalMarket
+from dlmp_cosim.market.offers import WholesalePrice
+from dlmp_cosim.market.settings import MarketSettings
 
 LMP = 27.0
 STEP = 1e-3

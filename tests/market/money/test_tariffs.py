@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from market.money.tariffs import TITLES, Bill, TariffName, TariffTerms, Usage, bills, exposed
+from dlmp_cosim.market.money.tariffs import TITLES, Bill, TariffName, TariffTerms, Usage, bills, exposed
 
 TERMS = TariffTerms(peak_hours=(18, 19), critical_hours=1, block_share=0.5)
 
