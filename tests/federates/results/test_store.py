@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,40 +11,16 @@ import h5py
 import numpy as np
 import pytest
 import xarray
-from toys import PYTHONPATH, environment, toy_network
+from toys import PYTHONPATH, ROOT, environment
+from written import CLOCK, NETWORK, TOPICS, create, row
 
-from federates.contract.topics import Topic
-from federates.results.run import Results
-from federates.results.store import ResultsWriter, create_results, manifest_text
-from federates.runtime.clock import Clock
-from federates.runtime.link import Value
-from federates.study.study import Study
-from feeders.errors import ResultsError
-from feeders.readers.network_json import network_to_json
-
-NETWORK = toy_network()
-CLOCK = Clock(start_utc=1_598_328_000, period_s=60, intervals=5)
-TOPICS = (
-    Topic("wholesale/lmp", "double", "$/MWh", "", "price"),
-    Topic("feeder/voltage_magnitude", "vector", "pu", "node", "voltage"),
-    Topic("feeder/regulator_tap", "vector", "", "tap", "taps"),
-    Topic("market/clearing", "string", "", "", "record"),
-)
-
-
-def row(k: int) -> dict[str, Value]:
-    return {
-        "wholesale/lmp": 20.0 + k,
-        "feeder/voltage_magnitude": np.full(6, 1.0 + k / 100),
-        "feeder/regulator_tap": np.zeros(0),
-        "market/clearing": json.dumps({"interval": k, "why": "é" * k}),
-    }
-
-
-def create(path: Path, intervals: int = 5) -> ResultsWriter:
-    clock = Clock(CLOCK.start_utc, CLOCK.period_s, intervals)
-    constant = {"network": network_to_json(NETWORK)}
-    return create_results(path, NETWORK, clock, TOPICS, constant=constant, manifest='{"scenario": {}}')
+from dlmp_cosim.federates.results.layout import LONG_MARK, TEXT_BYTES
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.results.store import create_results, manifest_text
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.equipment import Resource, wye
+from dlmp_cosim.feeders.errors import ResultsError
+from dlmp_cosim.feeders.readers.network_json import network_to_json
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -78,7 +52,13 @@ def test_an_unfinished_run_shows_what_finished(tmp_path: Path) -> None:
         assert len(results.texts("market/clearing")) == len(results.time) == 2
     with h5py.File(tmp_path / "results.h5") as file:
         assert np.isnan(file["wholesale/lmp"][2:]).all()
-        assert file.attrs["complete"] == 0
+        assert (file["intervals_finished"][()], file.attrs["intervals_expected"]) == (2, 5)
+
+
+def test_a_file_that_this_process_has_open_is_read_too(tmp_path: Path) -> None:
+    create(tmp_path / "results.h5").close()
+    with h5py.File(tmp_path / "results.h5"), Results(tmp_path / "results.h5") as results:
+        assert results.expected == 5
 
 
 def test_a_misspelt_topic_names_the_nearest(tmp_path: Path) -> None:
@@ -104,6 +84,13 @@ def test_hdf5_of_somebody_else_is_refused(tmp_path: Path) -> None:
         Results(tmp_path / "other.h5")
 
 
+def test_a_file_of_an_older_version_is_said_to_be_one(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        file.attrs["manifest"] = "{}"
+    with pytest.raises(ResultsError, match="written by an older version"):
+        Results(tmp_path / "old.h5")
+
+
 def test_xarray_opens_groups_with_labelled_axes(tmp_path: Path) -> None:
     writer = create(tmp_path / "results.h5")
     writer.append(row(0))
@@ -114,6 +101,9 @@ def test_xarray_opens_groups_with_labelled_axes(tmp_path: Path) -> None:
         assert voltage.attrs["units"] == "pu"
         assert voltage.sel(node="b.2").values[0] == 1.0
         assert str(voltage.time.values[0]).startswith("2020-08-25T04:00")
+        assert "UTC" in voltage.time.attrs["long_name"]
+        assert json.loads(tree["market/clearing"].values[0])["interval"] == 0
+        assert tree["network"].values[()] == network_to_json(NETWORK)
 
 
 def test_equal_runs_give_equal_bytes(tmp_path: Path) -> None:
@@ -124,75 +114,101 @@ def test_equal_runs_give_equal_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
 
 
-def test_two_runs_cannot_write_one_file(tmp_path: Path) -> None:
-    path = tmp_path / "results.h5"
-    code = f"import h5py, time; f = h5py.File({str(path)!r}, 'w'); print('open', flush=True); time.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
-        with pytest.raises(ResultsError, match="another run is writing"):
-            create(path)
-        other.kill()
-    create(path).close()
-    assert [item.name for item in tmp_path.iterdir()] == ["results.h5"]
-
-
-def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "results.h5").mkdir()
-    with pytest.raises(ResultsError, match="cannot be written"):
-        create(tmp_path / "results.h5")
-
-
 @pytest.mark.parametrize("intervals", [6, 288, 3000])
-def test_the_end_of_the_file_does_not_move_while_texts_are_added(tmp_path: Path, intervals: int) -> None:
+def test_the_file_does_not_grow_while_it_is_written(tmp_path: Path, intervals: int) -> None:
     path = tmp_path / "results.h5"
     writer = create(path, intervals)
-    reserved = path.stat().st_size
-    assert reserved > intervals * 65_536
-    assert path.stat().st_blocks * 512 < reserved / 2, "the reserve takes no space on disk"
+    size = path.stat().st_size
+    assert path.stat().st_blocks * 512 < size / 2, "room for texts takes no space on disk"
     for k in range(min(intervals, 300) - 1):
         writer.append(row(k))
-        assert path.stat().st_size == reserved
+        assert path.stat().st_size == size
     writer.close()
+    assert path.stat().st_size == size
 
 
-def test_a_finished_run_gives_its_reserve_back(tmp_path: Path) -> None:
+def test_a_finished_run_is_packed(tmp_path: Path) -> None:
     path = tmp_path / "results.h5"
     writer = create(path, 288)
     for k in range(288):
         writer.append(row(k))
+    written = path.stat().st_blocks * 512
     writer.close()
-    assert path.stat().st_size < 2**20
-
-
-WRITER = """
-import sys
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from test_store import create, row
-writer = create(Path({path!r}), 100_000)
-print("ready", flush=True)
-for k in range(100_000):
-    writer.append(row(k))
-"""
-
-
-@pytest.mark.parametrize("delay_s", [0.1, 0.17, 0.25, 0.39])
-def test_a_killed_run_keeps_every_finished_interval(tmp_path: Path, delay_s: float) -> None:
-    path = tmp_path / "results.h5"
-    code = WRITER.format(tests=str(Path(__file__).parent), path=str(path))
-    command = [sys.executable, "-c", code]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(PYTHONPATH=PYTHONPATH)) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        time.sleep(delay_s)
-        os.kill(process.pid, signal.SIGKILL)
+    assert path.stat().st_size < written / 10
+    with h5py.File(path) as file:
+        assert file["feeder/voltage_magnitude"].compression == "gzip"
+        assert "long_texts" not in file
     with Results(path) as results:
-        n = results.intervals
-        assert n > 10
-        assert results.values("wholesale/lmp").tolist() == [20.0 + k for k in range(n)]
-        assert [record["interval"] for record in results.records("market/clearing")] == list(range(n))
-        assert results.values("feeder/voltage_magnitude")[n - 1].tolist() == [1.0 + (n - 1) / 100] * 6
+        assert results.values("wholesale/lmp").tolist() == [20.0 + k for k in range(288)]
+        assert results.records("market/clearing")[287]["why"] == "é" * 287
+
+
+@pytest.mark.parametrize("intervals", [3, 5])
+def test_a_text_that_is_too_long_for_a_row_is_kept_elsewhere(tmp_path: Path, intervals: int) -> None:
+    path = tmp_path / "results.h5"
+    texts = ["x" * (TEXT_BYTES + 1), "é" * TEXT_BYTES, f"{LONG_MARK}long_texts[0:9]"]
+    writer = create(path, intervals)
+    for k, text in enumerate(texts):
+        writer.append(row(k) | {"market/clearing": text})
+    writer.close()
+    with Results(path) as results:
+        assert results.complete == (intervals == 3)
+        assert list(results.texts("market/clearing")) == texts
+    with xarray.open_datatree(path, engine="h5netcdf") as tree:
+        assert tree["market/clearing"].values[0] == f"{LONG_MARK}long_texts[0:{TEXT_BYTES + 1}]"
+
+
+def test_a_run_whose_long_texts_find_no_room_says_so_and_keeps_the_rest(tmp_path: Path) -> None:
+    writer = create(tmp_path / "results.h5")
+    writer.append(row(0))
+    with pytest.raises(ResultsError, match=r"market/clearing has 16777217 bytes; texts of more than 32768"):
+        writer.append(row(1) | {"market/clearing": "x" * (2**24 + 1)})
+    writer.close()
+    with Results(tmp_path / "results.h5") as results:
+        assert results.texts("market/clearing") == (str(row(0)["market/clearing"]),)
+
+
+def test_a_large_circuit_has_room_for_the_offers_of_all_its_resources(tmp_path: Path) -> None:
+    many = tuple(Resource(f"sun_{k}", "generator", "b", wye((1, 2, 3)), 1.0, 1.0) for k in range(8_000))
+    network, clock = replace(NETWORK, resources=many), replace(CLOCK, intervals=20)
+    path, offers = tmp_path / "results.h5", "x" * (190 * len(many))
+    writer = create_results(
+        path, network, clock, TOPICS, constant={"network": network_to_json(network)}, manifest="{}"
+    )
+    for k in range(clock.intervals):
+        writer.append(row(k) | {"market/clearing": offers})
+    writer.close()
+    with Results(path) as results:
+        assert results.complete
+        assert results.texts("market/clearing")[-1] == offers
+
+
+def test_a_value_of_the_wrong_length_is_refused(tmp_path: Path) -> None:
+    writer = create(tmp_path / "results.h5")
+    with pytest.raises(ResultsError, match="feeder/voltage_magnitude has 5 values; expected 6"):
+        writer.append(row(0) | {"feeder/voltage_magnitude": np.zeros(5)})
+
+
+def test_a_file_is_read_while_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "results.h5"
+    writer = create(path)
+    for k in range(2):
+        writer.append(row(k))
+        with Results(path) as results:
+            assert results.records("market/clearing")[k]["interval"] == k
+            assert results.intervals == k + 1
+
+
+@pytest.mark.parametrize("kills", [pytest.param(12), pytest.param(5000, marks=pytest.mark.slow)])
+@pytest.mark.timeout(7200)
+def test_a_writer_killed_at_any_moment_loses_no_finished_interval(tmp_path: Path, kills: int) -> None:
+    command = [sys.executable, str(ROOT / "tests/toys/kills.py"), str(kills), "1", str(tmp_path)]
+    shown = subprocess.run(command, env=environment(PYTHONPATH=PYTHONPATH), capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+    ends = json.loads(shown.stdout)
+    assert sum(ends.values()) == kills
+    assert set(ends) <= {"no file yet", "begun", "cut short", "complete"}, ends
+    assert ends["cut short"] > 0
 
 
 def test_the_manifest_says_what_went_in(toy_study: Study) -> None:

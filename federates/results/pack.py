@@ -1,0 +1,168 @@
+"""Packing a results file: the same datasets, compressed, taking the old file's place at one stroke."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from dlmp_cosim.federates.contract.topics import find_topic
+from dlmp_cosim.federates.results.guard import GuardedFile, writing
+from dlmp_cosim.federates.results.layout import (
+    EXPECTED,
+    FINISHED,
+    ID_KINDS,
+    LONG_AXIS,
+    LONG_MARK,
+    LONG_TEXTS,
+    create_long_axis,
+    describe,
+)
+from dlmp_cosim.federates.results.lock import draft_of, held
+
+LABELS = ("units", "long_name", "_Encoding")
+_ROWS = {"f": 32, "i": 32, "S": 8}
+"""Rows of a chunk, by kind of value."""
+_PIECE = 2**20
+_PLACE = re.compile(rf"{LONG_MARK}{LONG_TEXTS}\[(\d+):(\d+)\]".encode())
+
+
+def long_place(row: bytes) -> tuple[int, int] | None:
+    """Where in `LONG_TEXTS` the text of a row lies; None when the row holds it itself."""
+    found = _PLACE.fullmatch(row)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def pack(path: Path, without: str = "") -> None:
+    """Compress a results file that the caller holds.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it is replaced when the packed one is whole.
+    without : str
+        Group that is left out.
+
+    Raises
+    ------
+    ResultsError
+        When there is no room, the folder cannot be written, or the file is not what it should be; it is as
+        before then.
+    """
+    with writing(path), draft_of(path) as draft:
+        _pack_into(draft, path, without)
+        draft.replace(path)
+
+
+@contextmanager
+def rewritten(path: Path, without: str) -> Iterator[h5py.File]:
+    """Open a packed copy of a results file for adding a group; it takes the file's place when all went well.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    without : str
+        Group that the caller will write anew.
+
+    Raises
+    ------
+    ResultsError
+        When a run is writing it, it cannot be written, or it is not what it should be.
+    """
+    with writing(path), held(path), draft_of(path) as draft:
+        _pack_into(draft, path, without)
+        with h5py.File(draft, "r+") as file:
+            yield file
+        draft.replace(path)
+
+
+def _pack_into(draft: Path, path: Path, without: str) -> None:
+    source = GuardedFile(path)
+    try:
+        with h5py.File(draft, "w") as file:
+            _copy(source, file, without)
+    finally:
+        source.close()
+
+
+def _copy(source: GuardedFile, file: h5py.File, without: str) -> None:
+    file.attrs[EXPECTED] = source.attribute(EXPECTED)
+    _label(source, "/", file, ("title",))
+    finished = source.number(FINISHED)
+    # Every dataset is listed once, the axes of ids under either of their two names.
+    keys = sorted({key.removeprefix("ids/") for key in source.names()})
+    for key in ("time", *ID_KINDS):
+        _copy_dataset(source, file, key, rows=None).make_scale(key)
+        if key != "time":
+            file[f"ids/{key}"] = file[key]
+    file["time"].attrs["period_s"] = source.attribute("period_s", "time")
+    used = 0
+    for key in keys:
+        if key in ("time", *ID_KINDS, LONG_TEXTS, LONG_AXIS) or (without and key.startswith(f"{without}/")):
+            continue
+        data = _copy_dataset(source, file, key, rows=finished)
+        used = max(used, _long_end(data, finished))
+    _copy_long_texts(source, file, used)
+
+
+def _copy_dataset(source: GuardedFile, file: h5py.File, key: str, rows: int | None) -> Any:
+    """Copy a dataset, of one with a row per interval the finished rows alone."""
+    old = source.dataset(key)
+    if old.shape == ():
+        new = file.create_dataset(key, data=old[()], dtype=old.dtype)
+    else:
+        count = old.shape[0] if rows is None else rows
+        new = _create_rows(file, key, old)
+        step = _ROWS[old.dtype.kind]
+        for first in range(0, count, step):
+            new[first : min(first + step, count)] = old[first : min(first + step, count)]
+        if rows is not None:
+            _attach_axes(file, key, new)
+    _label(source, key, new, LABELS)
+    return new
+
+
+def _create_rows(file: h5py.File, key: str, old: Any) -> Any:
+    number = old.dtype.kind == "f"
+    extra: dict[str, Any] = {"fillvalue": np.nan} if number else {}
+    if old.size:
+        chunks = (min(old.shape[0], _ROWS[old.dtype.kind]), *old.shape[1:])
+        extra |= {"chunks": chunks, "compression": "gzip", "shuffle": old.dtype.kind != "S"}
+    return file.create_dataset(key, shape=old.shape, dtype=old.dtype, **extra)
+
+
+def _attach_axes(file: h5py.File, key: str, data: Any) -> None:
+    data.dims[0].attach_scale(file["time"])
+    topic = find_topic(key)
+    if data.ndim == 2 and topic and topic.ids:
+        data.dims[1].attach_scale(file[topic.ids])
+
+
+def _label(source: GuardedFile, key: str, item: Any, names: tuple[str, ...]) -> None:
+    found = {name: source.label(name, key) for name in names}
+    describe(item, **{name: text for name, text in found.items() if text})
+
+
+def _long_end(data: Any, finished: int) -> int:
+    """First byte of `LONG_TEXTS` beyond what the rows of a dataset of texts point to."""
+    if data.dtype.kind != "S" or data.ndim != 1:
+        return 0
+    places = (long_place(bytes(row)) for k in range(finished) for row in data[k : k + 1])
+    return max((place[1] for place in places if place), default=0)
+
+
+def _copy_long_texts(source: GuardedFile, file: h5py.File, used: int) -> None:
+    if not used:
+        return
+    new = file.create_dataset(LONG_TEXTS, shape=(used,), dtype="u1", compression="gzip")
+    for first in range(0, used, _PIECE):
+        last = min(first + _PIECE, used)
+        new[first:last] = np.frombuffer(source.piece(LONG_TEXTS, first, last), dtype=np.uint8)
+    _label(source, LONG_TEXTS, new, LABELS)
+    create_long_axis(file, used)
