@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from feeders.errors import InputError, nearest_name
+from dlmp_cosim.feeders.errors import InputError, nearest_name
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -48,6 +48,15 @@ def read_json(file: Path) -> Any:
 
 def validate(model: type[ModelT], data: Any, file: Path) -> ModelT:
     """Build a model from parsed data.
+
+    Parameters
+    ----------
+    model : type
+        Class of the model.
+    data : object
+        What a parser made of the file.
+    file : Path
+        The file, for messages.
 
     Raises
     ------

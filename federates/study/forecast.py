@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from federates.study.study import Study
-from feeders.network import FloatArray
-from market.isone import read_series, resample
+from dlmp_cosim.federates.study.emissions import carbon_cost
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.isone import read_series, resample
 
 
 def day_ahead_prices(study: Study) -> FloatArray:
-    """Return the day-ahead LMP of every interval, shape (n_interval,) [$/MWh].
+    """Return the day-ahead LMP of every interval and what CO2 adds to it, shape (n_interval,) [$/MWh].
 
     Raises
     ------
@@ -17,7 +18,9 @@ def day_ahead_prices(study: Study) -> FloatArray:
     """
     table, clock = study.scenario.wholesale, study.clock
     series = read_series(
-        [study.data_file(name) for name in table.files], location=table.location, market="day_ahead"
+        [study.data_file(name, "wholesale.files") for name in table.files],
+        location=table.location,
+        market="day_ahead",
     )
     values: FloatArray = resample(series, clock.period_s, clock.start_utc, clock.intervals).values
-    return values
+    return values + carbon_cost(study, clock)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from federates.contract.topics import OFFER_QUANTITY, TOPICS, Topic, TopicType, find_topic, published_by
-from federates.runtime.clock import SLOT_S
-from federates.study.checked_file import read_json, validate
-from feeders.errors import InputError, nearest_name
+from dlmp_cosim.federates.contract.topics import (
+    OFFER_QUANTITY,
+    TOPICS,
+    Topic,
+    TopicType,
+    find_topic,
+    in_federation,
+    published_by,
+)
+from dlmp_cosim.federates.runtime.clock import SLOT_S
+from dlmp_cosim.federates.study.checked_file import read_json, validate
+from dlmp_cosim.feeders.errors import InputError, nearest_name
 
 CONTRACT_ROLES = frozenset(topic.key.split("/", 1)[0] for topic in TOPICS)
 """First parts of the keys that the contract fixes."""
@@ -41,6 +50,9 @@ class Subscription(WiredTopic):
     required: bool = Field(default=True, description="whether the federation fails without a publisher")
 
 
+TopicT = TypeVar("TopicT", bound=WiredTopic)
+
+
 class FederateConfig(_Table):
     """What HELICS needs to know about one federate."""
 
@@ -53,6 +65,12 @@ class FederateConfig(_Table):
     uninterruptible: Literal[True] = Field(description="true: a federate acts in its own slots only")
     terminate_on_error: Literal[True] = Field(description="true: one federate's error ends the federation")
     log_level: str = Field(default="warning", description="what HELICS itself reports")
+    endpoints: tuple[str, ...] = Field(
+        default=(), description="endpoints; with any, its times are as fine as those of the network"
+    )
+    peers: tuple[str, ...] = Field(
+        default=(), description="federates whose messages it waits for: HELICS has to be told"
+    )
     publications: tuple[Publication, ...] = Field(default=(), description="topics published")
     subscriptions: tuple[Subscription, ...] = Field(default=(), description="topics read")
 
@@ -82,7 +100,15 @@ def load_config(file: Path) -> FederateConfig:
 
 
 def check_config(config: FederateConfig, file: Path) -> None:
-    """Raise InputError unless every topic is the contract's, once, and published by its own publisher."""
+    """Raise InputError unless every topic is the contract's, once, and published by its own publisher.
+
+    Parameters
+    ----------
+    config : FederateConfig
+        Configuration of one federate.
+    file : Path
+        Where it was read from, for messages.
+    """
     for section in ("publications", "subscriptions"):
         seen: set[str] = set()
         for k, item in enumerate(getattr(config, section)):
@@ -127,7 +153,15 @@ def _check_owner(key: str, federate: str, where: str) -> None:
 
 
 def check_complete(config: FederateConfig, file: Path) -> None:
-    """Raise InputError unless the federate publishes every topic that the contract asks of its name."""
+    """Raise InputError unless the federate publishes every topic that the contract asks of its name.
+
+    Parameters
+    ----------
+    config : FederateConfig
+        Configuration of one federate.
+    file : Path
+        Where it was read from, for messages.
+    """
     there = {item.key for item in config.publications}
     missing = [topic.key for topic in published_by(config.name) if topic.key not in there]
     if missing:
@@ -137,6 +171,31 @@ def check_complete(config: FederateConfig, file: Path) -> None:
             expected="every topic that the contract asks of it",
             nearest=nearest_name(missing[0], there),
         )
+
+
+def of_feeder(config: FederateConfig, feeder: str) -> FederateConfig:
+    """Rename a federate and its topics as a federation of several feeders has them; none for one feeder.
+
+    Parameters
+    ----------
+    config : FederateConfig
+        Configuration with names as a feeder on its own has them.
+    feeder : str
+        Name of the feeder; empty for a feeder on its own, which changes nothing.
+    """
+    if not feeder:
+        return config
+
+    def renamed(topics: Sequence[TopicT]) -> tuple[TopicT, ...]:
+        return tuple(item.model_copy(update={"key": in_federation(item.key, feeder)}) for item in topics)
+
+    return config.model_copy(
+        update={
+            "name": in_federation(config.name, feeder),
+            "publications": renamed(config.publications),
+            "subscriptions": renamed(config.subscriptions),
+        }
+    )
 
 
 def publisher_of(key: str) -> str:

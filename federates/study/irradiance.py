@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from federates.runtime.clock import Clock
-from feeders.errors import InputError
-from feeders.network import FloatArray
+from dlmp_cosim.federates.runtime.clock import Clock
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import FloatArray
 
 COLUMNS = ("utc", "irradiance_wm2")
 
@@ -29,6 +29,13 @@ class Place:
 
 def clear_sky(clock: Clock, place: Place) -> FloatArray:
     """Irradiance of the module's plane under a clear sky (Ineichen), shape (n_interval,) [W/m2].
+
+    Parameters
+    ----------
+    clock : Clock
+        The intervals; the sun stands where it does in the middle of each.
+    place : Place
+        Where the module is and how it is tilted.
 
     Raises
     ------
@@ -139,7 +146,19 @@ def _numbers(rows: Sequence[Sequence[str]], file: Path) -> tuple[FloatArray, Flo
 
 
 def write_irradiance(file: Path, clock: Clock, values: FloatArray, source: str) -> None:
-    """Write a table that `read_irradiance` reads; `source` becomes its first line."""
+    """Write a table that `read_irradiance` reads; `source` becomes its first line.
+
+    Parameters
+    ----------
+    file : Path
+        Where to.
+    clock : Clock
+        The intervals.
+    values : ndarray, shape (n_interval,)
+        Irradiance of the module's plane [W/m2].
+    source : str
+        Where the values are from.
+    """
     with file.open("w", newline="", encoding="utf-8") as stream:
         stream.write(f"# {source}\n")
         writer = csv.writer(stream, lineterminator="\n")

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from federates.study.checked_file import validate
-from federates.study.scenario import OwnedResource, OwnerSection, Scenario, Section
-from feeders.errors import InputError, nearest_name, unknown_name
-from feeders.network import Network, Resource, delta, wye
+from dlmp_cosim.federates.study.checked_file import validate
+from dlmp_cosim.federates.study.scenario import OwnedResource, OwnerSection, Scenario, Section
+from dlmp_cosim.feeders.errors import InputError, nearest_name, unknown_name
+from dlmp_cosim.feeders.network import Network, Resource, delta, wye
 
 SettingsT = TypeVar("SettingsT", bound=Section)
 PHASES = (1, 2, 3)
@@ -54,6 +54,11 @@ def with_owners(network: Network, owners: Sequence[OwnerSection], file: Path) ->
                     expected=f'a name of its own, or takes = ["{table.name}"]',
                 )
             resources[table.name] = _resource(table, owner.name, network, place)
+        if owner.more_share:
+            listed = {load.name: load.kw for load in network.loads}
+            for name, resource in resources.items():
+                if resource.owner == owner.name and resource.load:
+                    resources[name] = replace(resource, kw_more=owner.more_share * listed[resource.load])
     _check_loads(resources.values(), file)
     return replace(network, resources=tuple(resources.values()))
 

@@ -6,31 +6,33 @@ in, which the runner file names.
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from federates.anchoring.rounds import Controls, Policy
-from federates.runtime.clock import SLOT_S, Clock, last_slot_needed
-from federates.study.checked_file import read_toml, validate
-from feeders.network import ResourceKind
-from market.models import DEFAULT_MODEL
-from market.settings import MarketSettings, Method
+from dlmp_cosim.federates.anchoring.rounds import Controls, Policy
+from dlmp_cosim.federates.runtime.clock import SLOT_S, Clock, last_slot_needed
+from dlmp_cosim.federates.study.agents import AgentsSection
+from dlmp_cosim.federates.study.checked_file import read_toml, validate
+from dlmp_cosim.federates.study.performance_sections import EmissionsSection, GroupSection
+from dlmp_cosim.federates.study.section import NotNegative, Positive, Section
+from dlmp_cosim.federates.study.series_sections import ForecastSection, ProfileSection
+from dlmp_cosim.feeders.network import ResourceKind
+from dlmp_cosim.market.models import DEFAULT_MODEL
+from dlmp_cosim.market.money.settlement import CurtailmentRule
+from dlmp_cosim.market.settings import MarketSettings, Method
+
+__all__ = ["NotNegative", "Positive", "Scenario", "Section", "load_scenario"]
 
 ZONE = ZoneInfo("America/New_York")
 """Local time of ISO New England, in which scenarios give their start."""
 
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """A table of the scenario: no key but those listed, nothing changed after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+ON_THE_WIRE: tuple[Method, ...] = ("interior-point", "pac-accelerated")
+"""Methods that agents on the wire know."""
 
 
 class StudySection(Section):
@@ -105,6 +107,38 @@ class WholesaleSection(Section):
     scale_to_mean: NotNegative = Field(
         default=0.0, description="scale the price to this mean [$/MWh]; 0: as read"
     )
+    reactive_price: NotNegative = Field(
+        default=0.0, description="price of reactive power at the head [$/(MVAR*h)]"
+    )
+    slope: NotNegative = Field(
+        default=0.0, description="rise of the LMP for each MW that the feeder draws [$/MWh per MW]"
+    )
+    slope_from_kw: float = Field(
+        default=0.0, description="power drawn at which the LMP is as read [kW]", allow_inf_nan=False
+    )
+    supply: str = Field(
+        default="", description="table of kw,rise with the rise of the LMP [$/MWh], in place of `slope`"
+    )
+
+    @model_validator(mode="after")
+    def _one_curve(self) -> WholesaleSection:
+        if self.slope and self.supply:
+            raise ValueError("both slope and supply are given; expected a number or a table")
+        return self
+
+    @property
+    def answers(self) -> bool:
+        """Whether the LMP answers what the feeder draws."""
+        return bool(self.slope or self.supply)
+
+
+class HorizonGroup(Section):
+    """Steps ahead of one length."""
+
+    minutes: Annotated[int, Field(ge=1)] = Field(description="length of each step [min]")
+    steps: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="how many; 0, in the last table: as many as there is time for"
+    )
 
 
 class MarketSection(Section):
@@ -114,7 +148,7 @@ class MarketSection(Section):
         default=DEFAULT_MODEL,
         description='nodal, branch_flow, uniform, none, or a class "package.module:Class"',
     )
-    method: Method = Field(default="pac-accelerated", description="how the optimum is found")
+    method: Method = Field(default="interior-point", description="how the optimum is found")
     voltage_min_pu: Positive = Field(default=0.95, description="lower voltage limit [pu]")
     voltage_max_pu: Positive = Field(default=1.05, description="upper voltage limit [pu]")
     voltage_margin_pu: NotNegative = Field(
@@ -126,12 +160,18 @@ class MarketSection(Section):
     rating_penalty: NotNegative = Field(
         default=1e4, description="price of a rating excess [$/h per 100 % of the rating and conductor]"
     )
+    veto_price: Annotated[float, Field(gt=0.0, le=1e5)] = Field(
+        default=1e3,
+        description="what must be saved by it before a schedule of a wholesale participant is cut [$/MWh]",
+    )
     rating_scale: Positive = Field(default=1.0, description="factor on every line rating")
     loss_weight: NotNegative = Field(
         default=0.0, description="extra weight of losses, as a multiple of the LMP"
     )
     agents: Annotated[int, Field(ge=0)] = Field(
-        default=4, description="agents of pac-accelerated, each with an area of buses; 0: one agent a bus"
+        default=4,
+        description="agents of pac-accelerated, and of every method on the wire, each with an area of buses; "
+        "0: one agent a bus",
     )
     tolerance: Positive = Field(default=3e-5, description="relative residual at which agents stop")
     max_rounds: Annotated[int, Field(ge=1)] = Field(
@@ -151,6 +191,32 @@ class MarketSection(Section):
         default="after",
         description="regulators and capacitors act after the final dispatch, or are settled together with it",
     )
+
+    horizon: list[HorizonGroup] = Field(
+        default_factory=list,
+        description="steps ahead that every interval clears, the interval itself first; empty: it alone",
+    )
+    horizon_end: Literal["run", "midnight", "none"] = Field(
+        default="run", description="where steps ahead are cut off: end of the run, local midnight, nowhere"
+    )
+
+    horizon_voltage_pu: NotNegative = Field(
+        default=0.02,
+        description="how far voltages of later steps may exceed limits: regulators will have moved [pu]",
+    )
+
+    @model_validator(mode="after")
+    def _counted(self) -> MarketSection:
+        open_ended = [k for k, group in enumerate(self.horizon) if not group.steps]
+        if open_ended and open_ended[0] < len(self.horizon) - 1:
+            raise ValueError(
+                "horizon has a table without steps that is not the last; expected a number of steps"
+            )
+        if open_ended and self.horizon_end == "none":
+            raise ValueError(
+                'horizon has a table without steps and no end; expected steps, or horizon_end = "run"'
+            )
+        return self
 
     @model_validator(mode="after")
     def _band(self) -> MarketSection:
@@ -200,8 +266,22 @@ class OwnerSection(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = Field(description="name of the federate")
     resource: list[OwnedResource] = Field(default_factory=list, description="resources that it adds")
     takes: list[str] = Field(default_factory=list, description="resources of the asset table that it offers")
+    more_share: NotNegative = Field(
+        default=0.0,
+        description="power that its flexible loads can consume beyond their demand, as a share of the listed",
+    )
     settings: dict[str, Any] = Field(
         default_factory=dict, description="what the federate itself wants to know"
+    )
+
+
+class SettlementSection(Section):
+    """How a run is settled."""
+
+    curtailment: CurtailmentRule = Field(
+        default="paper",
+        description="what a flexible load is paid for what it does not consume: paper, the d-LMP; net, the "
+        "d-LMP less what it saves by not buying, which leaves nothing",
     )
 
 
@@ -212,6 +292,16 @@ class ResultsSection(Section):
         description="HDF5 file, relative to the federates' folder"
     )
 
+    @field_validator("file")
+    @classmethod
+    def _inside(cls, file: str) -> str:
+        if ".." in Path(os.path.normpath(file)).parts:
+            raise ValueError(
+                f"{file!r} leads out of the folder that federates run in; expected a path inside it, "
+                "or an absolute one"
+            )
+        return file
+
 
 class Scenario(Section):
     """Everything that one study fixes."""
@@ -221,10 +311,57 @@ class Scenario(Section):
     feeder: FeederSection = FeederSection()
     wholesale: WholesaleSection
     market: MarketSection = MarketSection()
+    agents: AgentsSection = AgentsSection()
+    forecast: ForecastSection = ForecastSection()
+    emissions: EmissionsSection = EmissionsSection()
+    settlement: SettlementSection = SettlementSection()
     owner: list[OwnerSection] = Field(
         default_factory=list, description="federates with resources of their own"
     )
+    profile: list[ProfileSection] = Field(
+        default_factory=list, description="loads whose demand follows a table of its own"
+    )
+    group: list[GroupSection] = Field(
+        default_factory=list, description="customers whose cost is stated apart"
+    )
     results: ResultsSection
+
+    @model_validator(mode="after")
+    def _divides(self) -> Scenario:
+        period, groups = self.time.period_s, self.market.horizon
+        for k, group in enumerate(groups):
+            if 60 * group.minutes % period:
+                raise ValueError(
+                    f"market.horizon[{k}]: steps of {group.minutes} min do not divide into intervals of "
+                    f"{period / 60:g} min; expected a multiple of {period / 60:g}"
+                )
+        if groups and 60 * groups[0].minutes != period:
+            raise ValueError(
+                f"market.horizon[0]: the first step is the interval; expected minutes = {period / 60:g}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _on_the_wire(self) -> Scenario:
+        if not self.agents.wire:
+            return self
+        market = self.market
+        if market.method not in ON_THE_WIRE or market.model != DEFAULT_MODEL or market.horizon:
+            raise ValueError(
+                "agents.wire: agents on the wire clear one interval at a time; expected "
+                f'market.model = "{DEFAULT_MODEL}", no horizon, and market.method one of '
+                + ", ".join(ON_THE_WIRE)
+            )
+        if not self.agent_hosts:
+            raise ValueError(
+                "agents.federates is 0 and so is market.agents; expected how many federates host"
+            )
+        return self
+
+    @property
+    def agent_hosts(self) -> int:
+        """Federates that host agents; 0 when they are not on the wire."""
+        return (self.agents.federates or self.market.agents) if self.agents.wire else 0
 
     @property
     def clock(self) -> Clock:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from federates.runtime.clock import Clock
-from federates.study.helics_config import FederateConfig, load_config
-from federates.study.owners import with_owners
-from federates.study.profiles import with_profiles
-from federates.study.scenario import Scenario, load_scenario
-from federates.study.wiring import default_config
-from feeders import ieee123
-from feeders.errors import InputError, unknown_name
-from feeders.network import Network, Resource
-from feeders.opendss.case import Case, Circuit
-from feeders.readers.assets import AssetTerms, read_assets
-from feeders.validate import check_network
+from dlmp_cosim.federates.runtime.clock import Clock
+from dlmp_cosim.federates.study.ancillary import Disruption
+from dlmp_cosim.federates.study.helics_config import FederateConfig, load_config
+from dlmp_cosim.federates.study.inputs import files_named, hashes_of
+from dlmp_cosim.federates.study.named import check_names
+from dlmp_cosim.federates.study.owners import with_owners
+from dlmp_cosim.federates.study.profiles import with_profiles, with_tables
+from dlmp_cosim.federates.study.scenario import Scenario, load_scenario
+from dlmp_cosim.federates.study.series_sections import ProfileSection
+from dlmp_cosim.federates.study.steps_table import read_steps
+from dlmp_cosim.federates.study.wiring import BUILT_IN, SHARED, as_member, default_config
+from dlmp_cosim.feeders import ieee123
+from dlmp_cosim.feeders.errors import InputError, unknown_name
+from dlmp_cosim.feeders.network import FloatArray, Network, Resource
+from dlmp_cosim.feeders.opendss.case import Case, Circuit
+from dlmp_cosim.feeders.readers.assets import AssetTerms, read_assets
+from dlmp_cosim.feeders.validate import check_network
 
 SCENARIO_FILE = "scenario.toml"
 
@@ -31,10 +35,26 @@ CASES = ("ieee123",)
 
 
 def driven(network: Network, resources: tuple[Resource, ...]) -> Network:
-    """Hand resources to the market; the circuit's own machines that they drive are no longer on their own."""
+    """Hand resources to the market; the circuit's own machines that they drive are no longer on their own.
+
+    Parameters
+    ----------
+    network : Network
+        The circuit, without resources.
+    resources : tuple of Resource
+        What the market may dispatch.
+    """
     elements = {resource.element for resource in resources}
     machines = tuple(machine for machine in network.machines if machine.element not in elements)
     return replace(network, resources=resources, machines=machines)
+
+
+def _stays(folder: Path, name: str) -> bool:
+    """Tell whether a relative path stays in a study's folder, or in that of a study beside or around it."""
+    way = Path(os.path.normpath(name)).parts
+    if ".." not in way or (way.count("..") == 1 and (folder / ".." / SCENARIO_FILE).is_file()):
+        return True
+    return len(way) > 2 and way.count("..") == 1 and (folder / ".." / way[1] / SCENARIO_FILE).is_file()
 
 
 def _beside(folder: Path, case: str) -> list[str]:
@@ -43,6 +63,39 @@ def _beside(folder: Path, case: str) -> list[str]:
     return sorted(
         str(home / path.name) for path in (folder / home).iterdir() if path.suffix.lower() == ".dss"
     )
+
+
+@dataclass(frozen=True)
+class Membership:
+    """What a study takes from the substation at which its feeder meets others.
+
+    Attributes
+    ----------
+    feeder : str
+        Name of the feeder among them.
+    federation : str
+        Name of the study of all.
+    exchanges, windows : int
+        Exchanges with the substation in each round of all feeders, and how many of these there may be.
+    results_file, run_folder : Path
+        Where results and signs of life go.
+    others_go_on : bool
+        Whether the other feeders go on when this one stops.
+    ancillary : bool
+        Whether the substation has an ancillary market.
+    disruptions : tuple of Disruption
+        What goes wrong with resources of this feeder.
+    """
+
+    feeder: str
+    federation: str
+    exchanges: int
+    windows: int
+    results_file: Path
+    run_folder: Path
+    others_go_on: bool = False
+    ancillary: bool = False
+    disruptions: tuple[Disruption, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,10 +108,13 @@ class Study:
         Folder of the study.
     scenario : Scenario
         The scenario as read.
+    member : Membership, optional
+        The substation at which its feeder meets others, where it does.
     """
 
     folder: Path
     scenario: Scenario
+    member: Membership | None = field(default=None, kw_only=True)
 
     @property
     def name(self) -> str:
@@ -67,8 +123,26 @@ class Study:
 
     @property
     def clock(self) -> Clock:
-        """When each interval starts."""
-        return self.scenario.clock
+        """When each interval starts, with room for the exchanges with a substation."""
+        clock = self.scenario.clock
+        if self.member is None:
+            return clock
+        return replace(clock, exchanges=self.member.exchanges, rounds_max=self.member.windows - 1)
+
+    @property
+    def federation(self) -> str:
+        """Name of the federation that it runs in: its own, or that of the substation."""
+        return self.member.federation if self.member else self.name
+
+    @property
+    def feeder(self) -> str:
+        """Name of its feeder among others; empty for a study on its own."""
+        return self.member.feeder if self.member else ""
+
+    @property
+    def others_go_on(self) -> bool:
+        """Whether a federation goes on when a federate of this study stops."""
+        return self.member is not None and self.member.others_go_on
 
     @property
     def scenario_file(self) -> Path:
@@ -78,6 +152,8 @@ class Study:
     @property
     def results_file(self) -> Path:
         """Where the results go: the scenario's file, or its name in the folder that the environment names."""
+        if self.member is not None:
+            return self.member.results_file
         file = Path(self.scenario.results.file)
         elsewhere = os.environ.get(RESULTS_VARIABLE)
         return Path(elsewhere) / file.name if elsewhere else file
@@ -85,6 +161,8 @@ class Study:
     @property
     def run_folder(self) -> Path:
         """Where the federates of a run report that they are alive, beside the results."""
+        if self.member is not None:
+            return self.member.run_folder
         return self.results_file.parent / f"{self.results_file.stem}.run"
 
     @property
@@ -116,6 +194,7 @@ class Study:
         if self.scenario.owner:
             network = with_owners(network, self.scenario.owner, self.scenario_file)
             check_network(network)
+        check_names(network, self.scenario, self.scenario_file)
         return network, terms
 
     @cached_property
@@ -132,7 +211,7 @@ class Study:
             return ieee123.case()
         if not name.lower().endswith(".dss"):
             raise unknown_name("feeder", name, CASES, where=f"{self.scenario_file} feeder.case")
-        file = self.data_file(name)
+        file = self.data_file(name, "feeder.case")
         if not file.is_file():
             near = [path.name for path in file.parent.glob("*.dss")] if file.parent.is_dir() else []
             raise unknown_name("circuit", name, near, where=f"{self.scenario_file} feeder.case")
@@ -147,7 +226,7 @@ class Study:
         InputError, FeederError
             When it cannot be compiled or used.
         """
-        from feeders.opendss.circuit import read_circuit
+        from dlmp_cosim.feeders.opendss.circuit import read_circuit
 
         return read_circuit(self.case)
 
@@ -160,8 +239,9 @@ class Study:
     def _feeder(self) -> tuple[Network, tuple[AssetTerms, ...]]:
         """Feeder and terms; without an asset table there is nothing to dispatch but what owners add."""
         feeder = self.scenario.feeder
-        table = self.data_file(feeder.assets) if feeder.assets else None
-        bare = with_profiles(self.circuit, self.clock, self._start_hour, feeder.demand)
+        table = self.data_file(feeder.assets, "feeder.assets") if feeder.assets else None
+        shaped = with_profiles(self.circuit, self.clock, self._start_hour, feeder.demand)
+        bare = with_tables(shaped, self.scenario.profile, self._profile, str(self.scenario_file))
         if feeder.case in CASES:
             table = table or ieee123.ASSETS
         if table is None:
@@ -171,8 +251,33 @@ class Study:
         check_network(network)
         return network, terms
 
-    def data_file(self, name: str) -> Path:
-        """Path of a file that the scenario names, relative to the scenario."""
+    def _profile(self, section: ProfileSection) -> FloatArray:
+        """Read a profile's value in every interval."""
+        key = f"profile.{section.name}.file"
+        return read_steps(self.data_file(section.file, key), self.clock, f"{self.scenario_file} {key}")
+
+    def data_file(self, name: str, key: str = "") -> Path:
+        """Path of a file that the scenario names: in the study's folder, in another study's, or absolute.
+
+        Parameters
+        ----------
+        name : str
+            As the scenario writes it.
+        key : str
+            Where in the scenario, for messages.
+
+        Raises
+        ------
+        InputError
+            When a relative path leads anywhere else.
+        """
+        if not Path(name).is_absolute() and not _stays(self.folder, name):
+            raise InputError(
+                f"{name!r} leads out of the study",
+                where=f"{self.scenario_file} {key}".rstrip(),
+                expected="a path in this study's folder or in that of a study around it or of "
+                "a study beside it, or an absolute one",
+            )
         return self.folder / name
 
     def config_file(self, federate: str) -> Path:
@@ -189,28 +294,34 @@ class Study:
         """
         file = self.config_file(federate)
         if not file.is_file():
-            return default_config(federate, self.scenario, self.folder)
+            return default_config(federate, self.scenario, self.folder, shared=self._shared)
         config = load_config(file)
         if config.name != federate:
             raise InputError(
                 f"the federate is called {config.name!r}", where=f"{file} name", expected=repr(federate)
             )
-        return config
+        if self.member is None or federate not in BUILT_IN:
+            return config
+        return as_member(config, default_config(federate, self.scenario, self.folder, shared=self._shared))
+
+    @property
+    def _shared(self) -> tuple[str, ...]:
+        """Features that come with a substation."""
+        if self.member is None:
+            return ()
+        return SHARED if self.member.ancillary else SHARED[:1]
 
     def input_hashes(self) -> dict[str, str]:
         """SHA-256 of every file that the study reads, by its path as the scenario writes it."""
         scenario = self.scenario
         names = [SCENARIO_FILE, *sorted(path.name for path in self.folder.glob("*.json"))]
-        names += [*scenario.wholesale.files, *scenario.wholesale.demand_files]
-        names += [name for name in (scenario.feeder.assets, scenario.feeder.case) if name not in ("", *CASES)]
-        # A master file may redirect to others beside it: all of them count.
-        names += [] if scenario.feeder.case in CASES else _beside(self.folder, scenario.feeder.case)
+        names += files_named(scenario.model_dump())
+        if scenario.feeder.case not in CASES:
+            # A master file may redirect to others beside it: all of them count.
+            names += [scenario.feeder.case, *_beside(self.folder, scenario.feeder.case)]
         told = [value for owner in scenario.owner for value in owner.settings.values()]
-        names += [text for text in told if isinstance(text, str) and self.data_file(text).is_file()]
-        return {
-            name: hashlib.sha256(self.data_file(name).read_bytes()).hexdigest()
-            for name in dict.fromkeys(names)
-        }
+        names += [text for text in told if isinstance(text, str) and (self.folder / text).is_file()]
+        return hashes_of(self.folder, names)
 
 
 def load_study(folder: Path) -> Study:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from toys import toy_network
 
-from federates.study.owners import read_settings, with_owners
-from federates.study.scenario import OwnerSection, Scenario, Section
-from federates.study.study import Study, load_study
-from feeders.errors import InputError
-from feeders.network import Resource, delta, wye
+from dlmp_cosim.federates.study.owners import read_settings, with_owners
+from dlmp_cosim.federates.study.scenario import OwnerSection, Scenario, Section
+from dlmp_cosim.federates.study.study import Study, load_study
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import Resource, delta, wye
 
 FILE = Path("scenario.toml")
 DG = Resource("dg", "generator", "b", wye((1, 2, 3)), 300.0, 300.0)

@@ -8,14 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toys import CONFIGS, make_study
 
-from federates.runtime.ports import PORT_VARIABLE, broker_port, check_ports, reserve_block
-from federates.study.checked_file import read_json, read_toml, validate
-from federates.study.scenario import MarketSection, Scenario, load_scenario
-from federates.study.study import RESULTS_VARIABLE, load_study
-from feeders.errors import FederationError, InputError
-from market.baselines.uniform import UniformMarket
-from market.models import MODELS, check_model, find_model
-from market.settings import MarketSettings
+from dlmp_cosim.federates.runtime.ports import PORT_VARIABLE, broker_port, check_ports, reserve_block
+from dlmp_cosim.federates.study.checked_file import read_json, read_toml, validate
+from dlmp_cosim.federates.study.scenario import MarketSection, Scenario, load_scenario
+from dlmp_cosim.federates.study.study import RESULTS_VARIABLE, load_study
+from dlmp_cosim.feeders.errors import FederationError, InputError
+from dlmp_cosim.market.baselines.uniform import UniformMarket
+from dlmp_cosim.market.models import MODELS, check_model, find_model
+from dlmp_cosim.market.settings import MarketSettings
 
 
 def test_the_shipped_scenario_says_what_it_means() -> None:
@@ -34,22 +34,22 @@ def test_a_scenario_cannot_be_changed_after_reading() -> None:
         scenario.time.intervals = 3
 
 
-@pytest.mark.parametrize("name", [*MODELS, "market.baselines.uniform:UniformMarket"])
+@pytest.mark.parametrize("name", [*MODELS, "dlmp_cosim.market.baselines.uniform:UniformMarket"])
 def test_every_market_model_is_found(name: str) -> None:
     check_model(name, where="here")
     assert callable(find_model(name, where="here"))
 
 
-@pytest.mark.parametrize("name", ["market.baselines.uniform:NoMarket", "nowhere:Market"])
+@pytest.mark.parametrize("name", ["dlmp_cosim.market.baselines.uniform:NoMarket", "nowhere:Market"])
 def test_a_market_model_that_is_not_there_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="cannot be loaded"):
         check_model(name, where="here")
 
 
 def test_a_model_of_ones_own_needs_no_entry() -> None:
-    assert find_model("market.baselines.uniform:UniformMarket", where="here") is UniformMarket
-    settings = MarketSection(model="market.baselines.uniform:UniformMarket").settings
-    assert settings == MarketSettings(model="market.baselines.uniform:UniformMarket")
+    assert find_model("dlmp_cosim.market.baselines.uniform:UniformMarket", where="here") is UniformMarket
+    settings = MarketSection(model="dlmp_cosim.market.baselines.uniform:UniformMarket").settings
+    assert settings == MarketSettings(model="dlmp_cosim.market.baselines.uniform:UniformMarket")
 
 
 @given(st.text(max_size=300))
@@ -141,6 +141,14 @@ def test_blocks_of_ports_are_not_given_twice() -> None:
     for port, guard in blocks:
         check_ports(port)
         guard.close()
+
+
+def test_a_block_is_not_used_again_at_once() -> None:
+    first, guard = reserve_block()
+    guard.close()
+    second, guard = reserve_block()
+    guard.close()
+    assert first != second
 
 
 def test_a_taken_port_is_named() -> None:

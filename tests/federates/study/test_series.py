@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from toys import CONFIGS
 
-from federates.study.scenario import Scenario, load_scenario
-from federates.study.series import load_series
-from federates.study.study import Study
-from federates.wholesale import Wholesale
-from feeders.errors import InputError
+from dlmp_cosim.federates.study.scenario import Scenario, load_scenario
+from dlmp_cosim.federates.study.series import load_series
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.federates.wholesale import Wholesale
+from dlmp_cosim.feeders.errors import InputError
 
 
 def study(**changes: dict[str, Any]) -> Study:

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from toys import CONFIGS, NAMES
 
-from federates.contract.topics import TOPICS
-from federates.study.helics_config import load_config
-from federates.study.study import load_study
-from federates.study.wiring import default_config, write_config
-from feeders.errors import InputError
+from dlmp_cosim.federates.contract.topics import TOPICS
+from dlmp_cosim.federates.study.helics_config import load_config
+from dlmp_cosim.federates.study.study import load_study
+from dlmp_cosim.federates.study.wiring import default_config, features, write_config
+from dlmp_cosim.feeders.errors import InputError
 
 BATTERY = CONFIGS.parent / "ieee123_battery"
 
@@ -28,7 +28,23 @@ def test_the_market_reads_the_offers_of_every_owner() -> None:
 def test_the_recorder_keeps_what_owners_publish_beside_offers() -> None:
     read = {item.key for item in load_study(BATTERY).config("recorder").subscriptions}
     assert read >= {"battery/offer", "battery/energy", "assets/offer"}
-    assert read >= {topic.key for topic in TOPICS if topic.publisher != "recorder"}
+    assert read >= {topic.key for topic in TOPICS if topic.publisher != "recorder" and not topic.needs}
+
+
+def test_topics_of_a_feature_are_there_with_it_alone() -> None:
+    plain, operator = load_study(CONFIGS), load_study(CONFIGS.parent / "ieee123_operator")
+    assert features(plain.scenario) == frozenset()
+    assert features(operator.scenario) == {"emissions", "supply"}
+    published = {item.key for item in operator.config("wholesale").publications}
+    assert {"wholesale/lmp_answer", "wholesale/emission_rate"} <= published
+    assert "market/clearing" in {item.key for item in operator.config("wholesale").subscriptions}
+    read = {item.key for item in operator.config("market").subscriptions}
+    assert "wholesale/lmp_answer" in read
+    assert "wholesale/emission_rate" not in read
+    for name in ("wholesale", "market", "recorder"):
+        config = plain.config(name)
+        keys = {item.key for item in (*config.publications, *config.subscriptions)}
+        assert not keys & {topic.key for topic in TOPICS if topic.needs}
 
 
 def test_a_file_takes_the_place_of_what_the_contract_says() -> None:

@@ -1,0 +1,223 @@
+"""What a scenario says of the ancillary market: products, what calls them, who pays, and what goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from dlmp_cosim.federates.runtime.clock import SECONDS_PER_MINUTE, Clock
+from dlmp_cosim.federates.study.section import NotNegative, Positive, Section
+from dlmp_cosim.federates.study.steps_table import read_steps
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.ancillary.products import PRODUCTS, Need, Product
+
+IMBALANCE = "imbalance"
+"""Signal of a product that is called by what is drawn beyond what was bought."""
+
+Payer = Literal["energy", "peak", "deviation"]
+"""By what the cost of ancillary services is shared among the feeders."""
+
+
+class ProductSection(Section):
+    """One product of the ancillary market."""
+
+    requirement_kw: NotNegative | str = Field(
+        description="capacity that is required [kW], or a table of minutes,value"
+    )
+    minutes: Positive = Field(description="time within which called energy has to be there [min]")
+    cap: Positive = Field(
+        default=1000.0, description="price at which the requirement gives way [$/MW for an hour]"
+    )
+    signal: str = Field(
+        default=IMBALANCE,
+        description='what calls it: "imbalance", what is drawn beyond what was bought; or a table of '
+        "minutes,value in [-1, 1] of what was procured, positive for upwards",
+    )
+
+
+class AncillarySection(Section):
+    """Regulation and reserve that the substation buys of its feeders' resources."""
+
+    regulation_up: ProductSection | None = Field(default=None, description="more power at once, or less load")
+    regulation_down: ProductSection | None = Field(default=None, description="less power at once")
+    reserve: ProductSection | None = Field(
+        default=None, description="more power within minutes, called after regulation"
+    )
+    band_kw: NotNegative = Field(
+        default=50.0, description="deviation from what was bought that needs no answer [kW]"
+    )
+    gate_minutes: Positive = Field(
+        default=60.0,
+        description="how long what the markets bought together stands, before it is bought anew [min]",
+    )
+    tolerance_kw: NotNegative = Field(default=1.0, description="called power that may be missing [kW]")
+    paid_by: Payer = Field(
+        default="energy",
+        description="how feeders share the cost: by the energy that each draws, by its peak, or by "
+        "how far it is off what its market expected",
+    )
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Files that products name, relative to the scenario."""
+        named = [(item.requirement_kw, item.signal) for item in self.products.values()]
+        found = (name for pair in named for name in pair if isinstance(name, str) and name != IMBALANCE)
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def products(self) -> dict[Product, ProductSection]:
+        """Products that there are."""
+        found = {name: getattr(self, name) for name in PRODUCTS}
+        return {name: section for name, section in found.items() if section is not None}
+
+
+class DisruptionSection(Section):
+    """A resource that does not do what it was awarded."""
+
+    feeder: str = Field(description="feeder of the resource")
+    resource: str = Field(description="resource that trips")
+    begin_minutes: NotNegative = Field(description="when, from the start of the run [min]")
+    minutes: Positive = Field(description="for how long [min]")
+    ramp_kw_per_minute: Annotated[float | None, Field(gt=0.0)] = Field(
+        default=None, description="given: it does not trip, and follows calls no faster than this [kW/min]"
+    )
+
+
+@dataclass(frozen=True)
+class Disruption:
+    """A disruption in intervals: from `first` on, before `end`; with a ramp it is slow, without it trips."""
+
+    resource: str
+    first: int
+    end: int
+    ramp_kw_per_minute: float | None = None
+
+    def within(self, interval: int) -> bool:
+        """Whether it lasts in an interval."""
+        return self.first <= interval < self.end
+
+
+def tripped(disruptions: Sequence[Disruption], interval: int, *, known: bool) -> frozenset[str]:
+    """Name the resources that are out.
+
+    Parameters
+    ----------
+    disruptions : sequence of Disruption
+        What goes wrong.
+    interval : int
+        When.
+    known : bool
+        Whether only those count of which the market knows: not what trips in this interval.
+    """
+    return frozenset(
+        item.resource
+        for item in disruptions
+        if item.ramp_kw_per_minute is None
+        and item.within(interval)
+        and not (known and item.first == interval)
+    )
+
+
+def disruptions_of(
+    sections: Sequence[DisruptionSection], feeder: str, period_s: int
+) -> tuple[Disruption, ...]:
+    """Bring the disruptions of one feeder to its intervals."""
+    step = period_s / SECONDS_PER_MINUTE
+    return tuple(
+        Disruption(
+            item.resource,
+            int(item.begin_minutes // step),
+            int(np.ceil((item.begin_minutes + item.minutes) / step - 1e-9)),
+            item.ramp_kw_per_minute,
+        )
+        for item in sections
+        if item.feeder == feeder
+    )
+
+
+@dataclass(frozen=True)
+class AncillaryPlan:
+    """Products over the intervals of a run.
+
+    Attributes
+    ----------
+    section : AncillarySection
+        What the scenario says.
+    required : mapping of str to ndarray, shape (n,) each
+        Requirement of every product [kW].
+    signals : mapping of str to ndarray, shape (n,) each
+        Signal of the products that a file calls, -1 to 1.
+    gate : int
+        Intervals for which what was bought stands.
+    """
+
+    section: AncillarySection
+    required: Mapping[Product, FloatArray] = field(default_factory=dict)
+    signals: Mapping[Product, FloatArray] = field(default_factory=dict)
+    gate: int = 1
+
+    def needs(self, interval: int) -> tuple[Need, ...]:
+        """Return the requirements of an interval."""
+        return tuple(
+            Need(name, float(self.required[name][interval]), item.minutes, item.cap)
+            for name, item in self.section.products.items()
+        )
+
+    def signal(self, interval: int) -> dict[Product, float]:
+        """Signals of an interval."""
+        return {name: float(values[interval]) for name, values in self.signals.items()}
+
+
+def read_plan(section: AncillarySection, file: Path, clock: Clock) -> AncillaryPlan:
+    """Read the tables that products name.
+
+    Parameters
+    ----------
+    section : AncillarySection
+        What the scenario says.
+    file : Path
+        The scenario file, which tables are relative to.
+    clock : Clock
+        Intervals of the run.
+
+    Raises
+    ------
+    InputError
+        When a table cannot be used, or the gate is no whole number of intervals.
+    """
+    gate = section.gate_minutes * SECONDS_PER_MINUTE / clock.period_s
+    if gate < 1.0 or gate != int(gate):
+        raise InputError(
+            f"{section.gate_minutes:g} min are {gate:g} intervals",
+            where=f"{file} ancillary.gate_minutes",
+            expected=f"a multiple of {clock.period_s / SECONDS_PER_MINUTE:g} min",
+        )
+    required, signals = {}, {}
+    for name, item in section.products.items():
+        where = f"{file} ancillary.{name}"
+        required[name] = _required(item.requirement_kw, file, clock, f"{where}.requirement_kw")
+        if item.signal != IMBALANCE:
+            signals[name] = _signal(file.parent / item.signal, clock, f"{where}.signal")
+    return AncillaryPlan(section, required, signals, int(gate))
+
+
+def _required(given: float | str, file: Path, clock: Clock, where: str) -> FloatArray:
+    if not isinstance(given, str):
+        return np.full(clock.intervals, float(given))
+    values = read_steps(file.parent / given, clock, where)
+    if (values < 0.0).any():
+        raise InputError(f"{given} has negative values", where=where, expected="requirements of 0 kW or more")
+    return values
+
+
+def _signal(table: Path, clock: Clock, where: str) -> FloatArray:
+    values = read_steps(table, clock, where)
+    if (np.abs(values) > 1.0).any():
+        raise InputError(f"{table} leaves the range", where=where, expected="values of -1 to 1")
+    return values

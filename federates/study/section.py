@@ -1,0 +1,16 @@
+"""What all tables of a scenario share: no key but those listed, numbers that are finite."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A table of the scenario: no key but those listed, nothing changed after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
