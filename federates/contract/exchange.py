@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from federates.contract.topics import Topic, published_by
-from federates.runtime.link import Link, Value
-from feeders.network import ComplexArray, FloatArray
-from feeders.state import AcState
-from market.clearing import Clearing
+from dlmp_cosim.federates.contract.topics import Topic, published_by
+from dlmp_cosim.federates.runtime.link import Link, Value
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.clearing import Clearing
 
 STATE_TOPICS = tuple(topic for topic in published_by("feeder") if topic.type != "string")
 """Topics that carry an AC state."""
@@ -66,6 +66,13 @@ def state_of(values: Mapping[str, Value]) -> AcState:
 def read_state(link: Link, *, since: float) -> AcState:
     """Read the converged AC state that the feeder published at `since` [s] or later.
 
+    Parameters
+    ----------
+    link : Link
+        Link of a federate that reads every topic of `STATE_TOPICS`.
+    since : float
+        Simulated time before which a value is an old one [s].
+
     Raises
     ------
     FederationError
@@ -75,7 +82,22 @@ def read_state(link: Link, *, since: float) -> AcState:
 
 
 def read_topic(link: Link, topic: Topic, *, since: float) -> Value:
-    """Read one topic by its type, published at `since` [s] or later."""
+    """Read one topic by its type, published at `since` [s] or later.
+
+    Parameters
+    ----------
+    link : Link
+        Link of a federate that reads the topic.
+    topic : Topic
+        What to read.
+    since : float
+        Simulated time before which a value is an old one [s].
+
+    Raises
+    ------
+    FederationError
+        When the value is missing, old or unsound.
+    """
     if topic.type == "double":
         return link.number(topic.key, since=since)
     if topic.type == "vector":
@@ -106,8 +128,37 @@ def clearing_values(clearing: Clearing) -> dict[str, Value]:
     }
 
 
+def substation_values(clearing: Clearing) -> dict[str, Value]:
+    """Topics that a clearing has where feeders meet at a substation."""
+    part = clearing.prices.real_substation
+    return {"market/dlmp_real_substation": part if len(part) else np.zeros(len(clearing.prices.real))}
+
+
+def called_values(network: Network, called: Mapping[str, float]) -> dict[str, Value]:
+    """Topic that says what is called of resources beside their award [kW]."""
+    return {"market/called_real": np.array([called.get(name, 0.0) for name in network.resource_ids])}
+
+
 def read_dispatch(link: Link, *, since: float) -> ComplexArray:
-    """Read the dispatch of every resource [kVA] that the market published at `since` [s] or later."""
+    """Read the dispatch of every resource [kVA] that the market published at `since` [s] or later.
+
+    Parameters
+    ----------
+    link : Link
+        Link of a federate that reads both topics.
+    since : float
+        Simulated time before which a value is an old one [s].
+
+    Returns
+    -------
+    ndarray, shape (n_resource,)
+        Complex power, positive towards the grid [kVA].
+
+    Raises
+    ------
+    FederationError
+        When a value is missing, old or unsound.
+    """
     return _join(
         link.vector("market/dispatch_real", since=since), link.vector("market/dispatch_reactive", since=since)
     )

@@ -8,19 +8,28 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
-from federates.anchoring.rounds import Mismatch, Outcome, Round
-from federates.runtime.link import refusal
-from federates.study.helics_config import publisher_of
-from feeders.errors import FederationError
-from feeders.network import ComplexArray, Network, Resource
-from feeders.state import AcState
-from market.clearing import Clearing
-from market.offers import Offer, WholesalePrice, accept_offers
+from dlmp_cosim.federates.anchoring.rounds import Mismatch, Outcome, Round
+from dlmp_cosim.federates.contract.ahead import ahead_row, read_ahead
+from dlmp_cosim.federates.contract.capacity import capacity_row, read_capacity
+from dlmp_cosim.federates.contract.limits import largest_offer, owned, too_long
+from dlmp_cosim.federates.runtime.link import refusal
+from dlmp_cosim.federates.study.helics_config import publisher_of
+from dlmp_cosim.feeders.errors import FederationError
+from dlmp_cosim.feeders.network import ComplexArray, Network, Resource
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.clearing import Clearing
+from dlmp_cosim.market.horizon.outlook import Outlook
+from dlmp_cosim.market.offers import Offer, WholesalePrice, accept_offers
 
 Stage = Literal["forecast", "trial", "final"]
-OFFER_FIELDS = frozenset(field.name for field in fields(Offer))
+OFFER_FIELDS = tuple(field.name for field in fields(Offer))
+WORDS = ("resource", "ahead", "market", "capacity")
+TABLES = ("ahead", "capacity")
+"""Fields of an offer that are JSON objects of their own."""
 LARGEST_COST = 1e6
 """Marginal cost that no sound offer exceeds [$/MWh]."""
+OFFERS_EACH = 4
+"""Offers a resource beyond which those of an owner are refused as a whole, and not one by one."""
 _SHOWN = 80
 """Characters of somebody else's value that a refusal repeats."""
 _LARGEST_INTEGER = 10**15
@@ -101,43 +110,6 @@ def read_status(text: str) -> FeederStatus:
 
 
 @dataclass(frozen=True)
-class Award:
-    """What the feeder needs from ``market/clearing``.
-
-    Attributes
-    ----------
-    interval : int
-        Which interval.
-    trials : int
-        Trials answered before.
-    final : bool
-        Whether the dispatch is final; otherwise it is a trial.
-    controls : bool
-        Whether controls act in the answer.
-    resume : int
-        Trial whose control positions the final dispatch starts from; -1 for the present ones.
-    """
-
-    interval: int
-    trials: int
-    final: bool
-    controls: bool
-    resume: int = -1
-
-
-def read_award(text: str) -> Award:
-    """Read interval, trials and status of a clearing; FederationError when one is missing."""
-    table = decode("market/clearing", text)
-    interval, trials, status = (table.get(name) for name in ("interval", "trials", "status"))
-    if not isinstance(interval, int) or not isinstance(trials, int) or status not in ("trial", "final"):
-        raise refusal("market/clearing", "lacks interval, trials or a status of trial or final")
-    final, resume = status == "final", table.get("resume", -1)
-    if not isinstance(resume, int) or not -1 <= resume < max(trials, 1):
-        raise refusal("market/clearing", f"resumes trial {_shown(resume)} of {trials}")
-    return Award(interval, trials, final, final or table.get("controls") is True, resume)
-
-
-@dataclass(frozen=True)
 class OfferBook:
     """Offers of an interval that may be cleared, and what was refused with its reason."""
 
@@ -161,6 +133,8 @@ class Case:
         Offers, and what was refused.
     forecast : AcState
         AC state with the last dispatch.
+    outlook : Outlook, optional
+        What is expected of the steps ahead, when the market looks ahead.
     """
 
     interval: int
@@ -168,6 +142,7 @@ class Case:
     demand: ComplexArray
     book: OfferBook
     forecast: AcState
+    outlook: Outlook | None = None
 
 
 def clearing_text(case: Case, outcome: Outcome, final: Clearing) -> str:
@@ -192,10 +167,11 @@ def clearing_text(case: Case, outcome: Outcome, final: Clearing) -> str:
             "held": outcome.accepted is None,
             "reason": outcome.decision.reason,
             **_difference(outcome.accepted.difference if outcome.accepted else None),
-            "lmp": case.price.lmp,
+            "lmp": case.price.lmp if final.head_price is None else final.head_price,
             "cost": final.cost,
             "rounds": [_round_row(k, item) for k, item in enumerate(outcome.rounds, 1)],
             "limits": [asdict(limit) for limit in final.limits],
+            "notes": list(final.notes),
             "refused": [*case.book.refused, *final.refused],
         }
     )
@@ -235,11 +211,17 @@ def _round_row(number: int, item: Round) -> dict[str, Any]:
 
 def offers_text(interval: int, offers: Iterable[Offer]) -> str:
     """Write the offers of one federate for one interval."""
-    rows = [
-        {name: value for name, value in asdict(offer).items() if value not in (None, math.inf)}
-        for offer in offers
-    ]
-    return encode({"interval": interval, "offers": rows})
+    return encode({"interval": interval, "offers": [_offer_row(offer) for offer in offers]})
+
+
+def _offer_row(offer: Offer) -> dict[str, Any]:
+    values = {name: getattr(offer, name) for name in OFFER_FIELDS if name not in TABLES}
+    row = {name: value for name, value in values.items() if value not in (None, math.inf, "retail")}
+    if offer.ahead is not None:
+        row["ahead"] = ahead_row(offer.ahead)
+    if offer.capacity is not None:
+        row["capacity"] = capacity_row(offer.capacity)
+    return row
 
 
 def read_offers(
@@ -263,14 +245,14 @@ def read_offers(
     OfferBook
         Accepted offers in the order of the network's resources; a refusal names federate and resource.
     """
-    resources = {resource.name: resource for resource in network.resources}
+    resources, counts = {resource.name: resource for resource in network.resources}, owned(network)
     ratios = {load.name: load.kvar / load.kw if load.kw else 0.0 for load in network.loads}
     accepted: dict[str, Offer] = {}
     refused: list[str] = []
     for key, text in texts.items():
         federate = publisher_of(key)
         try:
-            rows = _rows(key, text, interval)
+            rows = _rows(key, text, interval, counts[federate])
         except FederationError as error:
             refused.append(str(error))
             continue
@@ -287,15 +269,20 @@ def read_offers(
     return OfferBook(sound, tuple(refused))
 
 
-def _rows(key: str, text: str, interval: int) -> list[Any]:
+def _rows(key: str, text: str, interval: int, owns: int) -> list[Any]:
+    """Return the offers of one federate; one that is far too long or has too many is refused as a whole."""
     if not text:
         raise refusal(key, "was never published")
+    if len(text) > largest_offer(owns):
+        raise refusal(key, too_long(len(text), largest_offer(owns)))
     table = decode(key, text)
     if table.get("interval") != interval:
-        raise refusal(key, f"is for interval {_shown(table.get('interval'))}; expected {interval}")
+        raise refusal(key, f"is for interval {shown(table.get('interval'))}; expected {interval}")
     rows = table.get("offers")
     if not isinstance(rows, list):
         raise refusal(key, "lacks a list of offers")
+    if len(rows) > OFFERS_EACH * max(owns, 1):
+        raise refusal(key, f"has {len(rows)} offers; expected one for each of {owns} resources")
     return rows
 
 
@@ -313,7 +300,7 @@ def _offer(
     name = row.get("resource")
     resource = resources.get(name) if isinstance(name, str) else None
     if resource is None:
-        raise ValueError(f"offers unknown resource {_shown(name)}")
+        raise ValueError(f"offers unknown resource {shown(name)}")
     if resource.owner != federate:
         raise ValueError(f"offers {name!r}, which belongs to {resource.owner!r}")
     if name in accepted:
@@ -322,7 +309,8 @@ def _offer(
     if resource.load and offer.reactive_ratio is None:
         offer = replace(offer, reactive_ratio=ratios[resource.load])
     limit = demand_kw[resource.load] if resource.load else resource.kw_max
-    _check_limits(offer, limit * (1 + _SLACK) + _SLACK)
+    back = max(limit, resource.kw_more)
+    _check_limits(offer, limit * (1 + _SLACK) + _SLACK, back * (1 + _SLACK) + _SLACK)
     return offer if resource.load else _within_rating(offer, resource.kva_max)
 
 
@@ -337,7 +325,7 @@ def _within_rating(offer: Offer, kva: float) -> Offer:
     return offer
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """Text of somebody else's value, cut to what a record can bear."""
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
@@ -347,13 +335,16 @@ def _typed(row: Mapping[str, Any], name: str) -> Offer:
     """Build the offer from numbers alone."""
     for field, value in row.items():
         if field not in OFFER_FIELDS:
-            raise ValueError(f"offer of {name!r} has unknown field {_shown(field)}")
-        if field != "resource" and not _is_number(value):
-            raise ValueError(f"{field} of {name!r} is {_shown(value)}; expected a finite number")
+            raise ValueError(f"offer of {name!r} has unknown field {shown(field)}")
+        if field not in WORDS and not _is_number(value):
+            raise ValueError(f"{field} of {name!r} is {shown(value)}; expected a finite number")
     missing = {"p_min_kw", "p_max_kw", "cost_linear"} - set(row)
     if missing:
         raise ValueError(f"offer of {name!r} lacks {', '.join(sorted(missing))}")
-    return Offer(name, **{field: float(value) for field, value in row.items() if field != "resource"})
+    numbers: dict[str, Any] = {name: float(value) for name, value in row.items() if name not in WORDS}
+    ahead = read_ahead(row["ahead"]) if row.get("ahead") is not None else None
+    capacity = read_capacity(row["capacity"]) if row.get("capacity") is not None else None
+    return Offer(name, **numbers, ahead=ahead, market=row.get("market", "retail"), capacity=capacity)
 
 
 def _is_number(value: Any) -> bool:
@@ -363,12 +354,15 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, float) and math.isfinite(value)
 
 
-def _check_limits(offer: Offer, kw: float) -> None:
-    """Raise ValueError when limits are crossed, beyond `kw`, or a cost is absurd or not convex."""
+def _check_limits(offer: Offer, kw: float, back_kw: float) -> None:
+    """Raise ValueError when limits are crossed, beyond `kw`, or a cost is absurd or not convex.
+
+    `back_kw` is what may be drawn: by a load, beyond its demand.
+    """
     name = offer.resource
     if offer.p_min_kw > offer.p_max_kw or offer.q_min_kvar > offer.q_max_kvar:
         raise ValueError(f"limits of {name!r} are crossed")
-    if max(abs(offer.p_min_kw), abs(offer.p_max_kw)) > kw:
+    if max(offer.p_min_kw, offer.p_max_kw) > kw or min(offer.p_min_kw, offer.p_max_kw) < -back_kw:
         raise ValueError(f"{name!r} offers {offer.p_min_kw:g} to {offer.p_max_kw:g} kW; it has {kw:g} kW")
     if abs(offer.cost_linear) > LARGEST_COST or not 0.0 <= offer.cost_quadratic <= LARGEST_COST:
         raise ValueError(f"cost of {name!r} is absurd: {offer.cost_linear:g}, {offer.cost_quadratic:g}")

@@ -6,13 +6,16 @@ ordered as the `Network` that the feeder publishes while initialising.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from feeders.network import Network
+from dlmp_cosim.feeders.network import Network
 
 TopicType = Literal["double", "vector", "string"]
+Feature = Literal["", "horizon", "emissions", "supply", "substation", "ancillary"]
+"""What of a scenario brings a topic with it: steps ahead, emission rates, a wholesale price that answers,
+feeders that meet at a substation, and an ancillary market there."""
 IdKind = Literal[
     "", "node", "conductor", "load", "machine", "head", "tap", "capacitor", "admittance", "resource"
 ]
@@ -34,6 +37,8 @@ class Topic:
         What the entries of a vector stand for; empty for a double or a string.
     meaning : str
         One line for people.
+    needs : str
+        Feature of a scenario without which it does not exist; empty for a topic of every study.
     """
 
     key: str
@@ -41,12 +46,13 @@ class Topic:
     unit: str
     ids: IdKind
     meaning: str
+    needs: Feature = ""
 
     @property
     def publisher(self) -> str:
         """Name of the one federate that may publish it."""
-        role = self.key.split("/", 1)[0]
-        return PUBLISHER_OF.get(role, role)
+        feeder, mark, role = self.key.split("/", 1)[0].rpartition(FEEDER_MARK)
+        return f"{feeder}{mark}{PUBLISHER_OF.get(role, role)}"
 
     @property
     def largest(self) -> float:
@@ -72,12 +78,17 @@ class Topic:
 
 PRICE, REACTIVE_PRICE = "$/MWh", "$/(MVAR*h)"
 
+FEEDER_MARK = "."
+"""Stands between the name of a feeder and that of its federate where several feeders share a federation."""
+SUBSTATION = "substation"
+"""The federate that feeders share, and its role in keys."""
+
 PUBLISHER_OF: dict[str, str] = {"audit": "recorder"}
 """Federate that publishes a role's topics, where the two names differ."""
 
 LARGEST: dict[str, float] = {
     "": 1e3, "pu": 10.0, "rad": 10.0, "kW": 1e7, "kvar": 1e7, "A": 1e6, "S": 1e12,
-    PRICE: 1e6, REACTIVE_PRICE: 1e6,
+    PRICE: 1e8, REACTIVE_PRICE: 1e8, "kg/MWh": 1e5,
 }  # fmt: skip
 """Magnitude that no sound value of a unit exceeds."""
 
@@ -86,6 +97,10 @@ TOPICS: tuple[Topic, ...] = (
     Topic("wholesale/lmp_energy", "double", PRICE, "", "energy part of the LMP"),
     Topic("wholesale/lmp_congestion", "double", PRICE, "", "congestion part of the LMP"),
     Topic("wholesale/lmp_loss", "double", PRICE, "", "marginal loss part of the LMP"),
+    Topic("wholesale/lmp_answer", "double", PRICE, "", "rise of the LMP by what is drawn", needs="supply"),
+    Topic(
+        "wholesale/emission_rate", "double", "kg/MWh", "", "marginal emission rate there", needs="emissions"
+    ),
     Topic("wholesale/demand_ratio", "double", "", "", "demand as a share of the feeder's listed load"),
     Topic("wholesale/source", "string", "", "", "where the series come from and what was derived (JSON)"),
     Topic("feeder/network", "string", "", "", "the Network (JSON), published while initialising"),
@@ -112,6 +127,14 @@ TOPICS: tuple[Topic, ...] = (
     Topic("feeder/capacitor_steps", "vector", "", "capacitor", "closed steps of switched capacitors"),
     Topic("feeder/conductance", "vector", "S", "admittance", "blocks of elements under control, real part"),
     Topic("feeder/susceptance", "vector", "S", "admittance", "the same, imaginary part"),
+    Topic(
+        "feeder/response_real",
+        "vector",
+        "kW",
+        "resource",
+        "given beside the award, as called",
+        needs="ancillary",
+    ),
     Topic("feeder/status", "string", "", "", "round, converged, iterations, tap changes, refusals (JSON)"),
     Topic("market/dispatch_real", "vector", "kW", "resource", "award, positive towards the grid"),
     Topic("market/dispatch_reactive", "vector", "kvar", "resource", "the same, reactive"),
@@ -126,6 +149,47 @@ TOPICS: tuple[Topic, ...] = (
     Topic("market/predicted_head_power_real", "vector", "kW", "head", "head power that it expects"),
     Topic("market/predicted_losses_real", "double", "kW", "", "losses that it expects"),
     Topic("market/clearing", "string", "", "", "round, status (trial or final), convergence, limits (JSON)"),
+    Topic(
+        "market/horizon",
+        "string",
+        "",
+        "",
+        "steps ahead: forecasts, plan, advisory prices (JSON)",
+        needs="horizon",
+    ),
+    Topic(
+        "market/dlmp_real_substation",
+        "vector",
+        PRICE,
+        "node",
+        "part by what feeders share",
+        needs="substation",
+    ),
+    Topic(
+        "market/response",
+        "string",
+        "",
+        "",
+        "head power at the prices that the substation called for (JSON)",
+        needs="substation",
+    ),
+    Topic(
+        "market/called_real",
+        "vector",
+        "kW",
+        "resource",
+        "called beside the award by the substation",
+        needs="ancillary",
+    ),
+    Topic("substation/adder", "double", PRICE, "", "what shared limits add to the LMP", needs="substation"),
+    Topic(
+        "substation/call",
+        "string",
+        "",
+        "",
+        "the adder that holds, and adders to respond to (JSON)",
+        needs="substation",
+    ),
     Topic("audit/verdict", "string", "", "", "prediction against AC and violations of the interval (JSON)"),
 )
 
@@ -142,14 +206,41 @@ def offer_topic(federate: str) -> Topic:
     )
 
 
-def published_by(federate: str) -> tuple[Topic, ...]:
-    """Every topic that one federate has to publish."""
-    return tuple(topic for topic in TOPICS if topic.publisher == federate)
+def published_by(federate: str, features: Collection[str] = ()) -> tuple[Topic, ...]:
+    """Every topic that one federate has to publish in a study with these features.
+
+    Parameters
+    ----------
+    federate : str
+        Name of the federate, without its feeder.
+    features : collection of str
+        What brings topics of its own: "horizon", "emissions", "supply", "substation".
+    """
+    return tuple(topic for topic in present(features) if topic.publisher == federate)
+
+
+def present(features: Collection[str] = ()) -> tuple[Topic, ...]:
+    """Every topic of a study with these features."""
+    return tuple(topic for topic in TOPICS if not topic.needs or topic.needs in features)
 
 
 def find_topic(key: str) -> Topic | None:
-    """Topic with this key, or None; any ``<federate>/offer`` is one."""
+    """Topic with this key, of whatever feeder, or None; any ``<federate>/offer`` is one."""
     federate, _, quantity = key.partition("/")
     if quantity == OFFER_QUANTITY and federate:
         return offer_topic(federate)
-    return BY_KEY.get(key)
+    return BY_KEY.get(f"{federate.rpartition(FEEDER_MARK)[2]}/{quantity}")
+
+
+def in_federation(name: str, feeder: str) -> str:
+    """Name or key as a federation of several feeders has it.
+
+    Parameters
+    ----------
+    name : str
+        Name of a federate, or key of a topic, as the feeder's own study has it.
+    feeder : str
+        Name of the feeder; empty for a federation of one, which needs no other names.
+    """
+    role = name.split("/", 1)[0]
+    return name if not feeder or role == SUBSTATION else f"{feeder}{FEEDER_MARK}{name}"

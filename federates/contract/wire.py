@@ -12,12 +12,25 @@ import helics as h
 import numpy as np
 from helics import capi
 
-from feeders.errors import FederationError
-from feeders.network import FloatArray
+from dlmp_cosim.feeders.errors import FederationError
+from dlmp_cosim.feeders.network import FloatArray
 
 
 def publish_vector(output: Any, values: FloatArray) -> None:
-    """Publish a vector of doubles."""
+    """Publish a vector of doubles.
+
+    Parameters
+    ----------
+    output : HelicsPublication
+        Where to.
+    values : ndarray, shape (n,)
+        The vector, in the unit of its topic.
+
+    Raises
+    ------
+    FederationError
+        When HELICS refuses it.
+    """
     array = np.ascontiguousarray(values, dtype=np.float64)
     error = h.helicsErrorInitialize()
     capi.lib.helicsPublicationPublishVector(

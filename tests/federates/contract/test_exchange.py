@@ -7,10 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import ToyEngine, toy_network
 
-from federates.anchoring.hold import hold
-from federates.contract.exchange import STATE_TOPICS, clearing_values, read_state, state_of, state_values
-from federates.contract.topics import find_topic, published_by
-from market.offers import WholesalePrice
+from dlmp_cosim.federates.anchoring.hold import hold
+from dlmp_cosim.federates.contract.exchange import (
+    STATE_TOPICS,
+    clearing_values,
+    read_state,
+    state_of,
+    state_values,
+)
+from dlmp_cosim.federates.contract.topics import find_topic, published_by
+from dlmp_cosim.market.offers import WholesalePrice
 
 NETWORK = toy_network()
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -10,20 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import toy_network
 
-from federates.contract.messages import (
+from dlmp_cosim.federates.contract.award import read_award
+from dlmp_cosim.federates.contract.messages import (
     FeederStatus,
     OfferBook,
     decode,
     encode,
     offers_text,
-    read_award,
     read_offers,
     read_status,
     trial_text,
 )
-from feeders.errors import FederationError
-from feeders.network import Resource, wye
-from market.offers import Offer
+from dlmp_cosim.feeders.errors import FederationError
+from dlmp_cosim.feeders.network import Resource, wye
+from dlmp_cosim.market.ancillary.products import Capacity
+from dlmp_cosim.market.offers import Offer
 
 NETWORK = replace(
     toy_network(),
@@ -44,10 +46,57 @@ def book(*rows: Any, key: str = "assets/offer", interval: int = 7) -> OfferBook:
 def test_offers_survive_the_wire() -> None:
     offers = [
         Offer("dg", 0.0, 300.0, 18.0, 0.05, -10.0, 10.0, 300.0),
-        Offer("flex", 0.0, 20.0, 25.0, 0.1, reactive_ratio=0.3),
+        Offer("flex", 0.0, 20.0, 25.0, 0.1, reactive_ratio=0.3, capacity=Capacity(reserve=2.0, called=60.0)),
     ]
     found = read_offers({"assets/offer": offers_text(7, offers)}, 7, NETWORK, DEMAND)
     assert found == OfferBook(tuple(offers), ())
+
+
+def test_capacity_that_cannot_be_sold_is_refused_with_its_offer() -> None:
+    found = book(GOOD | {"capacity": {"reserves": 1.0}}, GOOD | {"resource": "flex"})
+    assert found.refused[0] == "assets: capacity has unknown field 'reserves', did you mean 'reserve'?"
+    found = book(GOOD | {"capacity": {"reserve": -1.0}})
+    assert found.accepted == ()
+    assert "its price of reserve is -1" in found.refused[0]
+
+
+def test_an_offer_that_sells_no_capacity_says_nothing_of_it() -> None:
+    assert "capacity" not in offers_text(7, [Offer("dg", 0.0, 300.0, 18.0)])
+
+
+HUGE = {
+    "100 MB": "x" * 100_000_000,
+    "a million entries": '{"interval":7,"offers":[' + "0," * 1_000_000 + "0]}",
+    "many entries": '{"interval":7,"offers":[' + "0," * 1000 + "0]}",
+    "ten thousand deep": "[" * 10_000,
+    "deep within offers": '{"interval":7,"offers":' + "[" * 3000 + "]" * 3000 + "}",
+    "a number of many digits": '{"interval":7,"offers":[' + "9" * 5000 + "]}",
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_an_offer_that_is_far_too_large_is_refused_in_milliseconds(name: str) -> None:
+    good = offers_text(7, [Offer("cell", 0.0, 50.0, 1.0)])
+    began = time.process_time()
+    found = read_offers({"assets/offer": HUGE[name], "battery/offer": good}, 7, NETWORK, DEMAND)
+    assert time.process_time() - began < 0.05
+    assert [offer.resource for offer in found.accepted] == ["cell"]
+    assert len(found.refused) == 1
+    assert found.refused[0].startswith("assets")
+    assert len(found.refused[0]) < 250
+
+
+def test_room_for_offers_follows_the_resources_of_their_owner() -> None:
+    names = [f"unit_{k}" for k in range(2000)]
+    many = [Resource(name, "generator", "b", wye((1,)), 1.0, 1.0, owner="fleet") for name in names]
+    network = replace(NETWORK, resources=tuple(many))
+    offers = [Offer(name, -1.0 / 3, 1.0 / 3, 123.456789012, 0.123456789, -0.1, 0.1, 1.0) for name in names]
+    found = read_offers({"fleet/offer": offers_text(7, offers)}, 7, network, DEMAND)
+    assert len(found.accepted) == 2000
+    assert (
+        "has 300000 bytes; expected at most 4096"
+        in read_offers({"stranger/offer": "x" * 300_000}, 7, network, DEMAND).refused[0]
+    )
 
 
 def test_offers_come_in_the_order_of_the_network() -> None:

@@ -3,9 +3,17 @@ from __future__ import annotations
 import pytest
 from toys import CONFIGS, NAMES, toy_network
 
-from federates.contract.topics import BY_KEY, LARGEST, TOPICS, Topic, find_topic, offer_topic, published_by
-from federates.study.helics_config import check_config
-from federates.study.study import load_study
+from dlmp_cosim.federates.contract.topics import (
+    BY_KEY,
+    LARGEST,
+    TOPICS,
+    Topic,
+    find_topic,
+    offer_topic,
+    published_by,
+)
+from dlmp_cosim.federates.study.helics_config import check_config
+from dlmp_cosim.federates.study.study import load_study
 
 
 def test_every_key_is_listed_once() -> None:
@@ -48,4 +56,5 @@ def test_what_the_contract_wires_honours_it(name: str) -> None:
 
 def test_the_recorder_reads_every_topic_of_the_others() -> None:
     read = {item.key for item in load_study(CONFIGS).config("recorder").subscriptions}
-    assert read >= {topic.key for topic in TOPICS if topic.publisher != "recorder"}
+    assert read >= {topic.key for topic in TOPICS if topic.publisher != "recorder" and not topic.needs}
+    assert not read & {topic.key for topic in TOPICS if topic.needs}
