@@ -11,39 +11,45 @@ import json
 import logging
 import os
 import threading
-import time
 import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Protocol
 from uuid import uuid4
 
 import helics as h
 
-from federates.runtime.heartbeat import ENDED, Heartbeat, Sign, Stage, process_alive, read_sign, wait_for_end
-from federates.runtime.link import FederationStopped, HelicsLink, Link, Value, start_error, wired
-from federates.study.helics_config import FederateConfig, check_complete, publisher_of
-from federates.study.study import Study, load_study
-from feeders.errors import DlmpError, FederationError
+from dlmp_cosim.federates.contract.topics import in_federation
+from dlmp_cosim.federates.runtime.heartbeat import (
+    Heartbeat,
+    Stage,
+)
+from dlmp_cosim.federates.runtime.hosts import joining
+from dlmp_cosim.federates.runtime.link import FederationStopped, HelicsLink, Link, Value, start_error, wired
+from dlmp_cosim.federates.runtime.watching import STOPPED, await_verdict, is_over, watch_broker
+from dlmp_cosim.federates.study.helics_config import (
+    FederateConfig,
+    check_complete,
+    of_feeder,
+    publisher_of,
+)
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.federates.study.substation import SubstationStudy, load_any
+from dlmp_cosim.federates.wire.post import HELICS_TICK
+from dlmp_cosim.feeders.errors import DlmpError, FederationError
 
 log = logging.getLogger(__name__)
 
-BROKER = "broker"
-"""Name under which the broker process reports that it is alive."""
-OWN_FAULT, STOPPED = 1, 3
-"""Exit codes of a federate that failed, and of one that was stopped by another's failure."""
+OWN_FAULT = 1
+"""Exit code of a federate that failed."""
 ERROR_CODE = 99
-BROKER_WATCH_S = 0.2
-VERDICT_S, VERDICT_POLL_S = 3.0, 0.02
-"""How long one that was stopped waits for the broker's verdict, and how often it looks [s]."""
 NO_ANSWER = "This function will return a JSON object"
 """How pyhelics warns of a query that a broken federation did not answer; `_ask` raises an error then."""
 JOINING = threading.Lock()
-RECENT_S = 10.0
-"""Age beyond which the broker's last word belongs to an earlier run [s]."""
 
 
 class Role(Protocol):
@@ -59,8 +65,9 @@ class Role(Protocol):
         """Flush and release; called on every way out, maybe twice."""
 
 
-Build = Callable[[Study], Role]
-"""What makes a federate's role from the study."""
+AnyStudy = Study | SubstationStudy
+Build = Callable[[Any], Role]
+"""What makes a federate's role from its study: of a feeder, or of a substation."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +93,19 @@ ALONE = Connection()
 """How a federate of a process of its own reaches its broker."""
 
 
-def broker_key(study: Study) -> str:
-    """Password that keeps federates of other runs out: from the environment, or the study's name."""
-    return os.environ.get("HELICS_BROKER_KEY") or study.name
+def broker_key(study: AnyStudy) -> str:
+    """Password that keeps federates of other runs out: from the environment, or the federation's name."""
+    return os.environ.get("HELICS_BROKER_KEY") or study.federation
 
 
-def live(name: str, build: Build, study: Study, connection: Connection, beat: Heartbeat) -> None:
+def live(
+    name: str,
+    build: Build,
+    study: AnyStudy,
+    connection: Connection,
+    beat: Heartbeat,
+    admit: Callable[[Any], None] | None = None,
+) -> None:
     """Live a whole federate's life.
 
     Parameters
@@ -106,6 +120,8 @@ def live(name: str, build: Build, study: Study, connection: Connection, beat: He
         How to reach the broker.
     beat : Heartbeat
         Where to say what it is doing.
+    admit : callable, optional
+        Judges the others while they initialise, given the HELICS federate; by default `check_publishers`.
 
     Raises
     ------
@@ -116,29 +132,56 @@ def live(name: str, build: Build, study: Study, connection: Connection, beat: He
     check_complete(config, study.config_file(name))
     with closing(build(study)) as role:
         beat.tell("joining")
-        federate = _join(config, connection, broker_key(study))
+        known = of_feeder(config, study.feeder)
+        federate = _join(known, connection, broker_key(study))
+        with _Membership(federate, known.name, role, beat, alone=study.others_go_on):
+            link = HelicsLink(federate, config, beat)
+            _initialise(federate, link, role, admit or check_publishers)
+            _take_part(link, role, study.clock.end, beat)
+
+
+@dataclass(frozen=True)
+class _Membership:
+    """A federate's time in the federation, which is told of whatever ends it early, an interrupt too.
+
+    One that stops alone leaves without a word to the others: they go on.
+    """
+
+    federate: Any
+    name: str
+    role: Role
+    beat: Heartbeat
+    alone: bool = False
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
-            _take_part(federate, config, role, study.clock.end, beat)
-        except FederationStopped:
-            raise
-        except BaseException as error:
-            beat.tell("failed", error=summary(error))
-            role.close()
-            h.helicsFederateGlobalError(federate, ERROR_CODE, f"{config.name}: {summary(error)}")
-            raise
+            if error is not None and not isinstance(error, FederationStopped):
+                self.beat.tell("failed", error=summary(error))
+                self.role.close()
+                if self.alone:
+                    return
+                h.helicsFederateGlobalError(self.federate, ERROR_CODE, f"{self.name}: {summary(error)}")
         finally:
-            h.helicsFederateDisconnect(federate)
+            h.helicsFederateDisconnect(self.federate)
 
 
-def _take_part(federate: Any, config: FederateConfig, role: Role, end: float, beat: Heartbeat) -> None:
-    """Initialise with the others, check what they publish, run, and stay until everybody is done."""
-    link = HelicsLink(federate, config, beat)
+def _initialise(federate: Any, link: HelicsLink, role: Role, admit: Callable[[Any], None]) -> None:
+    """Initialise with the others, and judge them."""
     _enter(h.helicsFederateEnterInitializingMode, federate)
-    check_publishers(federate)
+    admit(federate)
     for key, value in role.initial().items():
         link.publish(key, value)
     _enter(h.helicsFederateEnterExecutingMode, federate)
     link.check_inputs()
+
+
+def _take_part(link: HelicsLink, role: Role, end: float, beat: Heartbeat) -> None:
+    """Run, and stay until everybody is done."""
     beat.tell("working", time=0.0)
     role.run(link)
     link.wait_until(end)
@@ -170,16 +213,25 @@ def _ask(federate: Any, target: str, question: str) -> list[str]:
 
 
 def _join(config: FederateConfig, connection: Connection, key: str) -> Any:
-    settings = config.model_dump(exclude={"publications", "subscriptions"})
+    settings = config.model_dump(exclude={"publications", "subscriptions", "endpoints", "peers"})
+    create = h.helicsCreateValueFederateFromConfig
+    if config.endpoints:
+        settings["period"] = HELICS_TICK
+        create = h.helicsCreateCombinationFederateFromConfig
     settings["core_type"] = connection.core_type
     settings["core_name"] = connection.core or unique_name(config.name)
-    settings["core_init_string"] = f"{config.core_init_string} --brokerkey={key} {connection.options}"
+    where = connection.options or joining()
+    settings["core_init_string"] = f"{config.core_init_string} --brokerkey={key} {where}"
     try:
         # HELICS makes a core for the first federate that names it; two at once would make two.
         with JOINING:
-            return h.helicsCreateValueFederateFromConfig(json.dumps(settings | wired(config)))
+            federate = create(json.dumps(settings | wired(config)))
+        for peer in config.peers:
+            # Messages alone are no reason for HELICS to let a federate wait for another.
+            h.helicsFederateAddDependency(federate, peer)
     except h.HelicsException as error:
         raise start_error(f"{config.name} could not join the federation", error) from None
+    return federate
 
 
 def unique_name(name: str) -> str:
@@ -220,7 +272,7 @@ def main(name: str, build: Build, arguments: list[str] | None = None) -> int:
     return guard({options.name: build}, options.study)
 
 
-def guard(builds: Mapping[str, Build], folder: Path) -> int:
+def guard(builds: Mapping[str, Build], folder: Path, feeder: str = "") -> int:
     """Live the lives of a process's federates and turn their ends into messages and one exit code.
 
     Parameters
@@ -229,20 +281,23 @@ def guard(builds: Mapping[str, Build], folder: Path) -> int:
         What makes the role of each federate, by its name.
     folder : Path
         The study's folder.
+    feeder : str
+        Which of several feeders the federates belong to; empty in a study of one.
 
     Returns
     -------
     int
-        Exit code: 0, 1 for an error of a federate's own, 3 when stopped because of another.
+        Exit code: 0, 1 for an error of a federate's own, 3 when stopped because of another; 0 as well where
+        the scenario lets the other feeders go on.
     """
     warnings.filterwarnings("ignore", NO_ANSWER)
     try:
-        study = load_study(folder)
+        study = load_any(folder, feeder)
     except DlmpError as error:
         log.error("%s: %s", ", ".join(builds), summary(error))
         return OWN_FAULT
-    watched = next(iter(builds))
-    threading.Thread(target=_watch_broker, args=(study.run_folder, watched), daemon=True).start()
+    watched = in_federation(next(iter(builds)), study.feeder)
+    threading.Thread(target=watch_broker, args=(study.run_folder, watched), daemon=True).start()
     try:
         if len(builds) > 1:
             codes = _live_together(builds, study)
@@ -250,10 +305,13 @@ def guard(builds: Mapping[str, Build], folder: Path) -> int:
             codes = [_survive(*item, study) for item in builds.items()]
     finally:
         h.helicsCloseLibrary()
+    if study.others_go_on:
+        # `helics run` ends everybody when a process fails, and the scenario lets the others go on.
+        return 0
     return min((code for code in codes if code), default=0)
 
 
-def _live_together(builds: Mapping[str, Build], study: Study) -> list[int]:
+def _live_together(builds: Mapping[str, Build], study: AnyStudy) -> list[int]:
     """Live several lives in threads that share a core; their exit codes."""
     connection = Connection(options=f"--federates={len(builds)}", core=unique_name("host"))
     with ThreadPoolExecutor(len(builds)) as pool:
@@ -261,22 +319,24 @@ def _live_together(builds: Mapping[str, Build], study: Study) -> list[int]:
     return [life.result() for life in lives]
 
 
-def _survive(name: str, build: Build, study: Study, connection: Connection = ALONE) -> int:
+def _survive(name: str, build: Build, study: AnyStudy, connection: Connection = ALONE) -> int:
     """Live one federate's life and turn its end into one message and an exit code."""
     beat: Heartbeat | None = None
+    shown = in_federation(name, study.feeder)
     try:
-        beat = Heartbeat(study.run_folder, name)
+        beat = Heartbeat(study.run_folder, shown)
         live(name, build, study, connection, beat)
         beat.tell("finished")
+    # The outermost guard of a federate's process or thread: an interrupt ends it no less than an error.
     except BaseException as error:
-        if isinstance(error, FederationStopped) or (isinstance(error, FederationError) and _is_over(beat)):
-            log.warning("%s: stopped: %s", name, error)
+        if isinstance(error, FederationStopped) or (isinstance(error, FederationError) and is_over(beat)):
+            log.warning("%s: stopped: %s", shown, error)
             _end(beat, "stopped", error)
-            _await_verdict(beat)
+            await_verdict(beat)
             return STOPPED
         if not isinstance(error, DlmpError):
-            log.exception("%s failed", name)
-        log.error("%s: %s", name, summary(error))
+            log.exception("%s failed", shown)
+        log.error("%s: %s", shown, summary(error))
         _end(beat, "failed", error)
         return OWN_FAULT
     return 0
@@ -285,43 +345,3 @@ def _survive(name: str, build: Build, study: Study, connection: Connection = ALO
 def _end(beat: Heartbeat | None, stage: Stage, error: BaseException) -> None:
     if beat is not None:
         beat.tell(stage, error=summary(error))
-
-
-def _broker_sign(beat: Heartbeat | None) -> Sign | None:
-    return read_sign(beat.folder, BROKER) if beat is not None and beat.folder is not None else None
-
-
-def _is_over(beat: Heartbeat | None) -> bool:
-    """Tell whether the broker has ended the run: an error while joining then is no fault of this federate."""
-    sign = _broker_sign(beat)
-    return sign is not None and sign.beat.stage == "failed" and sign.age_s < RECENT_S
-
-
-def _await_verdict(beat: Heartbeat | None) -> None:
-    """Stay until the broker has named who is at fault: `helics run` ends all when the first leaves."""
-    limit = time.monotonic() + VERDICT_S
-    while time.monotonic() < limit:
-        sign = _broker_sign(beat)
-        if sign is None or sign.beat.stage in ENDED or not process_alive(sign.beat.pid):
-            return
-        time.sleep(VERDICT_POLL_S)
-
-
-def _watch_broker(run_folder: Path, name: str) -> None:
-    """End this process when the broker's is gone: nobody is left to end a wait in HELICS."""
-    broker = _find_broker(run_folder)
-    wait_for_end(broker)
-    sign = read_sign(run_folder, BROKER)
-    if sign is None or sign.beat.stage not in ENDED:
-        log.error("%s: the broker is gone (process %d)", name, broker)
-        logging.shutdown()
-        os._exit(STOPPED)
-
-
-def _find_broker(run_folder: Path) -> int:
-    """Wait for the broker's first sign of life, not one of an earlier run, and return its process."""
-    while True:
-        sign = read_sign(run_folder, BROKER)
-        if sign is not None and sign.beat.stage not in ENDED and process_alive(sign.beat.pid):
-            return sign.beat.pid
-        time.sleep(BROKER_WATCH_S)

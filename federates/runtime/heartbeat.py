@@ -16,11 +16,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from feeders.errors import FederationError
+from dlmp_cosim.feeders.errors import FederationError
 
 Stage = Literal["starting", "joining", "working", "waiting", "finished", "failed", "stopped"]
 """What a federate is doing; `failed` by its own fault, `stopped` because the federation ended."""
 
+BROKER = "broker"
+"""Name under which the broker process reports that it is alive."""
 CULPRIT = "culprit"
 """Figure in which a failed broker names the federate at fault."""
 ENDED: frozenset[Stage] = frozenset({"finished", "failed", "stopped"})
@@ -87,9 +89,15 @@ class Heartbeat:
             self._write()
 
     def tell(self, stage: Stage, **changes: float | str | Mapping[str, float | str]) -> None:
-        """Replace the stage and any other field of the beat; a long error is cut."""
+        """Replace the stage and any other field of the beat; a long error is cut.
+
+        Of a failure the first word stays: said again, after the federation heard of it, it would seem to
+        follow those that it brought down.
+        """
         if stage == "failed":
-            self.failed_at = min(self.failed_at, time.monotonic())
+            if self.failed_at < math.inf:
+                return
+            self.failed_at = time.monotonic()
         self._beat |= {"stage": stage, **changes}
         self._beat["error"] = str(self._beat["error"])[:_ERROR_LENGTH]
         self._write()
@@ -134,7 +142,15 @@ def _hold(file: Path) -> int:
 
 
 def beat_file(folder: Path, federate: str) -> Path:
-    """Path of a federate's sign of life."""
+    """Path of a federate's sign of life.
+
+    Parameters
+    ----------
+    folder : Path
+        Run folder.
+    federate : str
+        Name of the federate.
+    """
     return folder / f"{federate}.beat"
 
 
@@ -185,7 +201,15 @@ def process_alive(pid: int) -> bool:
 
 
 def wait_for_end(pid: int, poll_s: float = 0.2) -> None:
-    """Wait until a process of this host has ended: at once where the system tells, else by looking."""
+    """Wait until a process of this host has ended: at once where the system tells, else by looking.
+
+    Parameters
+    ----------
+    pid : int
+        Number of the process.
+    poll_s : float
+        How often to look where the system does not tell [s].
+    """
     if hasattr(os, "pidfd_open"):
         try:
             handle = os.pidfd_open(pid)

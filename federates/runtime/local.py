@@ -12,15 +12,15 @@ from uuid import uuid4
 
 import helics as h
 
-from federates.assets import Assets
-from federates.feeder import Feeder
-from federates.market import MarketFederate
-from federates.recorder import Recorder
-from federates.runtime.base import ERROR_CODE, Connection, Role, broker_key, live, summary
-from federates.runtime.heartbeat import Heartbeat
-from federates.runtime.link import FederationStopped
-from federates.study.study import Study
-from federates.wholesale import Wholesale
+from dlmp_cosim.federates.assets import Assets
+from dlmp_cosim.federates.feeder import Feeder
+from dlmp_cosim.federates.market import MarketFederate
+from dlmp_cosim.federates.recorder import Recorder
+from dlmp_cosim.federates.runtime.base import ERROR_CODE, Connection, Role, broker_key, live, summary
+from dlmp_cosim.federates.runtime.heartbeat import Heartbeat
+from dlmp_cosim.federates.runtime.link import FederationStopped
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.federates.wholesale import Wholesale
 
 ROLES: dict[str, Callable[[Study], Role]] = {
     "wholesale": Wholesale,

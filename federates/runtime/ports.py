@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 
-from feeders.errors import FederationError, InputError
+from dlmp_cosim.feeders.errors import FederationError, InputError
 
 PORT_VARIABLE = "HELICS_BROKER_PORT"
 """Environment variable that moves a whole run to another port."""
@@ -16,6 +17,8 @@ RESERVED_OFFSET = 3
 """Port of a block that HELICS never uses; holding it reserves the block."""
 FIRST, LAST = 20_000, 32_000
 """Range of the blocks: below the ports that the system hands out."""
+_TURNS = itertools.count(os.getpid())
+"""No block is used twice in a row: what a run left unsent would go to the next that listens there."""
 
 
 def broker_port() -> int:
@@ -56,7 +59,9 @@ def reserve_block() -> tuple[int, socket.socket]:
     FederationError
         When every block is in use.
     """
-    for port in range(FIRST, LAST, BLOCK):
+    ports = range(FIRST, LAST, BLOCK)
+    first = next(_TURNS) % len(ports)
+    for port in (*ports[first:], *ports[:first]):
         if port <= DEFAULT_PORT < port + BLOCK:
             continue
         guard = socket.socket()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federates.runtime.clock import Clock, answer_slot, last_slot_needed, market_slot
+from dlmp_cosim.federates.runtime.clock import Clock, answer_slot, last_slot_needed, market_slot
 
 CLOCK = Clock(start_utc=1_598_328_000, period_s=300, intervals=288, rounds_max=4)
 

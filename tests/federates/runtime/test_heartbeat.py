@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from federates.runtime.heartbeat import (
+from dlmp_cosim.federates.runtime.heartbeat import (
     Heartbeat,
     beat_file,
     process_alive,
@@ -17,7 +17,7 @@ from federates.runtime.heartbeat import (
     refuse_if_held,
     wait_for_end,
 )
-from feeders.errors import FederationError
+from dlmp_cosim.feeders.errors import FederationError
 
 
 def test_a_sign_of_life_is_read_as_it_was_told(tmp_path: Path) -> None:
@@ -45,6 +45,21 @@ def test_a_long_error_is_cut_and_stays_readable(tmp_path: Path) -> None:
     sign = read_sign(tmp_path, "feeder")
     assert sign is not None
     assert sign.beat.error == "x" * 1000
+
+
+def test_a_failure_is_dated_by_its_first_word(tmp_path: Path) -> None:
+    first, second = (Heartbeat(tmp_path, name) for name in ("market", "feeder"))
+    first.tell("failed", error="no clearing")
+    failed_at = first.failed_at
+    os.utime(beat_file(tmp_path, "market"), (1e9, 1e9))
+    second.tell("failed", error="market has left")
+    first.tell("failed", error="no clearing, once more")
+    market, feeder = (read_sign(tmp_path, name) for name in ("market", "feeder"))
+    assert market is not None
+    assert feeder is not None
+    assert market.age_s > feeder.age_s
+    assert market.beat.error == "no clearing"
+    assert first.failed_at == failed_at
 
 
 def test_nothing_is_known_of_a_federate_that_said_nothing(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import helics as h
 import pytest
 
-from federates.runtime.link import FederationStopped, start_error
+from dlmp_cosim.federates.runtime.link import FederationStopped, start_error
 
 REFUSED = "broker responded with error: broker key does not match"
 
