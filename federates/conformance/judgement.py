@@ -14,21 +14,22 @@ from uuid import uuid4
 import helics as h
 import numpy as np
 
-from federates.conformance.partners import RATIO, Sabotage, Trouble, partner_roles, watcher_name
-from federates.conformance.watcher import Sample, Watched, Watcher, numbers
-from federates.contract.messages import read_award, read_offers, read_status
-from federates.contract.topics import OFFER_QUANTITY, Topic, find_topic, offer_topic, published_by
-from federates.runtime.base import Connection, live, summary
-from federates.runtime.clock import Clock, last_slot_needed
-from federates.runtime.heartbeat import Heartbeat
-from federates.runtime.link import FederationStopped
-from federates.runtime.ports import reserve_block
-from federates.study.helics_config import publisher_of
-from federates.study.study import Study
-from feeders.errors import DlmpError, nearest_name
-from feeders.network import Network
-from feeders.readers.network_json import network_from_json
-from feeders.validate import check_network
+from dlmp_cosim.federates.conformance.partners import RATIO, Sabotage, Trouble, partner_roles, watcher_name
+from dlmp_cosim.federates.conformance.watcher import Sample, Watched, Watcher, numbers
+from dlmp_cosim.federates.contract.award import read_award
+from dlmp_cosim.federates.contract.messages import read_offers, read_status
+from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY, Topic, find_topic, offer_topic, published_by
+from dlmp_cosim.federates.runtime.base import Connection, live, summary
+from dlmp_cosim.federates.runtime.clock import Clock, last_slot_needed
+from dlmp_cosim.federates.runtime.heartbeat import Heartbeat
+from dlmp_cosim.federates.runtime.link import FederationStopped
+from dlmp_cosim.federates.runtime.ports import reserve_block
+from dlmp_cosim.federates.study.helics_config import publisher_of
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.errors import DlmpError, nearest_name
+from dlmp_cosim.feeders.network import Network
+from dlmp_cosim.feeders.readers.network_json import network_from_json
+from dlmp_cosim.feeders.validate import check_network
 
 CONSTANT = ("feeder/network", "wholesale/source")
 ERROR_CODE = 97
@@ -111,11 +112,12 @@ def staged(name: str, study: Study, trouble: Trouble) -> Iterator[tuple[int, Cal
             run()
         except (FederationStopped, Sabotage):
             return
-        except Exception as error:  # noqa: BLE001 - the outermost guard of the thread
+        # The outermost guard of a partner's thread: what it raises is a finding, not a traceback nobody sees.
+        except Exception as error:  # noqa: BLE001
             errors.append(summary(error))
 
     runs: list[Callable[[], None]] = [
-        lambda n=partner, b=build: live(n, b, study, connection, Heartbeat(None, n))  # type: ignore[misc]
+        lambda n=partner, b=build: live(n, b, study, connection, Heartbeat(None, n), _admit_all)  # type: ignore[misc]
         for partner, build in roles.items()
     ]
     runs.append(lambda: watcher.run(connection, study.name))
@@ -141,8 +143,22 @@ def staged(name: str, study: Study, trouble: Trouble) -> Iterator[tuple[int, Cal
         guard.close()
 
 
+def _admit_all(federate: Any) -> None:
+    """Let who is tried publish what it likes: the watcher tells, and sees the rest of the trial."""
+
+
 def judge_normal(name: str, study: Study, trial: Trial) -> list[Finding]:
-    """Judge an undisturbed trial: topics, values, times, start and end."""
+    """Judge an undisturbed trial: topics, values, times, start and end.
+
+    Parameters
+    ----------
+    name : str
+        Federate under test.
+    study : Study
+        Gives network and clock.
+    trial : Trial
+        What was seen.
+    """
     seen, topics = trial.seen, expected_topics(name)
     findings = [
         Finding("federation", "partners", trial.partner_error),
@@ -158,7 +174,19 @@ def judge_normal(name: str, study: Study, trial: Trial) -> list[Finding]:
 
 
 def judge_topic(topic: Topic, network: Network, clock: Clock, seen: Watched) -> list[Finding]:
-    """Judge one topic: key, type, unit, times, and every value."""
+    """Judge one topic: key, type, unit, times, and every value.
+
+    Parameters
+    ----------
+    topic : Topic
+        What the contract says of it.
+    network : Network
+        Gives the ids that a vector goes by.
+    clock : Clock
+        Gives the times at which it may be published.
+    seen : Watched
+        What was seen in the trial.
+    """
     if topic.key not in seen.types:
         near = nearest_name(topic.key, seen.published)
         hint = f" (it publishes {near})" if near else ""
@@ -192,7 +220,15 @@ def _timing(topic: Topic, clock: Clock, samples: Sequence[Sample]) -> str:
 
 
 def slots_of(key: str, rounds_max: int) -> tuple[int, ...]:
-    """Slots of an interval in which a topic may be published."""
+    """Slots of an interval in which a topic may be published.
+
+    Parameters
+    ----------
+    key : str
+        Key of the topic.
+    rounds_max : int
+        Trials that an interval has room for.
+    """
     last = last_slot_needed(rounds_max)
     role, quantity = key.split("/", 1)
     if quantity == OFFER_QUANTITY:
@@ -278,7 +314,17 @@ def _end(trial: Trial, *, sound: bool) -> str:
 
 
 def judge_not_a_number(name: str, study: Study, trial: Trial) -> list[Finding]:
-    """Judge a trial in which prices and demand are NaN: refuse or bear them, but pass none on."""
+    """Judge a trial in which prices and demand are NaN: refuse or bear them, but pass none on.
+
+    Parameters
+    ----------
+    name : str
+        Federate under test.
+    study : Study
+        Gives the network.
+    trial : Trial
+        What was seen.
+    """
     findings = [Finding("trial with NaN", "ends", _end(trial, sound=trial.exit_code == 0))]
     for topic in expected_topics(name):
         samples = [s for s in trial.seen.samples if s.key == topic.key]

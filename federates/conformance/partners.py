@@ -10,18 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from federates.contract.exchange import state_values
-from federates.contract.messages import FeederStatus, offers_text
-from federates.contract.topics import OFFER_QUANTITY, find_topic, offer_topic, published_by
-from federates.feeder import Feeder
-from federates.runtime.base import Role
-from federates.runtime.clock import FORECAST_SLOT, OFFER_SLOT, PRICE_SLOT, answer_slot
-from federates.runtime.link import HelicsLink, Link, Value
-from federates.study.study import SCENARIO_FILE, Study, load_study
-from feeders.network import Network
-from feeders.readers.network_json import network_to_json
-from feeders.state import AcState
-from market.offers import Offer
+from dlmp_cosim.federates.contract.exchange import state_values
+from dlmp_cosim.federates.contract.messages import FeederStatus, offers_text
+from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY, find_topic, offer_topic, published_by
+from dlmp_cosim.federates.feeder import Feeder
+from dlmp_cosim.federates.runtime.base import Role
+from dlmp_cosim.federates.runtime.clock import FORECAST_SLOT, OFFER_SLOT, PRICE_SLOT, answer_slot
+from dlmp_cosim.federates.runtime.link import HelicsLink, Link, Value
+from dlmp_cosim.federates.study.study import SCENARIO_FILE, Study, load_study
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import Network
+from dlmp_cosim.feeders.readers.network_json import network_to_json
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.offers import Offer
 
 INTERVALS = 3
 TROUBLE_AT = 1
@@ -49,7 +50,20 @@ class Trouble:
     failure: str = ""
 
     def strike(self, name: str, interval: int) -> None:
-        """Fail when it is this partner's turn."""
+        """Fail when it is this partner's turn.
+
+        Parameters
+        ----------
+        name : str
+            Name of the partner that asks.
+        interval : int
+            Interval that it is in, from 0.
+
+        Raises
+        ------
+        Sabotage
+            When it is the one to fail, from interval `TROUBLE_AT` on.
+        """
         if name == self.failure and interval >= TROUBLE_AT:
             raise Sabotage("a partner fails on purpose")
 
@@ -245,13 +259,27 @@ def stage_study(folder: Path, tested: str, place: Path, intervals: int = INTERVA
     text = re.sub(r"(?m)^(\s*intervals\s*=\s*)\d+", rf"\g<1>{intervals}", text)
     _replace(copy / SCENARIO_FILE, text)
     study = load_study(copy)
+    if study.scenario.wholesale.answers and tested in ("wholesale", "market"):
+        raise InputError(
+            f"{tested!r} is tried at a given LMP, and the scenario has a supply curve",
+            where=f"{folder / SCENARIO_FILE} wholesale",
+            expected="a study without slope and supply",
+        )
     for name in partner_roles(tested, study, Trouble()):
         _replace(copy / f"{name}.json", partner_config(name, _reads(name, tested)))
     return study
 
 
 def partner_config(name: str, reads: Sequence[str]) -> str:
-    """Return the HELICS file of a partner (JSON): what the contract asks of it, and what it reads."""
+    """Return the HELICS file of a partner (JSON): what the contract asks of it, and what it reads.
+
+    Parameters
+    ----------
+    name : str
+        Name of the partner.
+    reads : sequence of str
+        Keys that it reads; those that the contract does not know are left out.
+    """
     topics = published_by(name) or (offer_topic(name),)
     head = {
         "name": name,

@@ -10,21 +10,24 @@ from typing import Any
 import helics as h
 import numpy as np
 
-from federates.anchoring.hold import hold, within
-from federates.conformance.partners import RATIO, nominal_state
-from federates.contract.exchange import clearing_values
-from federates.contract.messages import encode, read_offers
-from federates.contract.topics import OFFER_QUANTITY, Topic, published_by
-from federates.contract.wire import read_vector
-from federates.runtime.base import Connection
-from federates.runtime.clock import Clock, last_slot_needed, market_slot
-from federates.runtime.link import FederationStopped, Value, plain_message, send
-from feeders.network import FloatArray, Network
-from market.clearing import Clearing
-from market.offers import WholesalePrice
+from dlmp_cosim.federates.anchoring.hold import hold, within
+from dlmp_cosim.federates.conformance.partners import RATIO, nominal_state
+from dlmp_cosim.federates.contract.exchange import clearing_values
+from dlmp_cosim.federates.contract.messages import encode, read_offers
+from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY, Topic, published_by
+from dlmp_cosim.federates.contract.wire import read_vector
+from dlmp_cosim.federates.runtime.base import JOINING, Connection, unique_name
+from dlmp_cosim.federates.runtime.clock import Clock, last_slot_needed, market_slot
+from dlmp_cosim.federates.runtime.link import FederationStopped, Value, plain_message, send
+from dlmp_cosim.feeders.network import FloatArray, Network
+from dlmp_cosim.market.clearing import Clearing
+from dlmp_cosim.market.offers import WholesalePrice
 
 TYPES = {"double": "double", "double_vector": "vector", "string": "string"}
 """Contract's names of HELICS' types."""
+PACE = "feeder/status"
+"""Read whoever is tried, and with it all who keep in step with the watcher: nobody is through before a feeder
+fails that is to."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,13 @@ class Watcher:
     def run(self, connection: Connection, key: str) -> None:
         """Join, look at every slot, and leave.
 
+        Parameters
+        ----------
+        connection : Connection
+            How the broker is reached.
+        key : str
+            Key of the broker.
+
         Raises
         ------
         FederationStopped
@@ -124,6 +134,8 @@ class Watcher:
         settings = {
             "name": self._name,
             "core_type": connection.core_type,
+            # Without a name HELICS puts it on a partner's core, which may have moved on meanwhile.
+            "core_name": unique_name(self._name),
             "core_init_string": f"--loglevel=no_print --brokerkey={key} {connection.options}",
             "log_level": "no_print",
             "period": 1.0,
@@ -133,9 +145,12 @@ class Watcher:
                 {"key": t.key, "type": t.type, "global": True, **({"unit": t.unit} if t.unit else {})}
                 for t in own
             ],
-            "subscriptions": [{"key": topic, "required": False} for topic in self._topics],
+            "subscriptions": [
+                {"key": topic, "required": False} for topic in dict.fromkeys((*self._topics, PACE))
+            ],
         }
-        federate = h.helicsCreateValueFederateFromConfig(json.dumps(settings))
+        with JOINING:
+            federate = h.helicsCreateValueFederateFromConfig(json.dumps(settings))
         self._inputs = {k: h.helicsFederateGetInputByIndex(federate, n) for n, k in enumerate(self._topics)}
         self._outputs = {t.key: h.helicsFederateGetPublicationByIndex(federate, n) for n, t in enumerate(own)}
         return federate
