@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from federates.anchoring.demand import nominal_demand
-from federates.offering import Interval, OfferingFederate, run_owner
-from federates.study.study import Study
-from feeders.network import ComplexArray, Network, Resource
-from feeders.readers.assets import AssetTerms
-from market.offers import Offer
+import math
+
+from dlmp_cosim.federates.anchoring.demand import nominal_demand
+from dlmp_cosim.federates.offering import Interval, OfferingFederate, run_owner
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.network import ComplexArray, Network, Resource
+from dlmp_cosim.feeders.readers.assets import AssetTerms
+from dlmp_cosim.market.ancillary.products import PRODUCTS, Capacity
+from dlmp_cosim.market.offers import Offer
 
 NAME = "assets"
 
@@ -67,8 +70,9 @@ def make_offers(
             cost_quadratic=rule.cost_quadratic,
             q_min_kvar=-rule.q_max_kvar,
             q_max_kvar=rule.q_max_kvar,
-            **({} if resource.load else {"s_max_kva": resource.kva_max}),
+            s_max_kva=math.inf if resource.load else resource.kva_max,
             reactive_ratio=rule.reactive_ratio,
+            capacity=Capacity(**rule.capacity) if set(rule.capacity) & set(PRODUCTS) else None,
         )
         for resource, rule in terms
     ]

@@ -1,7 +1,8 @@
-"""A battery that looks ahead: it knows the day-ahead prices and what its energy is worth later.
+"""A battery: it tells a market that looks ahead what it holds, and looks ahead by itself otherwise.
 
-The value of stored energy comes from a dynamic programme over the rest of the run: what a kWh more would
-earn, at each interval and state of charge. It buys below that value and sells above it, net of losses.
+In a market of one interval the value of stored energy comes from a dynamic programme over the rest of the
+run: what a kWh more would earn at day-ahead prices, at each interval and state of charge. It buys below that
+value and sells above it, net of losses.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from federates.offering import Awarded, Interval, OfferingFederate, run_owner
-from federates.study.forecast import day_ahead_prices
-from federates.study.owners import read_settings
-from federates.study.scenario import NotNegative, Positive, Section
-from federates.study.study import Study
-from feeders.errors import InputError
-from feeders.network import FloatArray
-from market.offers import Offer
+from dlmp_cosim.federates.offering import Awarded, Interval, OfferingFederate, run_owner
+from dlmp_cosim.federates.study.forecast import day_ahead_prices
+from dlmp_cosim.federates.study.owners import read_settings
+from dlmp_cosim.federates.study.scenario import NotNegative, Positive, Section
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.horizon.terms import Ahead, Later, Store
+from dlmp_cosim.market.offers import Offer
 
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
 LEVELS = 201
@@ -34,6 +36,13 @@ class BatterySettings(Section):
     charge_efficiency: Share = Field(default=0.95, description="energy stored per energy drawn")
     discharge_efficiency: Share = Field(default=0.95, description="energy delivered per energy taken out")
     wear: NotNegative = Field(default=0.0, description="cost of each MWh delivered or drawn [$/MWh]")
+    loss_per_hour: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        default=0.0, description="share of the energy lost in an hour, where the market looks ahead"
+    )
+    end_kwh: NotNegative | None = Field(
+        default=None,
+        description="least energy at the end of the market's horizon [kWh]; without it, it has a value",
+    )
 
 
 class Battery(OfferingFederate):
@@ -60,15 +69,23 @@ class Battery(OfferingFederate):
                 where=f"{study.scenario_file} owner.{self.name}.settings",
                 expected=f"{rules.reserve_kwh:g} to {rules.energy_kwh:g}",
             )
+        if rules.end_kwh is not None and not rules.reserve_kwh <= rules.end_kwh <= rules.energy_kwh:
+            raise InputError(
+                f"end_kwh is {rules.end_kwh:g}",
+                where=f"{study.scenario_file} owner.{self.name}.settings",
+                expected=f"{rules.reserve_kwh:g} to {rules.energy_kwh:g}",
+            )
         self.energy = rules.start_kwh
         self._levels = np.linspace(rules.reserve_kwh, rules.energy_kwh, LEVELS)
         hours = self.clock.period_s / 3600.0
-        self._worth = energy_values(
-            day_ahead_prices(study), self._levels, rules, self._resource.kw_max * hours
-        )
+        expected = day_ahead_prices(study)
+        self._end_value = float(expected.mean()) * rules.discharge_efficiency
+        self._worth = energy_values(expected, self._levels, rules, self._resource.kw_max * hours)
 
     def offer(self, now: Interval) -> list[Offer]:
-        """Sell above the value of the energy, or buy below it, whichever the LMP is nearer to."""
+        """Say what it holds, or sell above the value of the energy and buy below, as the LMP is nearer."""
+        if self.study.scenario.market.horizon:
+            return [self._offer_ahead(now)]
         rules, size = self._rules, self._resource.kw_max
         value = float(np.interp(self.energy, self._levels, self._worth[now.number + 1]))
         ask = value / rules.discharge_efficiency + rules.wear
@@ -86,14 +103,67 @@ class Battery(OfferingFederate):
             )
         ]
 
+    def _offer_ahead(self, now: Interval) -> Offer:
+        """Tell a market that looks ahead what the battery holds; the market finds out what it is worth."""
+        size, store, later = self._resource.kw_max, self._store(), len(self.later_steps(now))
+        low, high = store.bounds(self.energy, now.hours)
+        return Offer(
+            self._resource.name,
+            p_min_kw=max(-size, low),
+            p_max_kw=min(size, high),
+            cost_linear=0.0,
+            s_max_kva=self._resource.kva_max,
+            ahead=Ahead(store=store, later=Later((-size,) * later, (size,) * later)),
+        )
+
+    def _store(self) -> Store:
+        """State the battery as the market's terms have it."""
+        rules = self._rules
+        return Store(
+            energy_kwh=self.energy,
+            max_kwh=rules.energy_kwh,
+            min_kwh=rules.reserve_kwh,
+            charge_efficiency=rules.charge_efficiency,
+            discharge_efficiency=rules.discharge_efficiency,
+            loss_per_hour=rules.loss_per_hour,
+            end_kwh=rules.reserve_kwh if rules.end_kwh is None else rules.end_kwh,
+            end_value=self._end_value if rules.end_kwh is None else 0.0,
+            wear=rules.wear,
+        )
+
     def award(self, now: Interval, awards: Mapping[str, Awarded]) -> Mapping[str, float]:
-        """Move the state of charge by what was awarded."""
-        self.energy += stored(awards[self._resource.name].kw, self._rules) * now.hours
+        """Move the state of charge by what was awarded.
+
+        Parameters
+        ----------
+        now : Interval
+            The interval.
+        awards : mapping of str to Awarded
+            The storage's award, positive towards the grid.
+
+        Returns
+        -------
+        mapping of str to float
+            Figures to publish: `energy` after the interval [kWh].
+        """
+        power = awards[self._resource.name].kw
+        if self.study.scenario.market.horizon:
+            self.energy = self._store().after(self.energy, power, now.hours)
+        else:
+            self.energy += stored(power, self._rules) * now.hours
         return {"energy": self.energy}
 
 
 def stored(kw: float, rules: BatterySettings) -> float:
-    """Rate at which the stored energy rises when the battery gives `kw` to the grid [kW]."""
+    """Rate at which the stored energy rises when the battery gives `kw` to the grid [kW].
+
+    Parameters
+    ----------
+    kw : float
+        Power given to the grid, negative while charging [kW].
+    rules : BatterySettings
+        Efficiencies.
+    """
     return -kw / rules.discharge_efficiency if kw > 0.0 else -kw * rules.charge_efficiency
 
 

@@ -6,17 +6,19 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from federates.anchoring.demand import SetPoints, apply_dispatch, nominal_demand
-from federates.contract.exchange import read_dispatch, state_values
-from federates.contract.messages import FeederStatus, Stage, read_award
-from federates.runtime.base import main
-from federates.runtime.clock import FORECAST_SLOT, PRICE_SLOT, answer_slot, market_slot
-from federates.runtime.link import Link, Value
-from federates.study.study import Study
-from feeders.engine import AcEngine
-from feeders.errors import FederationError, FeederError, InputError
-from feeders.network import ComplexArray, IntArray, Network
-from feeders.readers.network_json import network_to_json
+from dlmp_cosim.federates.anchoring.demand import SetPoints, apply_dispatch, nominal_demand
+from dlmp_cosim.federates.anchoring.following import Following
+from dlmp_cosim.federates.contract.award import read_award
+from dlmp_cosim.federates.contract.exchange import read_dispatch, state_values
+from dlmp_cosim.federates.contract.messages import FeederStatus, Stage
+from dlmp_cosim.federates.runtime.base import main
+from dlmp_cosim.federates.runtime.clock import FORECAST_SLOT, PRICE_SLOT
+from dlmp_cosim.federates.runtime.link import Link, Value
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.engine import AcEngine
+from dlmp_cosim.feeders.errors import FederationError, FeederError, InputError
+from dlmp_cosim.feeders.network import ComplexArray, IntArray, Network
+from dlmp_cosim.feeders.readers.network_json import network_to_json
 
 NAME = "feeder"
 
@@ -37,6 +39,12 @@ class Feeder:
         self._clock = study.clock
         self._load_scale = study.scenario.feeder.load_scale
         self._engine = engine or open_engine(study)
+        member = study.member
+        self._ancillary = member is not None and member.ancillary
+        ramps = {terms.resource: terms.capacity.get("ramp_kw_per_minute", np.inf) for terms in study.terms}
+        self._following = Following(
+            self._network, member.disruptions if member else (), ramps, study.clock.period_s
+        )
 
     def initial(self) -> Mapping[str, Value]:
         """Publish the network that everybody orders their vectors by."""
@@ -58,30 +66,55 @@ class Feeder:
         link.wait_until(at(interval, FORECAST_SLOT))
         ratio = link.number("wholesale/demand_ratio", since=at(interval, PRICE_SLOT))
         demand = nominal_demand(self._network, interval, ratio, self._load_scale)
-        points = apply_dispatch(self._network, demand, last, held=True)
+        points = apply_dispatch(self._network, demand, self._following.known(interval, last), held=True)
         self._answer(link, interval, 0, "forecast", points, controls=True)
-        stood: list[IntArray] = []
-        for trials in range(self._clock.rounds_max + 1):
-            link.wait_until(at(interval, answer_slot(trials)))
-            since = at(interval, market_slot(trials))
+        stood: list[tuple[IntArray, IntArray]] = []
+        for step in range(self._clock.rounds_max + 1):
+            link.wait_until(self._clock.answer(interval, step))
+            since, trials = self._clock.market(interval, step), len(stood)
             award = read_award(link.text("market/clearing", since=since))
+            if award.waits:
+                continue
             if (award.interval, award.trials) != (interval, trials):
                 raise FederationError(
                     f"market/clearing, published by 'market', is for interval {award.interval} after "
                     f"{award.trials} trials; expected interval {interval} after {trials}"
                 )
             dispatch = read_dispatch(link, since=since)
-            points = apply_dispatch(self._network, demand, dispatch, held=False)
-            stood.append(self._engine.taps)
+            done = self._done(link, interval, dispatch, demand, since, final=award.final)
+            points = apply_dispatch(self._network, demand, done, held=False)
+            stood.append((self._engine.taps, self._engine.capacitors))
             if award.resume >= 0:
-                self._engine.set_taps(stood[award.resume])
+                taps, capacitors = stood[award.resume]
+                self._engine.set_taps(taps)
+                self._engine.set_capacitors(capacitors)
             stage: Stage = "final" if award.final else "trial"
             self._answer(link, interval, trials, stage, points, controls=award.controls)
             if award.final:
+                if self._ancillary:
+                    link.publish("feeder/response_real", self._following.given)
                 return dispatch
         raise FederationError(
             f"market/clearing, published by 'market', was never final in interval {interval}"
         )
+
+    def _done(
+        self,
+        link: Link,
+        interval: int,
+        dispatch: ComplexArray,
+        demand: ComplexArray,
+        since: float,
+        *,
+        final: bool,
+    ) -> ComplexArray:
+        """Say what resources do of a dispatch: all that is known to be there; in the end, what really is."""
+        if not final:
+            return self._following.known(interval, dispatch)
+        called = np.zeros(len(dispatch))
+        if self._ancillary:
+            called = link.vector("market/called_real", since=since)
+        return self._following.realise(interval, dispatch, called, demand)
 
     def _answer(
         self, link: Link, interval: int, trials: int, stage: Stage, points: SetPoints, *, controls: bool
@@ -124,7 +157,7 @@ def open_engine(study: Study, network: Network | None = None, *, held: bool = Fa
     settings = study.scenario.feeder
     if settings.engine == "power_grid_model":
         return _open_power_grid(study, network or study.network)
-    from feeders.opendss.feeder import OpenDssFeeder
+    from dlmp_cosim.feeders.opendss.feeder import OpenDssFeeder
 
     return OpenDssFeeder(
         study.case,
@@ -144,7 +177,7 @@ def _open_power_grid(study: Study, network: Network) -> AcEngine:
             expected='"held" or "neutral"',
         )
     try:
-        from feeders.power_grid_model import PowerGridFeeder
+        from dlmp_cosim.feeders.power_grid_model import PowerGridFeeder
     except ModuleNotFoundError:
         raise InputError(
             "power-grid-model is not installed",

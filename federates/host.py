@@ -11,10 +11,10 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from federates.runtime.base import Build, guard
-from federates.runtime.hosting import FORM, hosted
-from feeders.errors import DlmpError
-from market.models import import_member
+from dlmp_cosim.federates.runtime.base import Build, guard
+from dlmp_cosim.federates.runtime.hosting import FEEDER_OPTION, FORM, hosted
+from dlmp_cosim.feeders.errors import DlmpError
+from dlmp_cosim.market.models import import_member
 
 log = logging.getLogger(__name__)
 
@@ -22,12 +22,19 @@ log = logging.getLogger(__name__)
 def find_build(name: str, path: str) -> Build:
     """Find what makes a role: a class that takes the study and the name.
 
+    Parameters
+    ----------
+    name : str
+        Name that the federate gets.
+    path : str
+        Where the class is, as ``package.module:Class``.
+
     Raises
     ------
     InputError
         When there is no such class.
     """
-    return partial(import_member(path, kind="federate", where=f"federates.host {name}"), name=name)
+    return partial(import_member(path, kind="federate", where=f"dlmp_cosim.federates.host {name}"), name=name)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,15 +47,28 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(description="Run several offering federates of a study in one process.")
     parser.add_argument("study", type=Path, help="folder with scenario.toml and the HELICS configurations")
-    parser.add_argument("federates", nargs="+", metavar=FORM, help="as in pv_66=federates.pv:Pv")
-    options = parser.parse_args(arguments)
+    parser.add_argument("federates", nargs="*", metavar=FORM, help="as in pv_66=dlmp_cosim.federates.pv:Pv")
+    parser.add_argument(
+        FEEDER_OPTION, default="", help="host the federates of one of the feeders that the study lists"
+    )
+    # Plain parsing takes the list of federates to be empty where an option stands before it.
+    options = parser.parse_intermixed_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     try:
-        builds = {name: find_build(name, path) for name, path in map(hosted, options.federates)}
+        listed = {name: find_build(name, path) for name, path in map(hosted, options.federates)}
     except DlmpError as error:
         log.error("%s", error)
         return 1
-    return guard(builds, options.study)
+    if not options.feeder and not listed:
+        parser.error(f"expected federates to host, as {FORM}, or {FEEDER_OPTION}")
+    return guard((_feeders_own() if options.feeder else {}) | listed, options.study, options.feeder)
+
+
+def _feeders_own() -> dict[str, Build]:
+    """Return the roles of a feeder; imported for a feeder alone, as owners need nothing of the others."""
+    from dlmp_cosim.federates.runtime.local import ROLES
+
+    return dict(ROLES)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Federates of a study as OEDISI components: `oedisi build` wires them, OEDISI's own types leave them.
 
-``python -m federates.oedisi STUDY -o FOLDER`` writes component definitions and a wiring diagram;
+``python -m dlmp_cosim.federates.oedisi STUDY -o FOLDER`` writes component definitions and a wiring diagram;
 ``oedisi build`` then makes a runnable folder of it, in which each component starts this module. Beside the
 native topics a component publishes typed JSON that any OEDISI component reads: voltages, powers and prices.
 """
@@ -19,15 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from federates.runtime.base import OWN_FAULT, Connection, Role, live, summary
-from federates.runtime.heartbeat import Heartbeat
-from federates.runtime.link import Link, Value
-from federates.runtime.local import ROLES
-from federates.study.checked_file import read_json
-from federates.study.helics_config import FederateConfig, Publication
-from federates.study.study import Study, load_study
-from feeders.errors import DlmpError, InputError
-from feeders.network import Network, node_id
+from dlmp_cosim.federates.runtime.base import OWN_FAULT, Connection, Role, live, summary
+from dlmp_cosim.federates.runtime.heartbeat import Heartbeat
+from dlmp_cosim.federates.runtime.link import Link, Value
+from dlmp_cosim.federates.runtime.local import ROLES
+from dlmp_cosim.federates.study.checked_file import read_json
+from dlmp_cosim.federates.study.helics_config import FederateConfig, Publication
+from dlmp_cosim.federates.study.study import Study, load_study
+from dlmp_cosim.feeders.errors import DlmpError, InputError
+from dlmp_cosim.feeders.network import Network, node_id
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +137,15 @@ class TranslatingLink:
         self._now = time
 
     def publish(self, key: str, value: Value) -> None:
-        """Publish a value, and its typed form where there is one."""
+        """Publish a value, and its typed form where there is one.
+
+        Parameters
+        ----------
+        key : str
+            Key of the topic.
+        value : float, str or ndarray
+            The value, in the unit of the topic.
+        """
         self._link.publish(key, value)
         port = self._ports.get(key)
         if port is not None:
@@ -171,7 +179,15 @@ def input_port(key: str) -> str:
 
 
 def definition(study: Study, name: str) -> dict[str, Any]:
-    """Return the component definition of one federate."""
+    """Return the component definition of one federate.
+
+    Parameters
+    ----------
+    study : Study
+        Says what the federate publishes and reads.
+    name : str
+        Name of the federate.
+    """
     config = study.config(name)
     typed = [
         {"type": port.type, "port_id": port.port}
@@ -181,7 +197,7 @@ def definition(study: Study, name: str) -> dict[str, Any]:
     outputs = [{"type": item.type, "port_id": item.key.split("/", 1)[1]} for item in config.publications]
     return {
         "directory": name,
-        "execute_function": "python -m federates.oedisi",
+        "execute_function": "python -m dlmp_cosim.federates.oedisi",
         "static_inputs": [{"type": "str", "port_id": "study"}],
         "dynamic_inputs": [{"type": i.type, "port_id": input_port(i.key)} for i in config.subscriptions],
         "dynamic_outputs": outputs + typed,
@@ -205,7 +221,15 @@ def wiring(study: Study) -> dict[str, Any]:
 
 
 def write_components(study: Study, folder: Path) -> None:
-    """Write component definitions, their dictionary and the wiring diagram of a study."""
+    """Write component definitions, their dictionary and the wiring diagram of a study.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    folder : Path
+        Where to; made when it is not there.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     files = {}
     for name in ROLES:
@@ -221,6 +245,13 @@ def check_mapping(config: FederateConfig, mapping: Mapping[str, str]) -> None:
     """Raise InputError unless every input is wired to the topic that it stands for.
 
     ``oedisi build`` accepts an input that is not wired, or wired to anything.
+
+    Parameters
+    ----------
+    config : FederateConfig
+        What the federate reads.
+    mapping : mapping of str to str
+        Source of every input port, as ``component/port``.
     """
     for item in config.subscriptions:
         source = mapping.get(input_port(item.key))

@@ -7,22 +7,24 @@ A federate of one's own overrides `OfferingFederate.offer` and, when it keeps a 
 from __future__ import annotations
 
 import argparse
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from federates.contract.messages import offers_text
-from federates.contract.topics import OFFER_QUANTITY
-from federates.runtime.base import Role, main
-from federates.runtime.clock import OFFER_SLOT, PRICE_SLOT, market_slot
-from federates.runtime.link import Link, Value
-from federates.study.study import Study
-from feeders.errors import InputError
-from feeders.network import Network, Resource, node_id
-from feeders.readers.network_json import network_from_json
-from market.offers import Offer
+from dlmp_cosim.federates.contract.messages import offers_text
+from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY
+from dlmp_cosim.federates.runtime.base import Role, main
+from dlmp_cosim.federates.runtime.clock import OFFER_SLOT, PRICE_SLOT, market_slot
+from dlmp_cosim.federates.runtime.link import Link, Value
+from dlmp_cosim.federates.study.outlook import horizon_spans
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import Network, Resource, node_id
+from dlmp_cosim.feeders.readers.network_json import network_from_json
+from dlmp_cosim.market.offers import Offer
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Awarded:
     dlmp_reactive: float
 
 
-class OfferingFederate:
+class OfferingFederate(ABC):
     """Offers resources every interval and hears what became of them.
 
     Parameters
@@ -104,12 +106,19 @@ class OfferingFederate:
                 expected=f'[[owner]] with name = "{self.name}" and [[owner.resource]] tables or takes',
             )
 
+    @abstractmethod
     def offer(self, now: Interval) -> Sequence[Offer]:
         """Return the offers for an interval; what is not offered is not dispatched."""
-        raise NotImplementedError
 
     def award(self, now: Interval, awards: Mapping[str, Awarded]) -> Mapping[str, float]:
         """Take notice of the award of every resource, by name.
+
+        Parameters
+        ----------
+        now : Interval
+            The interval.
+        awards : mapping of str to Awarded
+            What became of every resource of this federate.
 
         Returns
         -------
@@ -118,6 +127,13 @@ class OfferingFederate:
         """
         del now, awards
         return {}
+
+    def later_steps(self, now: Interval) -> tuple[float, ...]:
+        """Length of every later step of the market's horizon [h]; none where it does not look ahead."""
+        if not self.study.scenario.market.horizon:
+            return ()
+        found = horizon_spans(self.study.scenario, now.number)[1:]
+        return tuple(span.intervals * now.hours for span in found)
 
     def initial(self) -> Mapping[str, Value]:
         """Publish nothing while initialising."""
@@ -143,7 +159,8 @@ class OfferingFederate:
                 settled = None
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Nothing to release; a federate that holds something overrides it."""
+        return
 
     def _network(self, link: Link) -> Network:
         """Take the feeder's own network where it is read, and the scenario's otherwise."""

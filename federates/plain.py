@@ -51,7 +51,26 @@ class Wire:
 
 
 def play(wire: Wire, name: str, period: int, intervals: int, cost: float) -> float:
-    """Offer every resource of this name at one cost, interval by interval; return the energy sold [kWh]."""
+    """Offer every resource of this name at one cost, interval by interval; return the energy sold [kWh].
+
+    Parameters
+    ----------
+    wire : Wire
+        Inputs and outputs of the federate.
+    name : str
+        Owner whose resources are offered.
+    period : int
+        Length of an interval [s].
+    intervals : int
+        Intervals of the run.
+    cost : float
+        Marginal cost that is offered, the same at any power [$/MWh].
+
+    Raises
+    ------
+    ValueError
+        When the federation ends early, or a dispatch is not finite.
+    """
     h.helicsFederateEnterExecutingMode(wire.federate)
     resources = json.loads(wire.text("feeder/network"))["resources"]
     own = [k for k, resource in enumerate(resources) if resource["owner"] == name]

@@ -1,7 +1,7 @@
 """Price files for HELICS' own player, which can then stand in for the wholesale federate.
 
-``python -m federates.player configs/ieee123_player`` writes ``prices.json`` beside the scenario; the runner
-file starts ``helics_player`` with it under the name ``wholesale``.
+``python -m dlmp_cosim.federates.player configs/ieee123_player`` writes ``prices.json`` beside the
+scenario; the runner file starts ``helics_player`` with it under the name ``wholesale``.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import argparse
 import json
 from pathlib import Path
 
-from federates.contract.messages import encode
-from federates.contract.topics import published_by
-from federates.study.series import load_series
-from federates.study.study import Study, load_study
+from dlmp_cosim.federates.contract.messages import encode
+from dlmp_cosim.federates.contract.topics import published_by
+from dlmp_cosim.federates.study.series import load_series
+from dlmp_cosim.federates.study.study import Study, load_study
 
 FILE = "prices.json"
 BEFORE_START = -1

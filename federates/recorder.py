@@ -9,18 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from federates.contract.exchange import read_topic, state_of
-from federates.contract.messages import decode, encode
-from federates.contract.topics import OFFER_QUANTITY, Topic, find_topic
-from federates.results.store import ResultsWriter, create_results, manifest_text
-from federates.runtime.base import main
-from federates.runtime.clock import PRICE_SLOT
-from federates.runtime.link import Link, Value
-from federates.study.study import Study
-from feeders.errors import FederationError
-from feeders.network import Network
-from feeders.readers.network_json import network_from_json
-from market.audit import Limits, Prediction, Verdict, judge
+from dlmp_cosim.federates.contract.exchange import read_topic, state_of
+from dlmp_cosim.federates.contract.messages import decode, encode
+from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY, Topic, find_topic
+from dlmp_cosim.federates.results.foreign import refuse_foreign
+from dlmp_cosim.federates.results.store import ResultsWriter, create_results, manifest_text
+from dlmp_cosim.federates.runtime.base import main
+from dlmp_cosim.federates.runtime.clock import PRICE_SLOT
+from dlmp_cosim.federates.runtime.link import Link, Value
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.errors import FederationError
+from dlmp_cosim.feeders.network import Network
+from dlmp_cosim.feeders.readers.network_json import network_from_json
+from dlmp_cosim.market.audit import Limits, Prediction, Verdict, judge
 
 NAME = "recorder"
 
@@ -64,7 +65,8 @@ class Recorder:
         self._writer: ResultsWriter | None = None
 
     def initial(self) -> Mapping[str, Value]:
-        """Publish nothing while initialising."""
+        """Publish nothing while initialising; but see that no other study's results stand in the way."""
+        refuse_foreign(self._study.results_file, self._study.name)
         return {}
 
     def run(self, link: Link) -> None:
@@ -125,7 +127,15 @@ def recorded_topics(study: Study) -> list[Topic]:
 
 
 def prediction(values: Mapping[str, Value], record: Mapping[str, Any]) -> Prediction:
-    """Return what the market said the feeder would do, from its own topics."""
+    """Return what the market said the feeder would do, from its own topics.
+
+    Parameters
+    ----------
+    values : mapping of str to float, str or ndarray
+        Topics of the interval, by key.
+    record : mapping
+        What ``market/clearing`` said.
+    """
     return Prediction(
         voltage_magnitude=np.asarray(values["market/predicted_voltage_magnitude"]),
         power=np.asarray(values["market/predicted_branch_power_real"]),
@@ -136,7 +146,15 @@ def prediction(values: Mapping[str, Value], record: Mapping[str, Any]) -> Predic
 
 
 def audit_row(record: Mapping[str, Any], verdict: Verdict) -> dict[str, Value]:
-    """Numbers of `AUDIT_TOPICS`, in the same order."""
+    """Numbers of `AUDIT_TOPICS`, in the same order.
+
+    Parameters
+    ----------
+    record : mapping
+        What ``market/clearing`` said; an error that it lacks is NaN, a flag or a count 0.
+    verdict : Verdict
+        What AC physics says of the interval.
+    """
     rounds = record.get("rounds", [])
     numbers = (
         float(bool(record.get("settled"))),
@@ -159,7 +177,19 @@ def audit_row(record: Mapping[str, Any], verdict: Verdict) -> dict[str, Value]:
 def figures(
     label: str, interval: int, network: Network, values: Mapping[str, Value]
 ) -> dict[str, float | str]:
-    """Return what a progress line shows of an interval."""
+    """Return what a progress line shows of an interval.
+
+    Parameters
+    ----------
+    label : str
+        Local time of the interval.
+    interval : int
+        Which interval, from 0.
+    network : Network
+        Gives names of nodes.
+    values : mapping of str to float, str or ndarray
+        Topics of the interval and its audit, by key.
+    """
     voltage = np.asarray(values["feeder/voltage_magnitude"])
     return {
         "interval": interval + 1,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feeders.errors import FederationError
-from feeders.network import ComplexArray, Network
+from dlmp_cosim.feeders.errors import FederationError
+from dlmp_cosim.feeders.network import ComplexArray, Network
 
 SLACK = 1e-6
 """Share by which a set-point may exceed what a resource has, for rounding."""
@@ -62,7 +62,9 @@ def nominal_demand(network: Network, interval: int, ratio: float, load_scale: fl
 def apply_dispatch(
     network: Network, demand: ComplexArray, dispatch: ComplexArray, *, held: bool
 ) -> SetPoints:
-    """Curtail loads and inject generators as a dispatch says; reactive demand falls with the real one.
+    """Curtail loads and inject generators as a dispatch says; reactive demand follows the real one.
+
+    A flexible load with a negative power consumes more: what it put off before comes back.
 
     Parameters
     ----------
@@ -89,6 +91,10 @@ def apply_dispatch(
             continue
         k = position[resource.load]
         there = float(demand[k].real)
+        if resource.kw_more and power.real < 0.0:
+            _check_within(resource.name, -power.real, resource.kw_more, "kW more")
+            left[k] = demand[k] * (1.0 - power.real / there) if there > 0.0 else demand[k]
+            continue
         if held and power.real > there:
             clipped.append(resource.name)
         else:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from feeders.network import Network
-from feeders.state import AcState
-from market.baselines.uniform import uniform_prices
-from market.clearing import Clearing
-from market.offers import Offer, WholesalePrice
+from dlmp_cosim.feeders.network import Network
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.baselines.uniform import uniform_prices
+from dlmp_cosim.market.clearing import Clearing
+from dlmp_cosim.market.offers import Offer, WholesalePrice
 
 
 def hold(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from feeders.network import Network
-from feeders.state import AcState
-from market.audit import Limits, find_violations
-from market.clearing import Clearing
-from market.offers import Offer, WholesalePrice
-from market.settings import MarketSettings
+from dlmp_cosim.feeders.network import FloatArray, Network
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.audit import Limits, find_violations
+from dlmp_cosim.market.clearing import Clearing
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.settings import MarketSettings
 
 
 def realised_cost(
@@ -42,14 +42,36 @@ def realised_cost(
     float
         Cost [$/h].
     """
-    head = complex(state.head.sum())
-    cost = (price.lmp * head.real + price.reactive * head.imag) / 1e3
-    power = dict(zip(network.resource_ids, clearing.dispatch.real.tolist(), strict=True))
-    for offer in offers:
-        kw = power[offer.resource]
-        cost += (offer.cost_linear * kw + offer.cost_quadratic * kw**2 / 2) / 1e3
+    cost = energy_cost(network, offers, price, clearing.dispatch.real, state)
     limits = Limits(settings.voltage_min_pu, settings.voltage_max_pu, settings.rating_scale)
     for broken in find_violations(network, limits, state):
         penalty = settings.rating_penalty if broken.kind == "rating" else settings.voltage_penalty
         cost += penalty * broken.excess
+    return cost
+
+
+def energy_cost(
+    network: Network, offers: Sequence[Offer], price: WholesalePrice, power: FloatArray, state: AcState
+) -> float:
+    """Sum up what was bought at the head and what resources cost [$/h].
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+    offers : sequence of Offer
+        Offers of the interval.
+    price : WholesalePrice
+        Price at the head.
+    power : ndarray, shape (n_resource,)
+        Real power that was awarded [kW].
+    state : AcState
+        What came of it.
+    """
+    head = complex(state.head.sum())
+    cost = (price.lmp * head.real + price.reactive * head.imag) / 1e3
+    awarded = dict(zip(network.resource_ids, power.tolist(), strict=True))
+    for offer in offers:
+        kw = awarded[offer.resource]
+        cost += (offer.cost_linear * kw + offer.cost_quadratic * kw**2 / 2) / 1e3
     return cost

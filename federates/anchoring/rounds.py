@@ -13,14 +13,14 @@ dispatch back is a cycle: it is named, and ended at the trial whose AC state cos
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from feeders.errors import ClearingError
-from feeders.state import AcState
-from market.clearing import Clearing
+from dlmp_cosim.feeders.errors import ClearingError
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.clearing import Clearing
 
 Policy = Literal["hold_last", "dispatch_anyway", "fail"]
 Action = Literal["try", "clear", "accept", "resume", "hold"]
@@ -46,6 +46,8 @@ class RoundRules:
         What happens when nothing settles.
     controls : {"after", "together"}
         When regulators and switched capacitors act.
+    repriced : bool
+        Whether a settled dispatch gets the prices of one more clearing, anchored at its own AC answer.
     """
 
     rounds_max: int
@@ -54,6 +56,7 @@ class RoundRules:
     anchored: bool = True
     policy: Policy = "hold_last"
     controls: Controls = "after"
+    repriced: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Decision:
     settled : bool
         Whether prediction and answer agreed.
     reason : str
-        Why a policy applied, or which controls cycle; empty when neither.
+        Why a policy applied, which controls cycle, or why prices are those before the answer; else empty.
     trial : int
         The earlier trial to resume, 0 the first; -1 otherwise.
     """
@@ -180,7 +183,38 @@ def anchor(
         if rules.controls == "together" and _wanders(rounds, decision):
             decision = _resume_cheapest(rounds, cost) or decision
         if decision.action != "clear":
-            return Outcome(tuple(rounds), trials, decision)
+            outcome = Outcome(tuple(rounds), trials, decision)
+            return reprice(outcome, clear) if rules.repriced else outcome
+
+
+def reprice(outcome: Outcome, clear: Callable[[AcState], Clearing]) -> Outcome:
+    """Price a settled dispatch where it led: near binding limits a tenth of a kW moves prices by a dollar.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        How the rounds ended; one that did not settle stays as it is.
+    clear : callable
+        Clears at an AC state.
+    """
+    agreed = outcome.rounds[-1]
+    if not outcome.decision.settled or agreed.clearing is None or agreed.state is None:
+        return outcome
+    try:
+        there = clear(agreed.state)
+    except ClearingError as error:
+        return _not_repriced(outcome, str(error))
+    if there.status != "solved":
+        return _not_repriced(outcome, "the negotiation missed its tolerance")
+    known = agreed.clearing
+    priced = replace(known, prices=there.prices, limits=there.limits).after(there)
+    return replace(outcome, rounds=(*outcome.rounds[:-1], replace(agreed, clearing=priced)))
+
+
+def _not_repriced(outcome: Outcome, why: str) -> Outcome:
+    """Leave the prices that were cleared, and say so."""
+    reason = f"prices are those before the AC answer, which could not be cleared again: {why}"
+    return replace(outcome, decision=replace(outcome.decision, reason=reason))
 
 
 def _compare(clearing: Clearing, before: AcState, found: AcState | None, controls: Sequence[str]) -> Round:

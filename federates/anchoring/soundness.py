@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from federates.anchoring.demand import apply_dispatch
-from feeders.errors import ClearingError, FederationError
-from feeders.network import ComplexArray, Network
-from market.clearing import Clearing
+from dlmp_cosim.federates.anchoring.demand import apply_dispatch
+from dlmp_cosim.feeders.errors import ClearingError, FederationError
+from dlmp_cosim.feeders.network import ComplexArray, Network
+from dlmp_cosim.market.clearing import Clearing
 
 
 def check_clearing(network: Network, demand: ComplexArray, clearing: Clearing) -> Clearing:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from toys import make_study
 
-from federates.runtime.link import Value
-from federates.study.study import Study, load_study
-from feeders.errors import FederationError
-from feeders.network import FloatArray, Network
+from dlmp_cosim.federates.runtime.link import Value
+from dlmp_cosim.federates.study.study import Study, load_study
+from dlmp_cosim.feeders.errors import FederationError
+from dlmp_cosim.feeders.network import FloatArray, Network
 
 
 class ScriptedLink:

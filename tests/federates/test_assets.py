@@ -7,9 +7,9 @@ from typing import Any
 from told import PRICE
 from toys import ToyWholesale, make_study
 
-from federates.assets import Assets
-from federates.study.study import Study, load_study
-from feeders.readers.network_json import network_to_json
+from dlmp_cosim.federates.assets import Assets
+from dlmp_cosim.federates.study.study import Study, load_study
+from dlmp_cosim.feeders.readers.network_json import network_to_json
 
 
 def test_assets_offer_what_the_table_says(study: Study, scripted: Any) -> None:

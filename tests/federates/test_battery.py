@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from federates.battery import Battery, BatterySettings, energy_values, stored
-from federates.offering import Awarded, Interval
-from federates.results.run import Results
-from federates.runtime.local import ROLES, run_local
-from federates.study.study import Study, load_study
-from feeders.errors import InputError
+from dlmp_cosim.federates.battery import Battery, BatterySettings, energy_values, stored
+from dlmp_cosim.federates.offering import Awarded, Interval
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.runtime.local import ROLES, run_local
+from dlmp_cosim.federates.study.study import Study, load_study
+from dlmp_cosim.feeders.errors import InputError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 RULES = BatterySettings(energy_kwh=100.0, reserve_kwh=10.0, start_kwh=50.0, wear=1.0)

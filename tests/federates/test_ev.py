@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federates.ev import EvFleet, Session, read_sessions, share_out
-from federates.offering import Awarded, Interval
-from federates.results.run import Results
-from federates.runtime.local import ROLES, run_local
-from federates.study.study import load_study
-from feeders.errors import InputError
-from feeders.network import Resource
+from dlmp_cosim.federates.ev import EvFleet, Session, read_sessions, share_out
+from dlmp_cosim.federates.offering import Awarded, Interval
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.runtime.local import ROLES, run_local
+from dlmp_cosim.federates.study.study import load_study
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import Resource
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 POINTS = {"p": Resource("p", "storage", "b", (1,), 50.0, 50.0)}

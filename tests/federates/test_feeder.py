@@ -9,13 +9,13 @@ import pytest
 from told import DISPATCH, PRICE, final_text
 from toys import ToyEngine
 
-from federates.contract.messages import read_status, trial_text
-from federates.feeder import Feeder
-from federates.runtime.clock import market_slot
-from federates.study.study import Study
-from feeders.errors import FederationError, FeederError
-from feeders.network import IntArray
-from feeders.state import AcState
+from dlmp_cosim.federates.contract.messages import read_status, trial_text
+from dlmp_cosim.federates.feeder import Feeder
+from dlmp_cosim.federates.runtime.clock import market_slot
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.errors import FederationError, FeederError
+from dlmp_cosim.feeders.network import IntArray
+from dlmp_cosim.feeders.state import AcState
 
 
 def play_feeder(study: Study, scripted: Any, script: dict[float, Any], engine: Any = None) -> Any:
@@ -74,11 +74,18 @@ def test_controls_act_in_trials_that_say_so(study: Study, scripted: Any) -> None
 
 
 class Stepping(Watching):
-    """One tap that controls move up by one in every solution; remembers where each began."""
+    """A tap and a capacitor that controls move up by one and two in a solution; knows where each began."""
 
     def __init__(self, study: Study) -> None:
         super().__init__(study)
-        self.tap, self.began = 0, list[int]()
+        self.tap, self.closed, self.began = 0, 0, list[tuple[int, int]]()
+
+    @property
+    def capacitors(self) -> IntArray:
+        return np.array([self.closed])
+
+    def set_capacitors(self, closed: IntArray) -> None:
+        (self.closed,) = closed.tolist()
 
     @property
     def taps(self) -> IntArray:
@@ -88,13 +95,14 @@ class Stepping(Watching):
         (self.tap,) = taps.tolist()
 
     def solve(self, demand: Any, injection: Any, *, controls: bool) -> AcState:
-        self.began.append(self.tap)
+        self.began.append((self.tap, self.closed))
         self.tap += controls
+        self.closed += 2 * controls
         return super().solve(demand, injection, controls=controls)
 
 
 @pytest.mark.parametrize(("resume", "began"), [(0, 1), (1, 2), (-1, 3)])
-def test_a_resumed_trial_starts_from_the_taps_that_it_had(
+def test_a_resumed_trial_starts_from_the_taps_and_capacitors_that_it_had(
     study: Study, scripted: Any, resume: int, began: int
 ) -> None:
     engine = Stepping(study)
@@ -105,7 +113,7 @@ def test_a_resumed_trial_starts_from_the_taps_that_it_had(
         6.0: {**DISPATCH, "market/clearing": final},
     }
     link = play_feeder(study, scripted, script, engine)
-    assert engine.began == [0, 1, 2, began]
+    assert engine.began == [(tap, 2 * tap) for tap in (0, 1, 2, began)]
     assert link.outputs["feeder/regulator_tap"].tolist() == [began + 1]
 
 

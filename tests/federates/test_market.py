@@ -10,14 +10,15 @@ import pytest
 from told import OFFERS, PRICE, state, status
 from toys import make_study
 
-from federates.contract.exchange import state_values
-from federates.contract.messages import offers_text, read_award
-from federates.market import MarketFederate
-from federates.runtime.clock import answer_slot
-from federates.study.study import Study, load_study
-from feeders.errors import ClearingError, FederationError
-from feeders.network import CapacitorBank, Element, Network, Terminal
-from feeders.readers.network_json import network_to_json
+from dlmp_cosim.federates.contract.award import read_award
+from dlmp_cosim.federates.contract.exchange import state_values
+from dlmp_cosim.federates.contract.messages import offers_text
+from dlmp_cosim.federates.market import MarketFederate
+from dlmp_cosim.federates.runtime.clock import answer_slot
+from dlmp_cosim.federates.study.study import Study, load_study
+from dlmp_cosim.feeders.errors import ClearingError, FederationError
+from dlmp_cosim.feeders.network import CapacitorBank, Element, Network, Terminal
+from dlmp_cosim.feeders.readers.network_json import network_to_json
 
 
 def answers(study: Study, first: float = 0.0) -> dict[float, Any]:

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from federates.oedisi import TYPED, ComponentStudy, check_mapping, definition, main, wiring
-from federates.results.run import Results
-from federates.runtime.local import ROLES
-from federates.runtime.ports import reserve_block
-from federates.study.study import load_study
-from feeders.errors import InputError
+from dlmp_cosim.federates.oedisi import TYPED, ComponentStudy, check_mapping, definition, main, wiring
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.runtime.local import ROLES
+from dlmp_cosim.federates.runtime.ports import reserve_block
+from dlmp_cosim.federates.study.study import load_study
+from dlmp_cosim.feeders.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 STUDY = load_study(ROOT / "configs" / "ieee123_uniform")

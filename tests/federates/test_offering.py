@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import toy_network
 
-from federates.anchoring.hold import within
-from federates.contract.messages import read_offers
-from federates.offering import Awarded, Interval, OfferingFederate
-from federates.study.study import Study, load_study
-from feeders.errors import InputError
-from feeders.network import Resource
-from feeders.readers.network_json import network_to_json
-from market.offers import Offer, accept_offers
+from dlmp_cosim.federates.anchoring.hold import within
+from dlmp_cosim.federates.contract.messages import read_offers
+from dlmp_cosim.federates.offering import Awarded, Interval, OfferingFederate
+from dlmp_cosim.federates.study.study import Study, load_study
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import Resource
+from dlmp_cosim.feeders.readers.network_json import network_to_json
+from dlmp_cosim.market.offers import Offer, accept_offers
 
 NETWORK = replace(
     toy_network(),

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from federates.contract.topics import published_by
-from federates.player import main, player_text
-from federates.study.series import load_series
-from federates.study.study import load_study
+from dlmp_cosim.federates.contract.topics import published_by
+from dlmp_cosim.federates.player import main, player_text
+from dlmp_cosim.federates.study.series import load_series
+from dlmp_cosim.federates.study.study import load_study
 
 ROOT = Path(__file__).parents[2]
 STUDY = ROOT / "configs" / "ieee123_player"

@@ -6,14 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from federates.offering import Interval
-from federates.pv import Pv
-from federates.results.run import Results
-from federates.runtime.clock import Clock
-from federates.runtime.local import ROLES, run_local
-from federates.study.irradiance import Place, clear_sky, passing_clouds, read_irradiance, write_irradiance
-from federates.study.study import Study, load_study
-from feeders.errors import InputError
+from dlmp_cosim.federates.offering import Interval
+from dlmp_cosim.federates.pv import Pv
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.runtime.clock import Clock
+from dlmp_cosim.federates.runtime.local import ROLES, run_local
+from dlmp_cosim.federates.study.irradiance import (
+    Place,
+    clear_sky,
+    passing_clouds,
+    read_irradiance,
+    write_irradiance,
+)
+from dlmp_cosim.federates.study.study import Study, load_study
+from dlmp_cosim.feeders.errors import InputError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 DAY = Clock(1_598_328_000, 300, 288)
@@ -81,6 +87,38 @@ def test_a_plant_offers_what_the_sun_gives_and_the_rest_of_its_rating() -> None:
     assert bright[0].p_max_kw == pytest.approx(240.0 * 0.945, abs=5.0)
     assert cloudy[0].p_max_kw < 0.5 * bright[0].p_max_kw
     assert (bright[0].q_min_kvar, bright[0].q_max_kvar, bright[0].s_max_kva) == (-300.0, 300.0, 300.0)
+
+
+@pytest.mark.parametrize("expected", ["persistence", "perfect", "sun.csv"])
+def test_a_plant_says_what_it_expects_of_later_steps(tmp_path: Path, expected: str) -> None:
+    study = ahead(tmp_path, expected)
+    plants = Pv(study)
+    offers = [plants.offer(Interval(k, 1 / 12, 25.0, 0.6))[0] for k in range(3)]
+    later = [offer.ahead.later.p_max_kw if offer.ahead else () for offer in offers]
+    if expected == "persistence":
+        assert later == [(), (), ()]
+    elif expected == "perfect":
+        now = [offer.p_max_kw for offer in offers]
+        assert later[0] == pytest.approx((now[1], now[2], *later[2]))
+    else:
+        assert later[0] == pytest.approx((120.0, *[60.0] * 4))
+
+
+def test_a_forecast_of_the_sun_that_is_none_names_what_there_is(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"forecast\.pv: .*'perfct'.*'perfect'"):
+        Pv(ahead(tmp_path, "perfct"))
+
+
+def ahead(folder: Path, expected: str) -> Study:
+    """Six intervals, cleared to the end of the run; the sun of a table halves, and halves again."""
+    study = hour(folder, sells=True).folder
+    file = study / "scenario.toml"
+    text = file.read_text().replace("intervals = 8", "intervals = 6")
+    text = text.replace('model = "nodal"', 'model = "nodal"\nhorizon = [{ minutes = 5 }]', 1)
+    text = text.replace("[[owner]]", f'[forecast]\npv = "{expected}"\n\n[[owner]]', 1)
+    file.write_text(text)
+    (study / "sun.csv").write_text("minutes,value\n0,1000\n5,500\n10,250\n")
+    return load_study(study)
 
 
 def hour(folder: Path, *, sells: bool) -> Study:

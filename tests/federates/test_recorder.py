@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from told import OFFERS, PRICE, state, status
 
-from federates.anchoring.hold import hold
-from federates.contract.exchange import clearing_values, state_values
-from federates.contract.messages import encode, offers_text
-from federates.recorder import Recorder
-from federates.results.run import Results
-from federates.study.study import Study
-from feeders.readers.network_json import network_to_json
-from market.offers import WholesalePrice
+from dlmp_cosim.federates.anchoring.hold import hold
+from dlmp_cosim.federates.contract.exchange import clearing_values, state_values
+from dlmp_cosim.federates.contract.messages import encode, offers_text
+from dlmp_cosim.federates.recorder import Recorder
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.readers.network_json import network_to_json
+from dlmp_cosim.market.offers import WholesalePrice
 
 
 def everything(study: Study, held: bool = False) -> dict[float, Any]:

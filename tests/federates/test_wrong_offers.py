@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from toys import ROLES, make_study
 
-from federates.results.run import Results
-from federates.runtime.link import Link, Value
-from federates.runtime.local import run_local
-from federates.study.study import Study, load_study
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.runtime.link import Link, Value
+from dlmp_cosim.federates.runtime.local import run_local
+from dlmp_cosim.federates.study.study import Study, load_study
 
 OFFER = {"key": "rude/offer", "type": "string", "unit": "kW, kvar, $/MWh"}
+HUGE = 100_000_000
 UNIT = (
     '[[owner]]\nname = "rude"\n[[owner.resource]]\nname = "cell"\nkind = "storage"\nbus = "b"\nkw_max = 50\n'
 )
@@ -27,7 +28,7 @@ def offer(interval: int, kw: float = 50.0) -> str:
 
 
 class Rude:
-    """Says nothing, then nonsense, then too much, then something late, then what is right."""
+    """Says nothing, then nonsense, then too much, then something late, then 100 MB, then what is right."""
 
     def __init__(self, study: Study) -> None:
         self._clock = study.clock
@@ -41,6 +42,7 @@ class Rude:
             (1, 1, "nonsense"),
             (2, 1, offer(2, 51.0)),
             (3, 5, offer(3)),
+            (4, 1, "x" * HUGE),
             (5, 1, offer(5)),
         ):
             link.wait_until(at(interval, slot))
@@ -79,10 +81,11 @@ def test_no_offer_stops_the_market(rude_study: Study) -> None:
         "rude/offer, published by 'rude', is not JSON: Expecting value at character 0",
         "rude: 'cell' offers 0 to 51 kW; it has 50.0001 kW",
         "rude/offer, published by 'rude', is for interval 2; expected 3",
-        "rude/offer, published by 'rude', is for interval 3; expected 4",
+        f"rude/offer, published by 'rude', has {HUGE} bytes; expected at most 12288",
     ]
     assert refused == [*([reason] for reason in reasons), []]
     assert texts[0] == ""
     assert texts[1] == "nonsense"
+    assert texts[4] == "", "not recorded either"
     assert np.array_equal(kw[:, ids.index("cell")], [0, 0, 0, 0, 0, 50])
     assert kw[:, ids.index("dg")].min() > 0.0, "the others were cleared all the time"

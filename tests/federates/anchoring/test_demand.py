@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import toy_network
 
-from federates.anchoring.demand import apply_dispatch, nominal_demand
-from feeders.errors import FederationError
-from feeders.network import Network, Profile, Resource, wye
+from dlmp_cosim.federates.anchoring.demand import apply_dispatch, nominal_demand
+from dlmp_cosim.feeders.errors import FederationError
+from dlmp_cosim.feeders.network import Network, Profile, Resource, wye
 
 NETWORK: Network = replace(
     toy_network(),

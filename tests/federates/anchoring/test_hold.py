@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import ToyEngine, toy_network
 
-from federates.anchoring.hold import hold, within
-from feeders.network import Resource, wye
-from market.offers import Offer, WholesalePrice
+from dlmp_cosim.federates.anchoring.hold import hold, within
+from dlmp_cosim.feeders.network import Resource, wye
+from dlmp_cosim.market.offers import Offer, WholesalePrice
 
 NETWORK = replace(toy_network(), resources=(Resource("dg", "generator", "b", wye((1, 2, 3)), 300.0, 300.0),))
 STATE = ToyEngine(NETWORK).solve(np.full(3, 100 + 30j), np.zeros(1, dtype=complex), controls=False)

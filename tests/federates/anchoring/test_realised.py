@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from toys import ToyEngine, toy_network
 
-from federates.anchoring.hold import hold
-from federates.anchoring.realised import realised_cost
-from feeders.network import Resource, VoltagePoint, wye
-from market.offers import Offer, WholesalePrice
-from market.settings import MarketSettings
+from dlmp_cosim.federates.anchoring.hold import hold
+from dlmp_cosim.federates.anchoring.realised import realised_cost
+from dlmp_cosim.feeders.network import Resource, VoltagePoint, wye
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.settings import MarketSettings
 
 NETWORK = replace(toy_network(), resources=(Resource("dg", "generator", "b", wye((1, 2, 3)), 300.0, 300.0),))
 STATE = ToyEngine(NETWORK).solve(NETWORK.listed_demand, np.array([100.0 + 0j]), controls=False)

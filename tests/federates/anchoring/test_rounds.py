@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from federates.anchoring.rounds import (
+from dlmp_cosim.federates.anchoring.rounds import (
     Mismatch,
     Outcome,
     Policy,
@@ -16,10 +16,10 @@ from federates.anchoring.rounds import (
     anchor,
     mismatch,
 )
-from feeders.errors import ClearingError
-from feeders.network import FloatArray
-from feeders.state import AcState
-from market.clearing import Clearing, Prices, Status
+from dlmp_cosim.feeders.errors import ClearingError
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.clearing import Clearing, Prices, Status
 
 RULES = RoundRules(rounds_max=4, voltage_pu=1e-4, head_kw=0.1)
 NOTHING = np.zeros(1)
@@ -212,3 +212,50 @@ def test_together_a_trial_without_a_solution_is_not_resumed() -> None:
     physics = Physics([state(tap=1), None])
     outcome = settle(TOGETHER, state(), constant(clearing()), physics)
     assert (outcome.trials, outcome.decision.action) == (2, "hold")
+
+
+def priced(at: AcState) -> Clearing:
+    """A clearing whose price is the head power of the state that it is anchored at."""
+    parts = [np.array([at.head.real.sum()])] * 10
+    return replace(clearing(1.0, 105.0), prices=Prices(*parts), rounds=30)
+
+
+@pytest.mark.parametrize(("repriced", "price", "rounds"), [(True, 105.05, 60), (False, 100.0, 30)])
+def test_a_settled_dispatch_has_the_prices_of_where_it_led(repriced: bool, price: float, rounds: int) -> None:
+    rules = replace(RULES, repriced=repriced)
+    outcome = settle(rules, state(1.0, 100.0), priced, Physics([state(1.0, 105.05)]))
+    assert (outcome.trials, outcome.decision.settled) == (1, True)
+    assert outcome.accepted is not None
+    found = outcome.accepted.clearing
+    assert found is not None
+    assert (found.prices.real.tolist(), found.rounds) == ([price], rounds)
+    assert found.head.tolist() == [105.0 + 0j]
+
+
+def test_what_did_not_settle_keeps_its_prices() -> None:
+    rules = replace(RULES, rounds_max=1, policy="dispatch_anyway", repriced=True)
+    outcome = settle(rules, state(1.0, 100.0), priced, Physics([state(1.0, 120.0)]))
+    assert outcome.accepted is not None
+    assert outcome.accepted.clearing is not None
+    assert outcome.accepted.clearing.prices.real.tolist() == [100.0]
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [("failed", "missed its tolerance"), ("not_converged", "missed its tolerance"), ("raises", "no optimum")],
+)
+def test_a_clearing_that_misses_leaves_the_prices_before_and_says_so(status: str, why: str) -> None:
+    def clear(at: AcState) -> Clearing:
+        if at.head.real.sum() == 100.0:
+            return priced(at)
+        if status == "raises":
+            raise ClearingError("no optimum there")
+        return replace(priced(at), status=status)  # type: ignore[arg-type]
+
+    rules = replace(RULES, repriced=True)
+    outcome = settle(rules, state(1.0, 100.0), clear, Physics([state(1.0, 105.05)]))
+    assert outcome.decision.settled
+    assert why in outcome.decision.reason
+    assert outcome.accepted is not None
+    assert outcome.accepted.clearing is not None
+    assert outcome.accepted.clearing.prices.real.tolist() == [100.0]

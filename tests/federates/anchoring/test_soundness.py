@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from federates.anchoring.soundness import check_clearing
-from federates.results.run import Results
-from federates.runtime.local import run_local
-from federates.study.study import load_study
-from feeders import ieee123
-from feeders.errors import ClearingError
-from feeders.network import ComplexArray, Network
-from feeders.state import AcState
-from market.baselines.uniform import UniformMarket
-from market.clearing import Clearing, Prices
-from market.offers import Offer, WholesalePrice
-from market.settings import MarketSettings
+from dlmp_cosim.federates.anchoring.soundness import check_clearing
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.runtime.local import run_local
+from dlmp_cosim.federates.study.study import load_study
+from dlmp_cosim.feeders import ieee123
+from dlmp_cosim.feeders.errors import ClearingError
+from dlmp_cosim.feeders.network import ComplexArray, Network
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.baselines.uniform import UniformMarket
+from dlmp_cosim.market.clearing import Clearing, Prices
+from dlmp_cosim.market.offers import Offer, WholesalePrice
+from dlmp_cosim.market.settings import MarketSettings
 from tests.runners.conftest import make_study
 
 NETWORK = ieee123.load()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from federates.conformance.judgement import (
+from dlmp_cosim.federates.conformance.judgement import (
     Trial,
     expected_topics,
     judge_failure,
@@ -15,13 +15,20 @@ from federates.conformance.judgement import (
     judge_not_a_number,
     slots_of,
 )
-from federates.conformance.partners import Trouble, nominal_state, partner_roles, stage_study, watcher_name
-from federates.conformance.watcher import Sample, Watched
-from federates.contract.messages import FeederStatus
-from federates.contract.topics import published_by
-from federates.study.study import Study, load_study
-from feeders.readers.network_json import network_to_json
-from feeders.validate import check_network
+from dlmp_cosim.federates.conformance.partners import (
+    Trouble,
+    nominal_state,
+    partner_roles,
+    stage_study,
+    watcher_name,
+)
+from dlmp_cosim.federates.conformance.watcher import Sample, Watched
+from dlmp_cosim.federates.contract.messages import FeederStatus
+from dlmp_cosim.federates.contract.topics import published_by
+from dlmp_cosim.federates.study.study import Study, load_study
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.readers.network_json import network_to_json
+from dlmp_cosim.feeders.validate import check_network
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 
@@ -207,3 +214,9 @@ def test_the_toy_state_is_plausible_in_every_number() -> None:
     state = nominal_state(network)
     assert np.abs(np.abs(state.voltage) - 1.0).max() < 1e-12
     assert state.head.sum() == pytest.approx(state.load.sum())
+
+
+@pytest.mark.parametrize("tested", ["wholesale", "market"])
+def test_a_wholesale_price_that_answers_is_not_tried(tested: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is tried at a given LMP"):
+        stage_study(CONFIGS / "ieee123_operator", tested, tmp_path)

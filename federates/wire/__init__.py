@@ -1,0 +1,1 @@
+"""How agents of the market talk through HELICS endpoints."""
