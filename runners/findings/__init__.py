@@ -1,0 +1,1 @@
+"""What the sweeps that come with the project show: a table and a figure each."""
