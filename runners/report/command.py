@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from feeders.errors import DlmpError, InputError
-from runners.report.runs import load_views
+from dlmp_cosim.feeders.errors import DlmpError, InputError
+from dlmp_cosim.runners.arguments import ResultsFile
+from dlmp_cosim.runners.report.runs import load_views
 
 PICTURES = ("png", "svg", "pdf")
 
 
 @click.command("report", epilog="\b\nExample:\n  dlmp report results/ieee123_day/results.h5 -o report.html")
-@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("results", nargs=-1, required=True, type=ResultsFile())
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="File of the page, or folder of the pictures."
 )
@@ -33,11 +34,11 @@ def report_command(results: tuple[Path, ...], output: Path | None, kind: str) ->
             if view.missing:
                 click.echo(f"{view.path}: {view.missing}", err=True)
         if kind == "html":
-            from runners.report.page import build_page
+            from dlmp_cosim.runners.report.page import build_page
 
             written = [_write(output or Path("report.html"), build_page(views))]
         else:
-            from runners.report.pictures import draw_all
+            from dlmp_cosim.runners.report.pictures import draw_all
 
             written = draw_all(views, output or Path(), kind)
     except DlmpError as error:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import base64
-import gzip
+import hashlib
 import html
-import importlib.util
+import re
 from collections.abc import Sequence
 from importlib import resources
-from pathlib import Path
 from string import Template
 
-from feeders.errors import InputError
-from runners.report.pack import pack
-from runners.report.runs import RunView
+from dlmp_cosim.runners.report.pack import pack
+from dlmp_cosim.runners.report.runs import RunView
 
-SCRIPTS = ("data.js", "charts.js", "money.js", "main.js")
+MODULES = (
+    "format", "colours", "dom", "state", "unpack", "values", "symbols", "geometry", "timechart", "lines",
+    "map", "heat", "summary", "buses", "money", "controls", "main",
+)  # fmt: skip
+"""Modules of the page, each after those it imports."""
+LIBRARY = "uPlot-1.6.32"
+IMPORT, EXPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE), re.compile(r"^export ", re.MULTILINE)
 
 
 def build_page(views: Sequence[RunView]) -> str:
@@ -30,39 +34,41 @@ def build_page(views: Sequence[RunView]) -> str:
     -------
     str
         HTML that needs nothing from outside; equal runs give equal text.
-
-    Raises
-    ------
-    InputError
-        When plotly is not installed.
     """
-    return Template(_own("page.html")).substitute(
-        title=html.escape(
-            " and ".join(view.label for view in views[:3]) + (" ..." if len(views) > 3 else "")
-        ),
-        style=_own("page.css"),
-        library=plotting_library(),
+    style = _read("vendor", f"{LIBRARY}.min.css") + _read("web", "page.css")
+    scripts = [
+        _read("web", "crisp.js"),
+        _read("vendor", f"{LIBRARY}.iife.min.js"),
+        "(() => {\n" + joined_modules() + "})();\n",
+    ]
+    names = [view.label for view in views]
+    return Template(_read("web", "page.html")).substitute(
+        policy=_policy(style, scripts),
+        title=html.escape(" and ".join(names[:3]) + (" ..." if len(names) > 3 else "")),
+        style=style,
         data=pack(views),
-        script="\n".join(_own(name) for name in SCRIPTS),
+        scripts="\n".join(f"<script>{script}</script>" for script in scripts),
     )
 
 
-def plotting_library() -> str:
-    """Return plotly.js, compressed, as base64.
-
-    Raises
-    ------
-    InputError
-        When plotly is not installed.
-    """
-    spec = importlib.util.find_spec("plotly")
-    if spec is None or spec.origin is None:
-        raise InputError(
-            "an HTML report needs plotly", where="dlmp report", expected="pip install 'dlmp-cosim[report]'"
-        )
-    source = Path(spec.origin).parent / "package_data" / "plotly.min.js"
-    return base64.b64encode(gzip.compress(source.read_bytes(), 9, mtime=0)).decode()
+def joined_modules() -> str:
+    """Return the page's modules as one script: they share a scope, so what they import is simply there."""
+    texts = [_read("web", f"{name}.js") for name in MODULES]
+    return '"use strict";\n' + "\n".join(EXPORT.sub("", IMPORT.sub("", text)) for text in texts)
 
 
-def _own(name: str) -> str:
-    return resources.files("runners.report").joinpath(name).read_text(encoding="utf-8")
+def _policy(style: str, scripts: Sequence[str]) -> str:
+    """Allow the page's own styles and scripts by their hashes, and nothing that a name could bring in."""
+    allowed = " ".join(_hash(script) for script in scripts)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; img-src data: blob:;"
+        " base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _read(*parts: str) -> str:
+    return resources.files(__package__).joinpath(*parts).read_text(encoding="utf-8")

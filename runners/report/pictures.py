@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from feeders.errors import InputError
-from feeders.network import FloatArray, Network, node_id
-from market.money.payment_schemes import TITLES
-from runners.judge.settle import PARTS, summary
-from runners.report.runs import RunView, positions
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.network import FloatArray, Network, node_id
+from dlmp_cosim.market.money.payment_schemes import TITLES
+from dlmp_cosim.runners.judge.settle import PARTS, summary
+from dlmp_cosim.runners.report.runs import RunView, positions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,7 @@ def day_picture(view: RunView) -> Figure:
 
 def _price(view: RunView, axes: Axes) -> None:
     real = view.nodal["dlmp_real"]
-    low, high = np.percentile(real, [5, 95], axis=1)
+    low, high = np.nanpercentile(real, [5, 95], axis=1)
     axes.fill_between(
         _days(view), low, high, step="post", color=BLUE, alpha=0.25, lw=0, label="d-LMP, 90 % of nodes"
     )
@@ -95,13 +95,13 @@ def _schedule(view: RunView, axes: Axes) -> None:
 
 
 def _voltages(view: RunView, axes: Axes) -> None:
-    ac, predicted = view.nodal["voltage"], view.nodal["predicted_voltage"]
+    ac, predicted = view.point_voltage, view.nodal["predicted_voltage"]
     axes.fill_between(
         _days(view), ac.min(axis=1), ac.max(axis=1), color=BLUE, alpha=0.3, lw=0, label="AC, all nodes"
     )
     for values, label in (
-        (predicted.min(axis=1), "predicted, lowest and highest"),
-        (predicted.max(axis=1), None),
+        (np.nanmin(predicted, axis=1), "predicted, lowest and highest"),
+        (np.nanmax(predicted, axis=1), None),
     ):
         axes.plot(_days(view), values, color=ORANGE, lw=1.0, ls=":", label=label)
     market = view.scenario["market"]
@@ -119,7 +119,7 @@ def prices_picture(view: RunView) -> Figure:
         (axes[1], "dlmp_reactive", "reactive d-LMP [$/(MVAR h)]", "RdBu_r"),
     ):
         values = view.nodal[name].T
-        low, high = (float(x) for x in np.percentile(values, [1, 99]))
+        low, high = (float(x) for x in np.nanpercentile(values, [1, 99]))
         if name == "dlmp_reactive":
             high = max(abs(low), abs(high)) or 1.0
             low = -high
@@ -138,15 +138,30 @@ def feeder_picture(view: RunView) -> Figure:
     """Draw the feeder in the interval of the highest LMP: mean d-LMP and lowest voltage of every bus."""
     figure = _figure((8.0, 4.2))
     t = int(np.argmax(view.series["lmp"]))
-    at = _nodes_of_buses(view.network)
-    prices, voltages = view.nodal["dlmp_real"][t], view.nodal["voltage"][t]
+    at = [_there(view, t, nodes) for nodes in _nodes_of_buses(view.network)]
     left, right = figure.subplots(1, 2)
-    _map(view.network, left, [float(prices[nodes].mean()) for nodes in at], "d-LMP [$/MWh]", "viridis")
     _map(
-        view.network, right, [float(voltages[nodes].min()) for nodes in at], "lowest voltage [pu]", "cividis"
+        view.network,
+        left,
+        [float(prices.mean()) if len(prices) else np.nan for prices, _ in at],
+        "d-LMP [$/MWh]",
+        "viridis",
     )
-    figure.suptitle(f"{view.label}, {view.times[t]:%Y-%m-%d %H:%M}", fontsize=10)
+    _map(
+        view.network,
+        right,
+        [float(volts.min(initial=np.inf)) for _, volts in at],
+        "lowest voltage [pu]",
+        "cividis",
+    )
+    figure.suptitle(f"{_plain(view.label)}, {view.times[t]:%Y-%m-%d %H:%M}", fontsize=10)
     return figure
+
+
+def _there(view: RunView, t: int, nodes: list[int]) -> tuple[FloatArray, FloatArray]:
+    """Prices and voltages of those nodes of a bus that limits hold for."""
+    prices, voltages = view.nodal["dlmp_real"][t][nodes], view.nodal["voltage"][t][nodes]
+    return prices[np.isfinite(prices)], voltages[np.isfinite(voltages)]
 
 
 def _nodes_of_buses(network: Network) -> list[list[int]]:
@@ -199,7 +214,7 @@ def comparison_picture(views: Sequence[RunView]) -> Figure:
     tables = [summary(view.account) for view in views]
     names = [TITLES[view.account.scenario] for view in views]
     if len(set(names)) < len(names):
-        names = [view.label for view in views]
+        names = [_plain(view.label) for view in views]
     at = np.arange(len(views), dtype=float)
     sides = (("load revenue", "load_usd", 1), ("generators", "dg_usd", -1), ("curtailment", "flex_usd", -1),
              ("wholesale", "wholesale_usd", -1), ("net revenue", "net_revenue_usd", 1))  # fmt: skip
@@ -224,6 +239,11 @@ def comparison_picture(views: Sequence[RunView]) -> Figure:
     return figure
 
 
+def _plain(text: str) -> str:
+    """Keep matplotlib from reading mathematics into a name."""
+    return text.replace("$", r"\$")
+
+
 def _days(view: RunView) -> FloatArray:
     """Start of every interval in days since 1970, as matplotlib counts them."""
     return np.array([time.timestamp() / 86_400 for time in view.times])
@@ -236,7 +256,7 @@ def _figure(size: tuple[float, float]) -> Figure:
         raise InputError(
             "pictures need matplotlib",
             where="dlmp report --format",
-            expected="pip install 'dlmp-cosim[report]'",
+            expected='pip install "dlmp-cosim[report]"',
         ) from error
     return NewFigure(figsize=size, layout="constrained")
 

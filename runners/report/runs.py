@@ -10,14 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from federates.results.run import Results
-from federates.study.scenario import ZONE
-from feeders.errors import ResultsError
-from feeders.network import FloatArray, Network
-from feeders.radial import BusTree, bus_tree
-from market.audit import judge_run
-from runners.judge.ledger import Account, account_for, local_time, missing_part
-from runners.judge.verdict import places, read_records
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.study.scenario import ZONE
+from dlmp_cosim.feeders.errors import ResultsError
+from dlmp_cosim.feeders.network import FloatArray, Network
+from dlmp_cosim.feeders.radial import BusTree, bus_tree
+from dlmp_cosim.market.audit import judge_run
+from dlmp_cosim.runners.judge.figure import Figure
+from dlmp_cosim.runners.judge.ledger import Account, account_for, local_time, missing_part
+from dlmp_cosim.runners.judge.metrics_shown import metric_figures
+from dlmp_cosim.runners.judge.performance import performance
+from dlmp_cosim.runners.judge.verdict import places, read_records
+from dlmp_cosim.runners.report.equipment import (
+    branch_values,
+    count_breaches,
+    limited_nodes,
+    limited_voltage,
+    stored_energy,
+)
 
 NODAL = {
     "dlmp_real": "market/dlmp_real",
@@ -29,6 +39,8 @@ NODAL = {
     "predicted_voltage": "market/predicted_voltage_magnitude",
 }
 """Quantities of every node, by the report's names."""
+OF_SUBSTATION = {"substation": "market/dlmp_real_substation"}
+"""What a substation adds to the prices of a feeder of its own."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +64,23 @@ class RunView:
     series : mapping of str to ndarray, shape (n,)
         One number per interval.
     nodal : mapping of str to ndarray, shape (n, n_node)
-        One number per interval and node.
+        One number per interval and node; NaN at nodes that no limit holds for, such as neutrals.
+    point_voltage : ndarray, shape (n, n_point)
+        Voltages that limits hold for [pu].
     dispatch : ndarray, shape (n, n_resource)
         Real power of every resource [kW].
     served : ndarray, shape (n, n_load)
         Real power of every load [kW].
+    branch : mapping of str to ndarray, shape (n, n_branch)
+        ``loading`` [share of the rating; NaN without one] and ``power`` into the first terminal [kW].
+    taps : ndarray, shape (n, n_tap)
+        Position of every regulator.
+    capacitors : ndarray, shape (n, n_capacitor)
+        Closed steps of every switched capacitor.
+    stored : mapping of str to ndarray, shape (n,)
+        Energy of every storage at the end of each interval [kWh].
+    breaches : mapping of str to ndarray, shape (n,)
+        Limits that AC breaks in each interval, by kind.
     account : Account
         Who pays whom.
     verdict : mapping of str to object
@@ -65,6 +89,8 @@ class RunView:
         Limits that were broken, the worst first.
     scenario : mapping
         The scenario, table by table.
+    metrics : tuple of Figure
+        How the operator performed.
     """
 
     path: Path
@@ -75,12 +101,19 @@ class RunView:
     missing: str
     series: Mapping[str, FloatArray]
     nodal: Mapping[str, FloatArray]
+    point_voltage: FloatArray
     dispatch: FloatArray
     served: FloatArray
+    branch: Mapping[str, FloatArray]
+    taps: FloatArray
+    capacitors: FloatArray
+    stored: Mapping[str, FloatArray]
+    breaches: Mapping[str, FloatArray]
     account: Account
     verdict: Mapping[str, Any]
     broken: Sequence[Mapping[str, Any]]
     scenario: Mapping[str, Any]
+    metrics: tuple[Figure, ...] = ()
 
 
 def load_views(paths: Sequence[Path]) -> list[RunView]:
@@ -111,6 +144,7 @@ def load_view(path: Path) -> RunView:
     """
     with Results(path) as results:
         account = account_for(results)
+        nodal = _nodal(results)
         records = read_records(results)
         verdict = asdict(judge_run(records))
         if not results.complete and verdict["status"] == "feasible":
@@ -122,10 +156,16 @@ def load_view(path: Path) -> RunView:
             times=tuple(datetime.fromtimestamp(t, UTC).astimezone(ZONE) for t in results.time.tolist()),
             hours=results.period_h,
             missing=missing_part(results),
-            series=_series(results, account),
-            nodal={name: results.values(key) for name, key in NODAL.items()},
+            series=_series(results, account) | {"dlmp_mean": known_mean(nodal["dlmp_real"], axis=1)},
+            nodal=nodal,
+            point_voltage=limited_voltage(results),
             dispatch=results.values("market/dispatch_real"),
             served=results.values("feeder/load_real"),
+            branch=branch_values(results),
+            taps=results.values("feeder/regulator_tap"),
+            capacitors=results.values("feeder/capacitor_steps"),
+            stored=stored_energy(results),
+            breaches=count_breaches(records),
             account=account,
             verdict=verdict,
             broken=[
@@ -133,7 +173,17 @@ def load_view(path: Path) -> RunView:
                 for place in places(records)
             ],
             scenario=results.scenario,
+            metrics=tuple(metric_figures(performance(results, account))),
         )
+
+
+def _nodal(results: Results) -> dict[str, FloatArray]:
+    neutral = ~limited_nodes(results.network)
+    wanted = NODAL | {name: key for name, key in OF_SUBSTATION.items() if key in results}
+    table = {name: results.values(key) for name, key in wanted.items()}
+    for values in table.values():
+        values[:, neutral] = np.nan
+    return table
 
 
 def _series(results: Results, account: Account) -> dict[str, FloatArray]:
@@ -145,11 +195,11 @@ def _series(results: Results, account: Account) -> dict[str, FloatArray]:
 
     return {
         "lmp": results.values("wholesale/lmp"),
-        "dlmp_mean": results.values("market/dlmp_real").mean(axis=1),
         "wholesale": results.values("feeder/head_power_real").sum(axis=1),
         "generation": results.values("feeder/injection_real").sum(axis=1),
         "curtailed": account.metered.spared / results.period_h,
         "losses": results.values("feeder/losses_real"),
+        "head_reactive": results.values("feeder/head_power_reactive").sum(axis=1),
         "rounds": results.values("audit/rounds"),
         "negotiation_rounds": results.values("audit/negotiation_rounds"),
         "settled": results.values("audit/settled"),
@@ -160,8 +210,27 @@ def _series(results: Results, account: Account) -> dict[str, FloatArray]:
     }
 
 
+def known_mean(values: FloatArray, axis: int | None = None) -> Any:
+    """Mean of the numbers that are there; NaN where none is.
+
+    Parameters
+    ----------
+    values : ndarray
+        Numbers, NaN where there is none.
+    axis : int, optional
+        Axis over which the mean is taken; all by default.
+    """
+    with np.errstate(invalid="ignore"):
+        return np.nansum(values, axis=axis) / np.isfinite(values).sum(axis=axis)
+
+
 def check_comparable(one: RunView, other: RunView) -> None:
     """Raise unless two runs are of the same feeder and the same time.
+
+    Parameters
+    ----------
+    one, other : RunView
+        The two runs.
 
     Raises
     ------
@@ -201,10 +270,15 @@ def _flat(scenario: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield table, values
 
 
+def has_places(network: Network) -> bool:
+    """Tell whether any bus has drawing coordinates."""
+    return any(bus.x is not None for bus in network.buses)
+
+
 def positions(network: Network) -> list[tuple[float, float]]:
     """Place every bus for drawing: by its coordinates, at its parent's, or by depth and order in the tree."""
     tree = bus_tree(network)
-    if not any(bus.x is not None for bus in network.buses):
+    if not has_places(network):
         return _tree_positions(tree)
     placed = [(0.0, 0.0)] * len(network.buses)
     for k in tree.order.tolist():
