@@ -8,11 +8,11 @@ from statistics import median
 import numpy as np
 from rich.progress import Progress
 
-from feeders.network import ComplexArray, Network
-from market.clearing import Clearing
-from market.models import Reference, ReferenceAnswer, RetailMarket, find_model, find_reference
-from market.settings import MarketSettings
-from runners.judge.walk import Day
+from dlmp_cosim.feeders.network import ComplexArray, Network
+from dlmp_cosim.market.clearing import Clearing
+from dlmp_cosim.market.models import Reference, ReferenceAnswer, RetailMarket, find_model, find_reference
+from dlmp_cosim.market.settings import MarketSettings
+from dlmp_cosim.runners.judge.walk import Day
 
 COST_GAP, PRICE_GAP = 1e-4, 0.1
 """Gaps that pass: relative cost, and real d-LMP [$/MWh]."""
@@ -73,12 +73,38 @@ class Gaps:
 
 
 def make_market(network: Network, settings: MarketSettings) -> RetailMarket:
-    """Make the market of the settings' model."""
+    """Make the market of the settings' model.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+    settings : MarketSettings
+        Model, method and tolerances.
+
+    Raises
+    ------
+    InputError
+        When there is no such model.
+    """
     return find_model(settings.model, where="market.model")(network, settings)
 
 
 def make_reference(network: Network, settings: MarketSettings) -> Reference:
-    """Make the central reference of the settings' model."""
+    """Make the central reference of the settings' model.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+    settings : MarketSettings
+        Model, limits and penalties.
+
+    Raises
+    ------
+    InputError
+        When there is no such model, or it has no reference.
+    """
     return find_reference(settings.model, where="market.model")(network, settings)
 
 
@@ -114,11 +140,19 @@ def verify_model(day: Day, settings: MarketSettings, every: int, cold_every: int
 
 def negotiated(settings: MarketSettings) -> MarketSettings:
     """Let a market that clears centrally negotiate."""
-    return replace(settings, method="pac-accelerated") if settings.method == "central" else settings
+    return replace(settings, method="interior-point") if settings.method == "central" else settings
 
 
 def gather(pairs: list[tuple[Clearing, ReferenceAnswer]], cold: list[int]) -> Gaps:
-    """Sum up the gaps; intervals whose relaxation is not exact are counted and left out."""
+    """Sum up the gaps; intervals whose relaxation is not exact are counted and left out.
+
+    Parameters
+    ----------
+    pairs : list of (Clearing, ReferenceAnswer)
+        Both answers of every interval, in order; the first clearing began cold.
+    cold : list of int
+        Rounds of the clearings that began cold.
+    """
     exact = [(ours, theirs) for ours, theirs in pairs if theirs.slack <= EXACT_PU]
     loose = [(ours, theirs) for ours, theirs in pairs if theirs.slack > EXACT_PU]
     binding = [ours.rounds for ours, _ in pairs[1:] if ours.limits]

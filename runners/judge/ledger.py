@@ -11,12 +11,15 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
-from federates.anchoring.demand import nominal_demand
-from federates.results.run import Results
-from federates.study.scenario import ZONE
-from feeders.errors import ResultsError
-from feeders.network import ComplexArray, FloatArray
-from market.money.payment_schemes import (
+from dlmp_cosim.federates.anchoring.demand import nominal_demand
+from dlmp_cosim.federates.results.layout import describe
+from dlmp_cosim.federates.results.pack import rewritten
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.study.scenario import ZONE
+from dlmp_cosim.feeders.errors import ResultsError
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray
+from dlmp_cosim.market.money.equipment import Equipment, equipment_of
+from dlmp_cosim.market.money.payment_schemes import (
     Metered,
     Money,
     Rates,
@@ -26,9 +29,18 @@ from market.money.payment_schemes import (
     read_meters,
     scenario_of,
 )
-from market.money.settlement import KWH_PER_MWH, NodalPrices, Readings, Settlement, settle
+from dlmp_cosim.market.money.settlement import (
+    KWH_PER_MWH,
+    CurtailmentRule,
+    NodalPrices,
+    Readings,
+    Settlement,
+    settle,
+)
+from dlmp_cosim.runners.judge.offered import sold_at_lmp
 
 GROUP = "settlement"
+SUBSTATION_PART = "market/dlmp_real_substation"
 Owner = Literal["", "node", "load", "resource"]
 
 
@@ -67,7 +79,22 @@ def read_readings(results: Results) -> Readings:
         machine=complex_values(results, "feeder/machine"),
         head=complex_values(results, "feeder/head_power"),
         losses=results.values("feeder/losses_real"),
+        at_lmp=sold_at_lmp(results),
+        adder=results.values("substation/adder") if "substation/adder" in results else 0.0,
+        reactive_price=float(results.scenario.get("wholesale", {}).get("reactive_price", 0.0)),
     )
+
+
+def read_equipment(results: Results) -> Equipment:
+    """Value the operator's own equipment at the prices of a run.
+
+    Raises
+    ------
+    ResultsError
+        When the file lacks a quantity.
+    """
+    admittance = results.values("feeder/conductance") + 1j * results.values("feeder/susceptance")
+    return equipment_of(results.network, read_readings(results), read_prices(results), admittance)
 
 
 def read_prices(results: Results) -> NodalPrices:
@@ -84,6 +111,7 @@ def read_prices(results: Results) -> NodalPrices:
         loss=results.values("market/dlmp_real_loss"),
         voltage=results.values("market/dlmp_real_voltage"),
         congestion=results.values("market/dlmp_real_congestion"),
+        substation=results.values(SUBSTATION_PART) if SUBSTATION_PART in results else None,
     )
 
 
@@ -101,12 +129,15 @@ class Account:
         Payments.
     settlement : Settlement or None
         Settlement at nodal prices; None under a tariff.
+    rates : Rates or None
+        Rates of the tariff; None under a market.
     """
 
     scenario: Scenario
     metered: Metered
     money: Money
     settlement: Settlement | None
+    rates: Rates | None = None
 
     @property
     def imbalance_usd(self) -> float:
@@ -118,8 +149,17 @@ class Account:
         return float((lost * seen.lmp).sum()) / KWH_PER_MWH
 
 
-def account_for(results: Results, rates: Rates | None = None) -> Account:
+def account_for(results: Results, rates: Rates | None = None, rule: CurtailmentRule | None = None) -> Account:
     """Settle a run as its scenario says: at d-LMPs, or at the rates of a tariff.
+
+    Parameters
+    ----------
+    results : Results
+        The run.
+    rates : Rates, optional
+        Of a tariff.
+    rule : {"paper", "net"}, optional
+        What flexible loads are paid; by default as the scenario says.
 
     Raises
     ------
@@ -130,14 +170,39 @@ def account_for(results: Results, rates: Rates | None = None) -> Account:
     readings = read_readings(results)
     if scenario != "market":
         metered = read_meters(results.network, readings)
-        return Account(scenario, metered, bill_tariff(scenario, metered, rates or Rates()), None)
-    settlement = settle(results.network, readings, read_prices(results))
+        rates = rates or Rates()
+        return Account(scenario, metered, bill_tariff(scenario, metered, rates), None, rates)
+    settlement = settle(results.network, readings, read_prices(results), rule or curtailment_rule(results))
     metered = read_meters(results.network, readings, settlement.flexible.energy_kwh.sum(axis=1))
     return Account(scenario, metered, bill_market(metered, settlement), settlement)
 
 
+def curtailment_rule(results: Results) -> CurtailmentRule:
+    """Rule of a run's scenario; that of the paper in files older than the choice."""
+    chosen = results.scenario.get("settlement", {}).get("curtailment", "paper")
+    return "net" if chosen == "net" else "paper"
+
+
 def complex_values(results: Results, stem: str) -> ComplexArray:
-    """Read a quantity whose real and reactive parts are two topics [kVA]."""
+    """Read a quantity whose real and reactive parts are two topics [kVA].
+
+    Parameters
+    ----------
+    results : Results
+        The run.
+    stem : str
+        Key of the two without ``_real`` and ``_reactive``.
+
+    Returns
+    -------
+    ndarray, shape (n, n_id)
+        Complex power of every interval [kVA].
+
+    Raises
+    ------
+    ResultsError
+        When the file lacks either.
+    """
     joined: ComplexArray = results.values(f"{stem}_real") + 1j * results.values(f"{stem}_reactive")
     return joined
 
@@ -182,28 +247,33 @@ def columns(settlement: Settlement) -> Iterator[Column]:
         ("congestion", "collected through the congestion part of prices", parts.congestion),
         ("reactive", "reactive energy collected less paid", parts.reactive),
         ("curtailment", "paid for demand not consumed", parts.curtailment),
+        ("substation", "collected through the substation's part of prices, less the adder", parts.substation),
         ("net", "net revenue of the operator, from parts of prices", parts.net),
     ):
+        if key == "substation" and not values.any():
+            continue
         yield Column(f"parts/{key}", "", "$", meaning, values)
 
 
 def store_settlement(path: Path, settlement: Settlement) -> None:
     """Write a settlement into its results file, instead of an older one.
 
+    Parameters
+    ----------
+    path : Path
+        The results file.
+    settlement : Settlement
+        What to write.
+
     Raises
     ------
     ResultsError
         When the file cannot be written, or a run is still writing it.
     """
-    try:
-        with h5py.File(path, "r+") as file:
-            if GROUP in file:
-                del file[GROUP]
-            rows = len(file["time"])
-            for column in columns(settlement):
-                _write(file, column, rows)
-    except OSError as error:
-        raise ResultsError(f"{path}: the settlement cannot be stored: {error}") from None
+    with rewritten(path, without=GROUP) as file:
+        rows = len(file["time"])
+        for column in columns(settlement):
+            _write(file, column, rows)
 
 
 def _write(file: h5py.File, column: Column, rows: int) -> None:
@@ -213,7 +283,7 @@ def _write(file: h5py.File, column: Column, rows: int) -> None:
     data: Any = file.create_dataset(
         f"{GROUP}/{column.key}", data=values, compression="gzip", track_times=False
     )
-    data.attrs.update({"units": column.unit, "long_name": column.meaning})
+    describe(data, units=column.unit, long_name=column.meaning)
     data.dims[0].attach_scale(file["time"])
     if column.ids:
         data.dims[1].attach_scale(file[column.ids])

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.progress import Progress
 
-from federates.anchoring.realised import realised_cost
-from federates.anchoring.rounds import RoundRules, anchor
-from federates.feeder import open_engine
-from federates.study.study import Study
-from feeders.errors import ClearingError
-from feeders.network import ComplexArray, FloatArray
-from feeders.state import AcState
-from market.clearing import Clearing
-from market.models import RetailMarket
-from market.settings import MarketSettings
-from runners.judge.gaps import make_market
-from runners.judge.walk import Case, Day
+from dlmp_cosim.federates.anchoring.realised import realised_cost
+from dlmp_cosim.federates.anchoring.rounds import RoundRules, anchor
+from dlmp_cosim.federates.feeder import open_engine
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.errors import ClearingError
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.clearing import Clearing
+from dlmp_cosim.market.models import RetailMarket
+from dlmp_cosim.market.settings import MarketSettings
+from dlmp_cosim.runners.judge.gaps import make_market
+from dlmp_cosim.runners.judge.walk import Case, Day
 
 if TYPE_CHECKING:
-    from market.central.ac_optimum import AcOptimum
+    from dlmp_cosim.market.central.ac_optimum import AcOptimum
 
 PASSES = (0.005, 0.05, 0.2)
 """Differences of price that pass: median, 95th percentile, largest [$/MWh, $/(MVAR*h)]."""
@@ -98,12 +98,14 @@ def verify_physics(study: Study, settings: MarketSettings, every: int, progress:
     progress : Progress
         Where to show how far it is.
     """
-    from market.central.ac_optimum import ac_optimum, with_probes
+    from dlmp_cosim.market.central.ac_optimum import ac_optimum, with_probes
 
     day, market = Day(study), make_market(study.network, settings)
     engine = open_engine(study, with_probes(study.network), held=True)
     section = study.scenario.market
-    rules = RoundRules(study.clock.rounds_max, section.settle_voltage_pu, section.settle_head_kw)
+    rules = RoundRules(
+        study.clock.rounds_max, section.settle_voltage_pu, section.settle_head_kw, repriced=section.anchored
+    )
     task = progress.add_task("AC optimum", total=len(range(0, day.intervals, every)))
     dispatches: list[ComplexArray] = []
     pairs = []
@@ -111,6 +113,7 @@ def verify_physics(study: Study, settings: MarketSettings, every: int, progress:
         cost = partial(realised_cost, study.network, settings, case.offers, case.price)
         rounds, settled, clearing, answer = settle_interval(day, market, rules, case, state)
         engine.set_taps(answer.tap)
+        engine.set_capacitors(answer.capacitor)
         start = clearing.dispatch
         best = ac_optimum(engine, case.demand, case.offers, case.price, settings, start)
         pairs.append(_Pair(rounds, settled, clearing, cost(clearing, answer), best))

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 from rich.console import Console
-from rich.table import Table
 
-from federates.results.run import Results
-from feeders.errors import DlmpError
-from runners.judge.ledger import Account, account_for, missing_part, store_settlement
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.feeders.errors import DlmpError
+from dlmp_cosim.market.money.settlement import CurtailmentRule
+from dlmp_cosim.runners.arguments import ResultsFile
+from dlmp_cosim.runners.judge.holdings import Holding, holdings, penalised
+from dlmp_cosim.runners.judge.ledger import (
+    Account,
+    account_for,
+    curtailment_rule,
+    missing_part,
+    read_equipment,
+    store_settlement,
+)
+from dlmp_cosim.runners.judge.tiers import tell_tiers
+from dlmp_cosim.runners.judge.verdict import SUBSTATION_MARK
+from dlmp_cosim.runners.plain_table import Rows
 
 LEDGER = (
     ("load_usd", "loads pay"),
     ("dg_usd", "generators are paid"),
+    ("participants_usd", "of these, wholesale participants"),
     ("flex_usd", "flexible loads are paid"),
     ("wholesale_usd", "wholesale market is paid"),
     ("net_revenue_usd", "operator keeps"),
@@ -33,19 +49,36 @@ COSTS = ("loss_cost", "curtailment")
 
 
 @click.command("settle")
-@click.argument("results", type=click.Path(path_type=Path))
+@click.argument("results", type=ResultsFile())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--curtailment",
+    type=click.Choice(["paper", "net"]),
+    help="What flexible loads are paid: paper, the d-LMP on top of not buying; net, less that saving. By "
+    "default as the scenario says.",
+)
 @click.option("--store/--no-store", default=True, show_default=True, help="Write it into the results file.")
-def settle_command(results: Path, as_json: bool, store: bool) -> None:
-    """Settle a run: energy, remuneration, wholesale purchase and the operator's net revenue."""
+def settle_command(results: Path, as_json: bool, curtailment: CurtailmentRule | None, store: bool) -> None:
+    """Settle a run: energy, remuneration, wholesale purchase and the operator's net revenue.
+
+    Every resource has a line of its own: what it earned, what its offers say that it cost, its profit, and
+    what a storage holds at the end. Results of a substation are settled with those of its feeders.
+    """
     try:
         with Results(results) as run:
-            account = account_for(run)
-            table = summary(account) | {
-                "intervals": run.intervals,
-                "complete": run.complete,
-                "missing": missing_part(run),
-            }
+            if SUBSTATION_MARK in run:
+                tell_tiers(run, as_json=as_json, rule=curtailment)
+                return
+            account = account_for(run, rule=curtailment)
+            table = (
+                summary(account)
+                | details(run, account, curtailment)
+                | {
+                    "intervals": run.intervals,
+                    "complete": run.complete,
+                    "missing": missing_part(run),
+                }
+            )
         if store and account.settlement is not None:
             store_settlement(results, account.settlement)
     except DlmpError as error:
@@ -87,29 +120,149 @@ def summary(account: Account) -> dict[str, Any]:
             "losses": float(metered.losses.sum()),
         },
     }
+    if settlement is not None and settlement.participants is not None:
+        table["participants_usd"] = float(settlement.participants.usd.sum())
+        table["energy_kwh"]["participants"] = float(settlement.participants.energy_kwh.sum())
     if settlement is not None:
         parts = settlement.parts
         table["net_revenue_parts_usd"] = {
             name: float(getattr(parts, name).sum()) * (-1 if name in COSTS else 1) for name in PARTS
         }
+        if parts.substation.any():
+            table["net_revenue_parts_usd"]["substation"] = float(parts.substation.sum())
     return table
 
 
+def money(value: float) -> str:
+    """Write an amount to the cent; nothing has no sign."""
+    return f"{round(value, 2) + 0.0:,.2f}"
+
+
+def details(run: Results, account: Account, rule: CurtailmentRule | None) -> dict[str, Any]:
+    """Say what only a market has: a line for each resource, and what penalties do to the money.
+
+    Parameters
+    ----------
+    run : Results
+        The run.
+    account : Account
+        Its account.
+    rule : {"paper", "net"} or None
+        Rule of the account, unless it is the scenario's.
+
+    Returns
+    -------
+    dict
+        Empty under a tariff.
+    """
+    settlement = account.settlement
+    if settlement is None:
+        return {}
+    found, high, own = holdings(run, settlement), penalised(run), read_equipment(run)
+    rest = np.setdiff1d(np.arange(run.intervals), high)
+    return {
+        "curtailment": rule or curtailment_rule(run),
+        "resources": [_plain(item) for item in found],
+        "equipment": {
+            "groups_usd": dict(own.by_group),
+            "head_usd": own.head_usd,
+            "capacitors": [asdict(item) for item in own.elements if item.group == "capacitor"],
+            "regulators": [asdict(item) for item in own.elements if item.group == "regulator"],
+        },
+        "penalties": {
+            "intervals": len(high),
+            "load_usd_without": float(settlement.load.usd[rest].sum()),
+            "dg_usd_without": float(settlement.generation.usd[rest].sum()),
+            "net_revenue_usd_without": float(settlement.net_revenue[rest].sum()),
+        },
+    }
+
+
+def _plain(item: Holding) -> dict[str, Any]:
+    row = asdict(item) | {"profit_usd": item.profit_usd}
+    return {
+        key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()
+    }
+
+
 def show(table: dict[str, Any], console: Console) -> None:
-    """Print a summary for people."""
-    ledger = Table("who", "$", "kWh", title="Ledger", title_justify="left")
+    """Print a summary for people.
+
+    Parameters
+    ----------
+    table : dict
+        The summary, as ``--json`` prints it.
+    console : Console
+        Where to.
+    """
+    ledger = Rows("who", "$", "kWh", title="Ledger")
     energy = table["energy_kwh"]
     for key, text in LEDGER:
+        if key not in table:
+            continue
         kwh = energy.get(key.removesuffix("_usd"))
-        ledger.add_row(text, f"{table[key]:,.2f}", "" if kwh is None else f"{kwh:,.0f}")
-    console.print(ledger)
+        ledger.add_row(text, money(table[key]), "" if kwh is None else f"{kwh:,.0f}")
+    ledger.print(console)
     if "net_revenue_parts_usd" in table:
-        parts = Table("operator's net revenue from", "$", title="Where it comes from", title_justify="left")
-        for name, text in PARTS.items():
-            parts.add_row(text, f"{table['net_revenue_parts_usd'][name]:,.2f}")
-        console.print(parts)
+        parts = Rows("operator's net revenue from", "$", title="Where it comes from")
+        for name, value in table["net_revenue_parts_usd"].items():
+            parts.add_row(PARTS.get(name, "substation's adder on losses"), money(value))
+        parts.print(console)
+    if table.get("resources"):
+        _show_resources(table["resources"], console)
+    if table.get("equipment"):
+        _show_equipment(table["equipment"], console)
     console.print(
         f"ledger out of balance by {table['imbalance_usd']:.1e} $ over {table['intervals']} intervals"
     )
+    for note in notes(table):
+        console.print(note)
     if table["missing"]:
         console.print(table["missing"], style="bold")
+
+
+def _show_resources(rows: list[dict[str, Any]], console: Console) -> None:
+    """Print a line for each resource that did anything, the best paid first."""
+    lines = Rows("resource", "kWh", "earned $", "cost $", "profit $", "stored kWh", title="Resources")
+    used = [row for row in rows if row["energy_kwh"] or row["earned_usd"] or row["stored_kwh"] is not None]
+    for row in sorted(used, key=lambda row: (-row["earned_usd"], row["resource"])):
+        sums = (row[key] for key in ("earned_usd", "cost_usd", "profit_usd"))
+        shown = ("" if value is None else money(value) for value in sums)
+        stored = "" if row["stored_kwh"] is None else f"{row['stored_kwh']:,.1f}"
+        lines.add_row(row["resource"], f"{row['energy_kwh']:,.1f}", *shown, stored)
+    lines.print(console)
+    if len(used) < len(rows):
+        console.print(f"{len(rows) - len(used)} more resources were not used")
+
+
+def _show_equipment(table: dict[str, Any], console: Console) -> None:
+    """Print what the operator's own equipment earned at the prices of its nodes."""
+    lines = Rows("operator's own", "$", "kvarh", title="Equipment, valued like any other resource")
+    for item in (*table["capacitors"], *table["regulators"]):
+        usd = item["real_usd"] + item["reactive_usd"]
+        lines.add_row(item["name"], money(usd), f"{item['kvarh']:,.0f}")
+    rest = {key: value for key, value in table["groups_usd"].items() if key not in ("capacitor", "regulator")}
+    for group, value in rest.items():
+        lines.add_row(f"all of kind {group}", money(value), "")
+    lines.print(console)
+
+
+def notes(table: dict[str, Any]) -> list[str]:
+    """Say what the money contains that its size does not show."""
+    if "penalties" not in table:
+        return []
+    found = [
+        "equipment of the operator is paid nothing: what it would earn is what the operator keeps of energy",
+        "flexible loads are paid "
+        + ("the d-LMP on top of not buying" if table["curtailment"] == "paper" else "by not buying alone")
+        + f" (curtailment = {table['curtailment']})",
+    ]
+    penalties = table["penalties"]
+    if penalties["intervals"]:
+        found.append(
+            f"contains penalty prices: a limit could not be held in {penalties['intervals']} of "
+            f"{table['intervals']} intervals; without them loads pay {penalties['load_usd_without']:,.2f} $, "
+            f"generators are paid {penalties['dg_usd_without']:,.2f} $, the operator keeps "
+            f"{penalties['net_revenue_usd_without']:,.2f} $"
+        )
+    return found

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import click
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
-from federates.results.run import Results
-from feeders.errors import DlmpError
-from feeders.network import FloatArray
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.feeders.errors import DlmpError
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.runners.arguments import ResultsFile
+from dlmp_cosim.runners.judge.holdings import penalised
+from dlmp_cosim.runners.judge.metrics_shown import metric_figures
+from dlmp_cosim.runners.judge.performance import Performance, as_plain, performance
+from dlmp_cosim.runners.plain_table import Rows
+
+KINDS = {"voltage_high": "upper voltage at", "voltage_low": "lower voltage at", "rating": "rating of"}
+SHOWN = 3
+"""Limits that a summary names."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,12 @@ class Summary:
         Largest difference between prediction and AC before controls acted [pu, kW].
     violations, violations_unpriced : int
         Limits that AC states broke, and how many of them the market had not priced.
+    penalty_intervals : int
+        Intervals whose prices contain a penalty, because a limit could not be held.
+    dlmp_low_unpenalised, dlmp_high_unpenalised : float
+        Lowest and highest price in the others [$/MWh].
+    binding : mapping of str to int
+        Intervals in which a limit had a price, by kind and bus or element, the most frequent first.
     """
 
     intervals: int
@@ -66,6 +83,10 @@ class Summary:
     head_error: float
     violations: int
     violations_unpriced: int
+    penalty_intervals: int = 0
+    dlmp_low_unpenalised: float = math.nan
+    dlmp_high_unpenalised: float = math.nan
+    binding: Mapping[str, int] = field(default_factory=dict)
 
 
 def summarise(results: Results) -> Summary:
@@ -82,6 +103,8 @@ def summarise(results: Results) -> Summary:
     flexible = np.array([bool(resource.load) for resource in results.network.resources], dtype=bool)
     low, high = int(voltage.argmin()) % len(nodes), int(voltage.argmax()) % len(nodes)
     rounds = results.values("audit/rounds")
+    high_priced = penalised(results)
+    others = np.delete(price, high_priced, axis=0)
     return Summary(
         intervals=results.intervals,
         expected=results.expected,
@@ -105,7 +128,26 @@ def summarise(results: Results) -> Summary:
         head_error=_largest(results.values("audit/trial_head_error")),
         violations=int(results.values("audit/violations").sum()),
         violations_unpriced=int(results.values("audit/violations_unpriced").sum()),
+        binding=binding_limits(results),
+        penalty_intervals=len(high_priced),
+        dlmp_low_unpenalised=float(others.min()) if others.size else math.nan,
+        dlmp_high_unpenalised=float(others.max()) if others.size else math.nan,
     )
+
+
+def binding_limits(results: Results) -> dict[str, int]:
+    """Count the intervals in which each bus or element had a limit with a price, the most frequent first."""
+    found: Counter[str] = Counter()
+    for record in results.records("market/clearing"):
+        limits = record.get("limits", ())
+        found.update({f"{KINDS.get(limit['kind'], limit['kind'])} {_owner(limit)}" for limit in limits})
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _owner(limit: Mapping[str, str]) -> str:
+    """Element of a conductor, bus of a voltage."""
+    where = limit["where"]
+    return where.partition(":")[0] if limit["kind"] == "rating" else where.partition(".")[0]
 
 
 def _largest(values: FloatArray) -> float:
@@ -120,6 +162,8 @@ def lines(summary: Summary) -> list[tuple[str, str]]:
         ("intervals finished", f"{s.intervals} of {s.expected}"),
         ("average LMP", f"{s.lmp_mean:.2f} $/MWh"),
         ("average real d-LMP", f"{s.dlmp_mean:.2f} $/MWh ({s.dlmp_low:.2f} to {s.dlmp_high:.2f})"),
+        *_penalties(s),
+        ("limits that set prices", _bound(s.binding)),
         ("energy from wholesale", f"{s.wholesale_kwh:,.0f} kWh"),
         ("energy from generators on the feeder", f"{s.generation_kwh:,.0f} kWh"),
         ("demand curtailed", f"{s.curtailed_kwh:,.0f} kWh"),
@@ -133,25 +177,78 @@ def lines(summary: Summary) -> list[tuple[str, str]]:
     ]
 
 
+def _bound(binding: Mapping[str, int]) -> str:
+    shown = [f"{name} in {count}" for name, count in list(binding.items())[:SHOWN]]
+    more = [f"{len(binding) - SHOWN} more"] if len(binding) > SHOWN else []
+    return "; ".join([*shown, *more]) + (" intervals" if shown else "none")
+
+
+def _penalties(s: Summary) -> list[tuple[str, str]]:
+    if not s.penalty_intervals:
+        return []
+    span = f"{s.dlmp_low_unpenalised:.2f} to {s.dlmp_high_unpenalised:.2f} $/MWh"
+    rest = f"without them {span}" if s.penalty_intervals < s.intervals else "all of them"
+    return [("it contains penalty prices", f"in {s.penalty_intervals} intervals; {rest}")]
+
+
+def show_summary(console: Console, summary: Summary, name: str, results: Path) -> None:
+    """Print the figures of a run as a table.
+
+    Parameters
+    ----------
+    console : Console
+        Where to.
+    summary : Summary
+        The figures.
+    name : str
+        Title of the table.
+    results : Path
+        Results file, to be named in it.
+    """
+    table = Rows("", "", title=name)
+    for label, value in lines(summary):
+        table.add_row(label, value)
+    table.add_row("results", str(results))
+    table.print(console)
+
+
+def show_metrics(console: Console, measured: Performance) -> None:
+    """Print the metrics of a run as a table.
+
+    Parameters
+    ----------
+    console : Console
+        Where to.
+    measured : Performance
+        The metrics; one that is NaN reads "none".
+    """
+    table = Rows("", "", "", title="Metrics")
+    for figure in metric_figures(measured):
+        value = "none" if math.isnan(figure.value) else f"{figure.value:,.{figure.digits}f} {figure.unit}"
+        table.add_row(figure.title, value.strip(), figure.note)
+    table.print(console)
+
+
 @click.command("summary", epilog="\b\nExample:\n  dlmp summary results/ieee123_day/results.h5")
-@click.argument("results", type=click.Path(path_type=Path))
+@click.argument("results", type=ResultsFile())
+@click.option("--metrics", is_flag=True, help="The operator's performance too: docs/metrics.md.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-def summary_command(results: Path, as_json: bool) -> None:
+def summary_command(results: Path, metrics: bool, as_json: bool) -> None:
     """Say what came out of the run in RESULTS, an HDF5 file."""
     try:
         with Results(results) as found:
             if not found.intervals:
                 raise click.ClickException(f"{results}: no interval finished")
             summary, name = summarise(found), str(found.scenario["study"]["name"])
+            measured = performance(found) if metrics else None
     except DlmpError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps(asdict(summary), indent=2))
+        more = {} if measured is None else {"metrics": as_plain(measured)}
+        click.echo(json.dumps(asdict(summary) | more, indent=2))
         return
-    table = Table(title=name, show_header=False, title_justify="left")
-    for label, value in lines(summary):
-        table.add_row(label, value)
-    table.add_row("results", str(results))
-    Console().print(table)
+    show_summary(Console(), summary, name, results)
+    if measured is not None:
+        show_metrics(Console(), measured)
     if summary.intervals < summary.expected:
         raise click.ClickException(f"{summary.expected - summary.intervals} intervals are missing")

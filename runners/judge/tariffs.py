@@ -10,17 +10,18 @@ from typing import Any
 import click
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
-from federates.results.run import Results
-from federates.study.scenario import ZONE
-from feeders.errors import DlmpError, ResultsError
-from market.money.tariffs import TITLES, Bill, TariffTerms, Usage, bills, exposed
-from runners.judge.ledger import account_for, missing_part
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.study.scenario import ZONE
+from dlmp_cosim.feeders.errors import DlmpError, ResultsError
+from dlmp_cosim.market.money.tariffs import TITLES, Bill, TariffTerms, Usage, bills, exposed
+from dlmp_cosim.runners.arguments import ResultsFile
+from dlmp_cosim.runners.judge.ledger import account_for, missing_part
+from dlmp_cosim.runners.plain_table import Rows
 
 
 @click.command("tariffs", epilog="\b\nExample:\n  dlmp tariffs results/ieee123_day/results.h5")
-@click.argument("results", type=click.Path(path_type=Path))
+@click.argument("results", type=ResultsFile())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every customer's bill.")
 @click.option("--peak", nargs=2, type=click.IntRange(0, 24), default=(12, 20), show_default=True,
               help="First local hour of the peak rate, and the hour it ends.")  # fmt: skip
@@ -69,7 +70,17 @@ def read_usage(results: Results) -> Usage:
 
 
 def as_table(found: list[Bill], usage: Usage, names: tuple[str, ...]) -> dict[str, Any]:
-    """Write bills as plain data; money in $, energy in kWh."""
+    """Write bills as plain data; money in $, energy in kWh.
+
+    Parameters
+    ----------
+    found : list of Bill
+        Bills of the tariffs.
+    usage : Usage
+        What they bill.
+    names : tuple of str, length n_customer
+        Names of the customers.
+    """
     share = exposed(found, usage)
     return {
         "customers": list(names),
@@ -90,11 +101,23 @@ def as_table(found: list[Bill], usage: Usage, names: tuple[str, ...]) -> dict[st
 
 
 def show(found: list[Bill], usage: Usage, names: tuple[str, ...], console: Console) -> None:
-    """Print totals, who gains and loses most against the d-LMP, and who bears price swings."""
-    table = Table(
+    """Print totals, who gains and loses most against the d-LMP, and who bears price swings.
+
+    Parameters
+    ----------
+    found : list of Bill
+        Bills of the tariffs.
+    usage : Usage
+        What they bill.
+    names : tuple of str, length n_customer
+        Names of the customers.
+    console : Console
+        Where to.
+    """
+    table = Rows(
         "tariff", "all bills $", "rates $/MWh", "gains most", "loses most",
         "swing $/MWh", "customers bear",
-        title="Tariffs from d-LMPs", title_justify="left",
+        title="Tariffs from d-LMPs",
     )  # fmt: skip
     share, own = exposed(found, usage), usage.usd.sum(axis=0)
     for bill in found:
@@ -109,7 +132,7 @@ def show(found: list[Bill], usage: Usage, names: tuple[str, ...], console: Conso
             f"{np.average(bill.spread, weights=usage.kwh.sum(axis=0)):.1f}",
             f"{100 * share[bill.tariff]:.0f} %",
         )
-    console.print(table)
+    table.print(console)
     console.print(
         "Gains and losses: against paying the own d-LMP. Swing: standard deviation of what a kWh costs. "
         "Customers bear: share of a doubled dearest hour."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,13 +12,16 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
-from federates.results.run import Results
-from feeders.errors import DlmpError, ResultsError
-from market.audit import IntervalRecord, RunVerdict, Verdict, Violation, judge_run
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.feeders.errors import DlmpError, ResultsError
+from dlmp_cosim.market.audit import IntervalRecord, RunVerdict, Verdict, Violation, judge_run
+from dlmp_cosim.runners.arguments import ResultsFile
+from dlmp_cosim.runners.plain_table import Rows
 
 EXIT_CODES = {"feasible": 0, "unknown": 1, "violated": 2}
+SUBSTATION_MARK = "substation/record"
+"""Dataset by which results are those of several feeders."""
 WORST = 10
 """Places that the table names."""
 
@@ -47,17 +50,24 @@ class Place:
 
 
 @click.command("verdict", epilog="\b\nExample:\n  dlmp verdict results/ieee123_day/results.h5 --json")
-@click.argument("results", type=click.Path(path_type=Path))
+@click.argument("results", type=ResultsFile())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verdict_command(results: Path, as_json: bool) -> None:
     """Judge a run by its AC states: prediction against physics, and every limit broken.
+
+    Results of a substation are judged with those of its feeders, which lie beside them.
 
     Exit code 0: feasible, no limit broken beyond tolerance; 2: violated; 1: cannot tell, because nothing ran,
     the run is cut short or a power flow did not converge.
     """
     try:
         with Results(results) as run:
+            if SUBSTATION_MARK in run:
+                from dlmp_cosim.runners.judge.substation import tell_substation
+
+                raise SystemExit(tell_substation(run, as_json=as_json))
             records = read_records(run)
+            notes = read_notes(run)
             verdict = judge_run(records)
             finished, expected = run.intervals, run.expected
     except DlmpError as error:
@@ -66,9 +76,11 @@ def verdict_command(results: Path, as_json: bool) -> None:
     cut_short = finished < expected
     status = "unknown" if cut_short and verdict.status == "feasible" else verdict.status
     if as_json:
-        click.echo(json.dumps(_plain(verdict, status), indent=2))
+        click.echo(json.dumps(_plain(verdict, status) | {"notes": notes}, indent=2))
     else:
         show(Console(), verdict, places(records), f"{finished} of {expected}", status)
+        for note, count in notes.items():
+            click.echo(f"in {count} of {finished} intervals {note}")
     raise SystemExit(EXIT_CODES[status])
 
 
@@ -96,6 +108,12 @@ def read_records(run: Results) -> list[IntervalRecord]:
     ]
 
 
+def read_notes(run: Results) -> dict[str, int]:
+    """Count the intervals in which the market model said something of its own clearing."""
+    records = run.records("market/clearing") if "market/clearing" in run else []
+    return dict(Counter(str(note) for record in records for note in record.get("notes", ())))
+
+
 def places(records: Iterable[IntervalRecord]) -> list[Place]:
     """Gather violations by the limit that they break, the worst first."""
     found: dict[tuple[str, str], list[Violation]] = defaultdict(list)
@@ -110,8 +128,22 @@ def places(records: Iterable[IntervalRecord]) -> list[Place]:
 
 
 def show(console: Console, verdict: RunVerdict, found: list[Place], finished: str, status: str) -> None:
-    """Print the judgement and the worst places."""
-    head = Table(show_header=False, title=f"verdict: {status}", title_justify="left")
+    """Print the judgement and the worst places.
+
+    Parameters
+    ----------
+    console : Console
+        Where to.
+    verdict : RunVerdict
+        The judgement.
+    found : list of Place
+        Places where limits were broken, the worst first.
+    finished : str
+        How many intervals have finished, in words.
+    status : str
+        The judgement in a word.
+    """
+    head = Rows("", "", title=f"verdict: {status}")
     head.add_row("intervals finished", finished)
     head.add_row("market and physics agreed in", f"{verdict.settled} intervals")
     head.add_row("rounds, at most", str(verdict.rounds_max))
@@ -119,13 +151,13 @@ def show(console: Console, verdict: RunVerdict, found: list[Place], finished: st
     head.add_row("largest head power error before controls acted", f"{verdict.head_error_max_kw:.2g} kW")
     head.add_row("limits broken, over all intervals", str(verdict.violations))
     head.add_row("of these without a price", str(verdict.violations_unpriced))
-    console.print(head)
+    head.print(console)
     if found:
-        table = Table("limit", "where", "intervals", "unpriced", "worst", "limit value")
+        table = Rows("limit", "where", "intervals", "unpriced", "worst", "limit value")
         for place in found[:WORST]:
             value, limit = f"{place.worst.value:.5g}", f"{place.worst.limit:.5g}"
             table.add_row(place.kind, place.where, str(place.intervals), str(place.unpriced), value, limit)
-        console.print(table)
+        table.print(console)
         if len(found) > WORST:
             console.print(f"and {len(found) - WORST} more places")
 

@@ -9,23 +9,24 @@ from dataclasses import asdict, replace
 import click
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
-from federates.study.study import Study
-from feeders.errors import DlmpError
-from market.models import negotiated_models
-from market.settings import MarketSettings
-from runners.judge.gaps import Gaps, negotiated, verify_model
-from runners.judge.physics import PhysicsGaps, verify_physics
-from runners.judge.walk import Day
-from runners.run.find import find_study
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.errors import DlmpError
+from dlmp_cosim.market.models import negotiated_models
+from dlmp_cosim.market.settings import MarketSettings
+from dlmp_cosim.runners.arguments import StudyName
+from dlmp_cosim.runners.judge.gaps import Gaps, negotiated, verify_model
+from dlmp_cosim.runners.judge.physics import PhysicsGaps, verify_physics
+from dlmp_cosim.runners.judge.walk import Day
+from dlmp_cosim.runners.plain_table import Rows
+from dlmp_cosim.runners.run.find import find_study
 
 COLD_EVERY_S = 3600
 """Cold clearings are tried at this interval of the day [s]."""
 
 
 @click.command("verify", epilog="\b\nExample:\n  dlmp verify ieee123_day --every 12")
-@click.argument("study")
+@click.argument("study", type=StudyName())
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Step of intervals.")
 @click.option(
     "--model", "models", multiple=True, help="Only this model; repeatable. Default: all with a reference."
@@ -58,7 +59,7 @@ def verify_command(study: str, every: int, models: tuple[str, ...], physics: boo
     if as_json:
         click.echo(json.dumps({model: asdict(gaps) for model, gaps in found.items()}, indent=2))
     else:
-        Console().print(as_table(found))
+        as_table(found).print(Console())
     raise SystemExit(0 if all(gaps.passed for gaps in found.values()) else 2)
 
 
@@ -74,9 +75,9 @@ def _against_references(
     }
 
 
-def as_table(found: Mapping[str, Gaps | PhysicsGaps]) -> Table:
+def as_table(found: Mapping[str, Gaps | PhysicsGaps]) -> Rows:
     """One column for each model."""
-    table = Table("", *found)
+    table = Rows("", *found)
     for name in next(iter(found.values())).__dataclass_fields__:
         table.add_row(name, *(f"{getattr(gaps, name):.6g}" for gaps in found.values()))
     return table

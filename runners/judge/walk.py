@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from federates.anchoring.demand import apply_dispatch, nominal_demand
-from federates.assets import make_offers
-from federates.feeder import open_engine
-from federates.study.series import load_series
-from federates.study.study import Study
-from feeders.engine import AcEngine
-from feeders.errors import FeederError
-from feeders.network import ComplexArray
-from feeders.state import AcState
-from market.offers import Offer, WholesalePrice
+from dlmp_cosim.federates.anchoring.demand import apply_dispatch, nominal_demand
+from dlmp_cosim.federates.assets import make_offers
+from dlmp_cosim.federates.feeder import open_engine
+from dlmp_cosim.federates.study.emissions import own_cost, with_carbon
+from dlmp_cosim.federates.study.series import load_series
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.engine import AcEngine
+from dlmp_cosim.feeders.errors import FeederError
+from dlmp_cosim.feeders.network import ComplexArray
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.offers import Offer, WholesalePrice
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ class Day:
         self._engine: AcEngine = open_engine(study)
         self._series = load_series(study)
         self._load_scale = study.scenario.feeder.load_scale
+        self._reactive_price = study.scenario.wholesale.reactive_price
         self._resources = {resource.name: resource for resource in study.network.resources}
+        self._own_carbon = own_cost(study.scenario.emissions)
         self._terms = [(self._resources[terms.resource], terms) for terms in study.terms]
         self.intervals = study.clock.intervals
 
@@ -67,14 +70,25 @@ class Day:
             energy=float(series.energy[interval]),
             congestion=float(series.congestion[interval]),
             loss=float(series.loss[interval]),
+            reactive=self._reactive_price,
         )
         demand = nominal_demand(
             self.network, interval, float(series.demand_ratio[interval]), self._load_scale
         )
-        return Case(interval, price, demand, tuple(make_offers(self._terms, self.network, demand)))
+        offers = with_carbon(make_offers(self._terms, self.network, demand), self._own_carbon)
+        return Case(interval, price, demand, offers)
 
     def answer(self, case: Case, dispatch: ComplexArray, *, controls: bool) -> AcState:
         """Solve the AC power flow of a dispatch.
+
+        Parameters
+        ----------
+        case : Case
+            The interval.
+        dispatch : ndarray, shape (n_resource,)
+            Complex power of every resource, positive towards the grid [kVA].
+        controls : bool
+            Whether the circuit's controls may act.
 
         Raises
         ------
@@ -91,6 +105,13 @@ class Day:
         """Yield every interval with its forecast state, solved with the last dispatch in `dispatches`.
 
         The caller appends the dispatch of each interval before it asks for the next.
+
+        Parameters
+        ----------
+        dispatches : list of ndarray, shape (n_resource,) each
+            Dispatches so far [kVA]; while it is empty nothing runs.
+        every : int
+            Intervals from one that is yielded to the next.
         """
         for interval in range(0, self.intervals, every):
             case = self.case(interval)

@@ -12,10 +12,12 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from toys import change_manifest
 
-from federates.results.run import Results
-from runners.judge.ledger import missing_part
-from runners.judge.settle import settle_command
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.runners.judge.ledger import missing_part
+from dlmp_cosim.runners.judge.settle import money, settle_command
+from dlmp_cosim.runners.judge.summary import summary_command
 
 pytestmark = pytest.mark.federation
 
@@ -33,11 +35,15 @@ def settled(path: Path, *options: str) -> dict[str, Any]:
     return table
 
 
+def run_text(path: Path, *options: str) -> str:
+    """What is printed for people, on one line."""
+    return " ".join(run(path, *options).split())
+
+
 def cut_short(path: Path, intervals: int) -> None:
     """Leave a file as a run does that is killed after some intervals."""
     with h5py.File(path, "r+") as file:
         file["intervals_finished"][()] = intervals
-        file.attrs.modify("complete", 0)
         for key in ("market/dlmp_real", "feeder/load_real", "wholesale/lmp"):
             file[key][intervals:] = np.nan
 
@@ -64,11 +70,78 @@ def test_the_settlement_is_stored_with_units_and_axes(copied_run: Path) -> None:
         group = file["settlement"]
         assert group["load_real"].shape == (6, len(file["node"]))
         assert group["generation_account"].shape == (6, len(file["resource"]))
-        assert group["load_real"].attrs["units"] == "$"
+        assert group["load_real"].attrs["units"] == b"$"
         assert group["load_real"].dims[0][0].name == "/time"
         assert group["wholesale"][:].sum() == pytest.approx(table["wholesale_usd"])
         stored = group["load_real"][:].sum() + group["load_reactive"][:].sum()
     assert stored == pytest.approx(table["load_usd"])
+
+
+def test_every_resource_has_a_line_that_adds_up(copied_run: Path) -> None:
+    table = settled(copied_run)
+    rows = {row["resource"]: row for row in table["resources"]}
+    assert sum(row["earned_usd"] for row in rows.values()) == pytest.approx(
+        table["dg_usd"] + table["flex_usd"]
+    )
+    with Results(copied_run) as run:
+        assert tuple(rows) == run.network.resource_ids
+        offers = json.loads(run.texts("assets/offer")[0])["offers"]
+        kw = run.values("market/dispatch_real")[:, run.network.resource_ids.index("dg_13")]
+    own = next(row for row in offers if row["resource"] == "dg_13")
+    cost = (own["cost_linear"] + own.get("cost_quadratic", 0.0) * kw / 2) * kw / 1e3
+    assert rows["dg_13"]["cost_usd"] == pytest.approx(cost.sum())
+    assert kw.sum() > 0.0
+    assert rows["dg_13"]["profit_usd"] == pytest.approx(rows["dg_13"]["earned_usd"] - cost.sum())
+    assert {row["stored_kwh"] for row in rows.values()} == {None}, "this study has no storage"
+    assert "dg_13" in run_text(copied_run)
+
+
+def test_curtailment_is_paid_by_the_rule_that_is_chosen(copied_run: Path) -> None:
+    paper, net = settled(copied_run), settled(copied_run, "--curtailment", "net")
+    assert (paper["curtailment"], net["curtailment"]) == ("paper", "net")
+    assert paper["flex_usd"] > 0.0
+    assert net["flex_usd"] == 0.0
+    assert net["net_revenue_usd"] == pytest.approx(paper["net_revenue_usd"] + paper["flex_usd"])
+    assert abs(net["imbalance_usd"]) < 1e-6
+    assert "by not buying alone (curtailment = net)" in run_text(copied_run, "--curtailment", "net")
+    change_manifest(copied_run, {"settlement": {"curtailment": "net"}})
+    assert settled(copied_run)["flex_usd"] == 0.0, "as the scenario says"
+
+
+def test_penalty_prices_are_said_with_what_is_left_without_them(copied_run: Path) -> None:
+    whole = settled(copied_run)
+    assert whole["penalties"]["intervals"] == 0
+    assert whole["penalties"]["load_usd_without"] == pytest.approx(whole["load_usd"])
+    assert "contains penalty prices" not in run_text(copied_run)
+    with h5py.File(copied_run, "r+") as file:
+        record = json.loads(file["market/clearing"].asstr()[2])
+        record["limits"] = [{"kind": "rating", "where": "a", "exceeded": True}]
+        file["market/clearing"][2] = json.dumps(record)
+        file["market/dlmp_real"][2] *= 100.0
+    table = settled(copied_run)
+    assert table["penalties"]["intervals"] == 1
+    assert table["penalties"]["load_usd_without"] < whole["load_usd"] < table["load_usd"] / 5
+    shown = run_text(copied_run)
+    assert "contains penalty prices: a limit could not be held in 1 of 6 intervals" in shown
+    assert f"without them loads pay {table['penalties']['load_usd_without']:,.2f} $" in shown
+    summary = CliRunner(env={"COLUMNS": "200"}).invoke(summary_command, [str(copied_run)]).output
+    assert "it contains penalty prices" in summary
+    assert "in 1 intervals; without them" in summary
+
+
+def test_an_offer_on_record_that_is_nonsense_costs_no_more_than_its_line(copied_run: Path) -> None:
+    with h5py.File(copied_run, "r+") as file:
+        file["assets/offer"][1] = "nonsense"
+        file["assets/offer"][2] = '{"interval":2,"offers":[7,{"resource":"dg_13","cost_linear":"dear"}]}'
+    rows = {row["resource"]: row for row in settled(copied_run)["resources"]}
+    assert rows["dg_13"]["cost_usd"] is None
+    assert rows["dg_13"]["earned_usd"] > 0.0
+
+
+def test_what_is_not_settled_is_said(copied_run: Path) -> None:
+    text = run_text(copied_run)
+    assert "equipment of the operator is paid nothing" in text
+    assert all(f"capacitor.c{bus}" in text for bus in ("83", "88a", "90b", "92c"))
 
 
 def test_settling_twice_gives_the_same(copied_run: Path) -> None:
@@ -137,3 +210,12 @@ def test_a_file_that_a_run_is_writing_is_left_alone(copied_run: Path) -> None:
         writer.communicate(b"", timeout=30)
     assert str(copied_run) in text
     assert "lock" in text
+
+
+def test_amounts_are_to_the_cent_and_nothing_has_no_sign() -> None:
+    assert [money(value) for value in (-0.004, 0.0, -1234.567, 0.005001)] == [
+        "0.00",
+        "0.00",
+        "-1,234.57",
+        "0.01",
+    ]

@@ -6,12 +6,12 @@ import json
 import shutil
 from pathlib import Path
 
-import h5py
 import pytest
 from click.testing import CliRunner, Result
+from toys import change_manifest
 
-from market.money.tariffs import TITLES
-from runners.judge.tariffs import tariffs_command
+from dlmp_cosim.market.money.tariffs import TITLES
+from dlmp_cosim.runners.judge.tariffs import tariffs_command
 
 pytestmark = pytest.mark.federation
 
@@ -46,10 +46,7 @@ def test_the_table_names_customers(short_run: Path) -> None:
 def test_a_tariff_run_has_no_dlmps(short_run: Path, tmp_path: Path) -> None:
     other = tmp_path / "tariff.h5"
     shutil.copy(short_run, other)
-    with h5py.File(other, "r+") as file:
-        manifest = json.loads(str(file.attrs["manifest"]))
-        manifest["scenario"]["market"]["model"] = "market.baselines.none:NetBilling"
-        file.attrs["manifest"] = json.dumps(manifest)
+    change_manifest(other, {"market": {"model": "dlmp_cosim.market.baselines.none:NetBilling"}})
     result = run(other)
     assert result.exit_code == 1
     assert "is a run under a tariff" in result.output

@@ -10,11 +10,12 @@ import h5py
 import pytest
 from click.testing import CliRunner
 
-from federates.results.run import Results
-from federates.runtime.local import run_local
-from federates.study.study import load_study
-from market.audit import IntervalRecord, Verdict, Violation
-from runners.judge.verdict import places, read_records, verdict_command
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.runtime.local import run_local
+from dlmp_cosim.federates.study.study import load_study
+from dlmp_cosim.market.audit import IntervalRecord, Verdict, Violation
+from dlmp_cosim.market.balanced.outcome import NEGATIVE_LMP
+from dlmp_cosim.runners.judge.verdict import places, read_records, verdict_command
 from tests.runners.conftest import make_study
 
 KEYS = {
@@ -27,6 +28,7 @@ KEYS = {
     "violations_unpriced",
     "worst_violation_pu",
     "status",
+    "notes",
 }
 FINE = Verdict(True, 1e-5, 0.01, 0.01, 0.01, 1e-7, ())
 
@@ -91,6 +93,19 @@ def test_a_run_cut_short_cannot_be_told(copied_run: Path) -> None:
     result = CliRunner().invoke(verdict_command, [str(copied_run), "--json"])
     assert result.exit_code == 1
     assert json.loads(result.stdout)["status"] == "unknown"
+
+
+@pytest.mark.federation
+def test_what_the_model_says_of_its_clearings_is_told_with_its_intervals(copied_run: Path) -> None:
+    with h5py.File(copied_run, "r+") as file:
+        for k in (1, 4):
+            record = json.loads(file["market/clearing"].asstr()[k]) | {"notes": [NEGATIVE_LMP]}
+            file["market/clearing"][k] = json.dumps(record)
+    table = json.loads(CliRunner().invoke(verdict_command, [str(copied_run), "--json"]).stdout)
+    assert table["notes"] == {NEGATIVE_LMP: 2}
+    shown = CliRunner().invoke(verdict_command, [str(copied_run)]).stdout
+    assert f"in 2 of 6 intervals {NEGATIVE_LMP}" in shown
+    assert "is never exact" in NEGATIVE_LMP
 
 
 def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:

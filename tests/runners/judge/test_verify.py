@@ -12,12 +12,20 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from federates.study.study import load_study
-from market.models import ReferenceAnswer
-from market.settings import MarketSettings
-from runners.judge.gaps import COST_GAP, PRICE_GAP, Gaps, gather, make_market, make_reference, negotiated
-from runners.judge.verify import verify_command
-from runners.judge.walk import Day
+from dlmp_cosim.federates.study.study import load_study
+from dlmp_cosim.market.models import ReferenceAnswer
+from dlmp_cosim.market.settings import MarketSettings
+from dlmp_cosim.runners.judge.gaps import (
+    COST_GAP,
+    PRICE_GAP,
+    Gaps,
+    gather,
+    make_market,
+    make_reference,
+    negotiated,
+)
+from dlmp_cosim.runners.judge.verify import verify_command
+from dlmp_cosim.runners.judge.walk import Day
 from tests.runners.conftest import make_study
 
 NAMES = {"intervals", "cost_gap_max", "dlmp_gap_max", "rounds_cold", "rounds_warm_median", "rounds_warm_max"}
@@ -149,7 +157,7 @@ def test_the_reference_is_what_its_market_clears_centrally(afternoon: Path, mode
     assert clearing.cost == pytest.approx(answer.cost, rel=1e-6)
     assert clearing.prices.real == pytest.approx(answer.price_real, abs=1e-3)
     assert clearing.dispatch.real == pytest.approx(answer.award.real, abs=0.05)
-    assert negotiated(settings).method == "pac-accelerated"
+    assert negotiated(settings).method == "interior-point"
     assert negotiated(replace(settings, method="pac")).method == "pac"
 
 
