@@ -1,0 +1,1 @@
+"""From nothing to a first run: example studies, the demo, what is installed."""
