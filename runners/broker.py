@@ -18,12 +18,22 @@ from typing import Any, NoReturn
 import click
 import helics as h
 
-from federates.runtime.base import BROKER, broker_key
-from federates.runtime.heartbeat import CULPRIT, ENDED, Heartbeat, Sign, process_alive, read_sign
-from federates.runtime.ports import broker_port, check_ports
-from federates.study.study import Study, load_study
-from feeders.errors import DlmpError, FederationError
-from runners.run.watch import Finding, Patience, all_finished, find_fault
+from dlmp_cosim.federates.runtime.base import AnyStudy, broker_key
+from dlmp_cosim.federates.runtime.door import LOG_OPTIONS, Door
+from dlmp_cosim.federates.runtime.heartbeat import (
+    BROKER,
+    CULPRIT,
+    ENDED,
+    Heartbeat,
+    Sign,
+    process_alive,
+    read_sign,
+)
+from dlmp_cosim.federates.runtime.hosts import listening
+from dlmp_cosim.federates.runtime.ports import broker_port, check_ports
+from dlmp_cosim.federates.study.substation import SubstationStudy, load_any
+from dlmp_cosim.feeders.errors import DlmpError, FederationError
+from dlmp_cosim.runners.run.watch import Finding, Patience, Signs, all_finished, find_fault, going_on
 
 STARTED = time.time()
 POLL_S, PROGRESS_S, SLACK_S = 0.05, 10.0, 1.0
@@ -53,13 +63,22 @@ def main(study: Path, federates: str, stall: float, start: float) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     names = [name.strip() for name in federates.split(",")]
     try:
-        run(load_study(study), names, Patience(start, stall))
+        run(load_any(study), names, Patience(start, stall))
     except DlmpError as error:
         raise SystemExit(f"broker: {error}") from None
 
 
-def run(study: Study, names: list[str], patience: Patience) -> None:
+def run(study: AnyStudy, names: list[str], patience: Patience) -> None:
     """Hold the federation together until it finishes; when somebody is at fault, end the process.
+
+    Parameters
+    ----------
+    study : Study or SubstationStudy
+        What is run.
+    names : list of str
+        Federates that take part.
+    patience : Patience
+        How long a federate may stay silent.
 
     Raises
     ------
@@ -72,7 +91,7 @@ def run(study: Study, names: list[str], patience: Patience) -> None:
     with _broker(len(names), port, broker_key(study)) as broker:
         beat.tell("working")
         log.info("%s: waiting for %s on port %d", study.name, ", ".join(names), port)
-        finding = _watch(study, names, patience)
+        finding = _watch(study, names, patience, Door(broker, names))
         if finding is not None:
             beat.tell("failed", error=finding.message, figures={CULPRIT: finding.culprit})
             h.helicsBrokerGlobalError(broker, ERROR_CODE, finding.message.encode())
@@ -85,7 +104,7 @@ def run(study: Study, names: list[str], patience: Patience) -> None:
 
 @contextmanager
 def _broker(federates: int, port: int, key: str) -> Iterator[Any]:
-    options = f"-f{federates} --port={port} --loglevel=warning --brokerkey={key}"
+    options = f"-f{federates} --port={port} {LOG_OPTIONS} --brokerkey={key} {listening()}"
     broker = h.helicsCreateBroker("zmq", f"dlmp_{os.getpid()}", options)
     if not h.helicsBrokerIsConnected(broker):
         raise FederationError(f"the broker could not listen on port {port}")
@@ -96,17 +115,27 @@ def _broker(federates: int, port: int, key: str) -> Iterator[Any]:
         h.helicsCloseLibrary()
 
 
-def _watch(study: Study, names: list[str], patience: Patience) -> Finding | None:
-    """Look at every federate's sign of life until all finished or one is at fault."""
+def _watch(study: AnyStudy, names: list[str], patience: Patience, door: Door) -> Finding | None:
+    """Look at every federate's sign of life until all finished or one is at fault, and at strangers."""
     signal.signal(signal.SIGTERM, _interrupt)
-    told = time.monotonic()
+    told, joining = time.monotonic(), True
+    told_of: set[str] = set()
     try:
         while True:
-            signs = read_signs(study, names)
+            signs, gone = _left(study, read_signs(study, names))
+            for feeder in gone.keys() - told_of:
+                told_of.add(feeder)
+                log.warning("%s has stopped, the others go on: %s", feeder, gone[feeder])
             elapsed = time.time() - STARTED
             if all_finished(signs):
                 return None
             finding = find_fault(signs, study.clock, patience, elapsed, process_alive)
+            if joining and _all_in(signs):
+                joining = False
+                door.close()
+            if joining:
+                stranger = door.stranger(broken=finding is not None)
+                finding = Finding(stranger.name, stranger.message) if stranger else finding
             if finding is not None:
                 return finding
             if time.monotonic() - told > PROGRESS_S:
@@ -117,20 +146,54 @@ def _watch(study: Study, names: list[str], patience: Patience) -> Finding | None
         return Finding(BROKER, "the run was interrupted")
 
 
+def _left(study: AnyStudy, signs: Signs) -> tuple[Signs, dict[str, str]]:
+    """Signs that the run depends on, and why feeders stopped that it goes on without."""
+    if isinstance(study, SubstationStudy) and study.scenario.substation.on_stop == "go_on":
+        return going_on(signs)
+    return signs, {}
+
+
+def _all_in(signs: Signs) -> bool:
+    """Tell whether every federate is past joining; one that gives no signs may be anywhere."""
+    stages = {sign.beat.stage for sign in signs.values() if sign is not None}
+    return "working" in stages and not {"starting", "joining"} & stages
+
+
 def _interrupt(number: int, _frame: FrameType | None) -> None:
     raise Interrupted(f"signal {number}")
 
 
-def read_signs(study: Study, names: list[str]) -> dict[str, Sign | None]:
-    """Last sign of life of every federate of this run."""
+def read_signs(study: AnyStudy, names: list[str]) -> dict[str, Sign | None]:
+    """Last sign of life of every federate of this run.
+
+    Parameters
+    ----------
+    study : Study or SubstationStudy
+        What is run.
+    names : list of str
+        Federates that take part.
+
+    Returns
+    -------
+    dict of str to Sign or None
+        By name; None for a federate that has not shown any in this run.
+    """
     return {name: read_sign(study.run_folder, name, since=STARTED - SLACK_S) for name in names}
 
 
-def progress(signs: dict[str, Sign | None], intervals: int) -> str:
-    """One line on how far a run is."""
+def progress(signs: Signs, intervals: int) -> str:
+    """One line on how far a run is.
+
+    Parameters
+    ----------
+    signs : mapping of str to Sign or None
+        Last sign of life of every federate; the recorder's carries figures.
+    intervals : int
+        Intervals of the run.
+    """
     for sign in signs.values():
         figures = sign.beat.figures if sign is not None else {}
-        if "interval" in figures:
+        if "lmp" in figures:
             return (
                 f"{figures['interval']:g} of {intervals} intervals, {figures['time']}: "
                 f"LMP {figures['lmp']:.2f}, d-LMP {figures['dlmp_mean']:.2f} $/MWh, "
@@ -147,7 +210,7 @@ def _leave(finding: Finding) -> NoReturn:
     os._exit(1)
 
 
-def _wait_for(study: Study, names: list[str]) -> None:
+def _wait_for(study: AnyStudy, names: list[str]) -> None:
     """Give federates time to hear of the error, flush and leave."""
     limit = time.monotonic() + GRACE_S
     while time.monotonic() < limit:

@@ -2,111 +2,159 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
 
+from dlmp_cosim.runners.group import LazyGroup
+
 COMMANDS: dict[str, tuple[str, str]] = {
-    "check": ("runners.run.commands:check_command", "Say what is wrong with a study before anything starts."),
+    "demo": (
+        "dlmp_cosim.runners.start.demo:demo_command",
+        "Run the example day here, and show what came out.",
+    ),
+    "new": ("dlmp_cosim.runners.start.new:new_command", "Copy an example study that runs, to change it."),
+    "check": (
+        "dlmp_cosim.runners.run.commands:check_command",
+        "Say what is wrong with a study before anything starts.",
+    ),
     "import": (
-        "runners.write.import_circuit:import_command",
+        "dlmp_cosim.runners.write.import_circuit:import_command",
         "Write a study around an OpenDSS circuit of your own.",
     ),
-    "wiring": ("runners.write.wiring:wiring_command", "Write out the HELICS files of a study."),
-    "run": ("runners.run.commands:run_command", "Run a study under supervision."),
-    "summary": ("runners.judge.summary:summary_command", "Say what came out of a run, in a few lines."),
+    "wiring": ("dlmp_cosim.runners.write.wiring:wiring_command", "Write out the HELICS files of a study."),
+    "run": ("dlmp_cosim.runners.run.commands:run_command", "Run a study under supervision."),
+    "summary": (
+        "dlmp_cosim.runners.judge.summary:summary_command",
+        "Say what came out of a run, in a few lines.",
+    ),
     "verdict": (
-        "runners.judge.verdict:verdict_command",
+        "dlmp_cosim.runners.judge.verdict:verdict_command",
         "Judge a run by its AC states; the exit code says it.",
     ),
-    "verify": ("runners.judge.verify:verify_command", "Hold negotiated clearings to the central reference."),
+    "substation": (
+        "dlmp_cosim.runners.judge.together:substation_command",
+        "Say when limits that feeders share had a price; draw it.",
+    ),
+    "ancillary": (
+        "dlmp_cosim.runners.judge.ancillary_command:ancillary_command",
+        "Say what a substation bought of regulation and reserve, and what came.",
+    ),
+    "verify": (
+        "dlmp_cosim.runners.judge.verify:verify_command",
+        "Hold negotiated clearings to the central reference.",
+    ),
     "bench": (
-        "runners.measure.bench:bench_command",
+        "dlmp_cosim.runners.measure.bench:bench_command",
         "Measure rounds and times of a clearing against alternatives.",
     ),
-    "crowd": ("runners.measure.crowd:crowd_command", "Measure what more offering federates cost a run."),
+    "horizon": (
+        "dlmp_cosim.runners.measure.horizon:horizon_command",
+        "Hold clearings over a horizon to the central reference.",
+    ),
+    "crowd": (
+        "dlmp_cosim.runners.measure.crowd:crowd_command",
+        "Measure what more offering federates cost a run.",
+    ),
+    "network": (
+        "dlmp_cosim.runners.measure.network:network_command",
+        "Measure what delay and loss do to agents that negotiate.",
+    ),
     "convergence": (
-        "runners.measure.convergence:convergence_command",
+        "dlmp_cosim.runners.measure.convergence:convergence_command",
         "Find out what makes a negotiation converge.",
     ),
     "compare": (
-        "runners.compare.compare:compare_command",
+        "dlmp_cosim.runners.compare.compare:compare_command",
         "Run variants of a study and compare their verdicts.",
     ),
+    "table": ("dlmp_cosim.runners.tables.command:table_command", "Write a run as Parquet or CSV."),
+    "sweep": (
+        "dlmp_cosim.runners.sweep.command:sweep_command",
+        "Run a study many times, as a sweep file says.",
+    ),
+    "findings": (
+        "dlmp_cosim.runners.findings.command:findings_command",
+        "Show what a sweep of the project found.",
+    ),
     "settle": (
-        "runners.judge.settle:settle_command",
+        "dlmp_cosim.runners.judge.settle:settle_command",
         "Say who pays whom in a run, and store it with the results.",
     ),
+    "ahead": (
+        "dlmp_cosim.runners.judge.ahead:ahead_command",
+        "Say how a run looked ahead, and what its stores earned.",
+    ),
+    "aggregation": (
+        "dlmp_cosim.runners.measure.aggregation:aggregation_command",
+        "Say what an aggregator loses by one offer for many devices.",
+    ),
     "scenarios": (
-        "runners.compare.scenarios:scenarios_command",
+        "dlmp_cosim.runners.compare.scenarios:scenarios_command",
         "Run a day under four tariffs and the market.",
     ),
     "replication": (
-        "runners.compare.replication:replication_command",
+        "dlmp_cosim.runners.compare.replication:replication_command",
         "Hold runs against the published study.",
     ),
     "tariffs": (
-        "runners.judge.tariffs:tariffs_command",
+        "dlmp_cosim.runners.judge.tariffs:tariffs_command",
         "Say what a day costs customers under retail tariffs.",
     ),
-    "report": ("runners.report.command:report_command", "Show runs on one page, or as pictures."),
+    "report": ("dlmp_cosim.runners.report.command:report_command", "Show runs on one page, or as pictures."),
     "conform": (
-        "runners.conform.command:conform_command",
+        "dlmp_cosim.runners.conform.command:conform_command",
         "Try your own federate against the contract.",
     ),
     "contract": (
-        "runners.conform.contract_page:contract_command",
-        "Write the page of topics that federates exchange.",
+        "dlmp_cosim.runners.conform.contract_page:contract_command",
+        "Say what topics federates exchange.",
     ),
-    "schema": ("runners.conform.schema:schema_command", "Write the JSON schemas that editors complete by."),
+    "keys": (
+        "dlmp_cosim.runners.conform.keys_page:keys_command",
+        "Say what a scenario may hold, key by key.",
+    ),
+    "schema": (
+        "dlmp_cosim.runners.conform.schema:schema_command",
+        "Write the JSON schemas that editors complete by.",
+    ),
     "isone": (
-        "runners.prices.isone:isone_command",
+        "dlmp_cosim.runners.prices.isone:isone_command",
         "Say what ISO New England files hold.",
     ),
-    "isone-fetch": ("runners.prices.isone:isone_fetch_command", "Download a day of ISO New England files."),
+    "isone-fetch": (
+        "dlmp_cosim.runners.prices.isone:isone_fetch_command",
+        "Download a day of ISO New England files.",
+    ),
+    "doctor": ("dlmp_cosim.runners.start.doctor:doctor_command", "Say what is installed and what works."),
+    "completion": (
+        "dlmp_cosim.runners.start.completion:completion_command",
+        "Let a shell complete commands and options.",
+    ),
 }
 """Subcommands: where they are, and their line in ``dlmp --help``."""
 
 GUIDE = """
 \b
-A study is a folder of settings and a runner file that starts it:
-  configs/ieee123_day/scenario.toml   what is simulated
-  configs/ieee123_day/*.json          one HELICS file per federate
-  runners/ieee123_day.json            the processes
+From nothing to a result:
+  dlmp demo                           one day on IEEE's 123-node feeder
+  dlmp new my_study                   a copy of it, to change
+  dlmp check my_study                 under two seconds, starts nothing
+  dlmp run my_study                   or: helics run --path=my_study/runner.json
+  dlmp summary my_study/results/results.h5
 
 \b
-From nothing to a result:
-  dlmp check ieee123_day              under two seconds, starts nothing
-  dlmp run ieee123_day                or: helics run --path=runners/ieee123_day.json
-  dlmp summary results/ieee123_day/results.h5
+A study is a folder: scenario.toml says what is simulated, runner.json which processes run.
+
+\b
+Exit codes: 0 it was done, and the answer is good; 1 it could not be done ("error:" says why);
+2 the answer is no (a study not sound, a limit violated), or the command line is wrong.
 """
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when used, so that ``--help`` is fast."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all subcommands."""
-        del ctx
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one subcommand; None when there is none of this name."""
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, member = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), member)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of subcommands without importing any."""
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, help=f"Test retail electricity markets against unbalanced AC physics.\n{GUIDE}")
+@click.group(
+    cls=LazyGroup,
+    table=COMMANDS,
+    help=f"Test retail electricity markets against unbalanced AC physics.\n{GUIDE}",
+)
 @click.version_option(package_name="dlmp-cosim")
 def main() -> None:
     """Run the command line."""

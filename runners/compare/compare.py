@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
+import math
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
-from rich import box
 from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
 
-from federates.results.run import Results
-from federates.study.study import Study, load_study
-from feeders.errors import DlmpError, InputError, nearest_name
-from runners.compare.metrics import Metrics, blocks, measure
-from runners.compare.variants import Variant, read_cases, write_variant
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.errors import DlmpError, InputError, nearest_name
+from dlmp_cosim.runners.compare.metrics import Metrics, blocks, measure
+from dlmp_cosim.runners.compare.variants import Variant, read_cases, write_variant
+from dlmp_cosim.runners.judge.figure import Figure
+from dlmp_cosim.runners.judge.metrics_shown import metric_figures
+from dlmp_cosim.runners.judge.performance import as_plain
+from dlmp_cosim.runners.plain_table import Rows
+from dlmp_cosim.runners.sweep.studies import run_studies
 
 COLUMNS = (
     ("violations", "broken"),
@@ -46,6 +48,15 @@ LEGEND = (
 def choose(variants: Sequence[Variant], only: Sequence[str], cases: Path) -> list[Variant]:
     """Choose the variants whose name contains any of some texts; all when there are none.
 
+    Parameters
+    ----------
+    variants : sequence of Variant
+        What there is to run, in order.
+    only : sequence of str
+        Parts of names.
+    cases : Path
+        File that lists the variants, for the message.
+
     Raises
     ------
     InputError
@@ -66,10 +77,13 @@ def choose(variants: Sequence[Variant], only: Sequence[str], cases: Path) -> lis
 @click.command("compare")
 @click.argument("cases", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), required=True)
-@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Runs at once.")
+@click.option("--jobs", type=click.IntRange(1), help="Runs at once on this machine; one a core by default.")
+@click.option("--scheduler", default="", help="Address of a Dask scheduler to use instead.")
 @click.option("--only", multiple=True, help="Run only variants whose name contains this; repeatable.")
 @click.option("--figures/--no-figures", default=True, show_default=True, help="Draw pictures (report extra).")
-def compare_command(cases: Path, output: Path, jobs: int, only: tuple[str, ...], figures: bool) -> None:
+def compare_command(
+    cases: Path, output: Path, jobs: int | None, scheduler: str, only: tuple[str, ...], figures: bool
+) -> None:
     """Run every variant of CASES and compare their verdicts.
 
     CASES is a file such as configs/comparison/cases.toml: a base study, and lists of named overrides whose
@@ -80,60 +94,74 @@ def compare_command(cases: Path, output: Path, jobs: int, only: tuple[str, ...],
         base, variants = read_cases(cases)
         chosen = choose(variants, only, cases)
         studies = [write_variant(base, variant, cases.parent, output / variant.name) for variant in chosen]
-        found = run_all(studies, chosen, jobs)
+        run_studies(studies, title="variants", scheduler=scheduler, workers=jobs or 0)
+        found = [measured(study, variant) for study, variant in zip(studies, chosen, strict=True)]
     except DlmpError as error:
         raise click.ClickException(str(error)) from error
-    (output / "comparison.json").write_text(json.dumps([asdict(item) for item in found], indent=2))
+    (output / "comparison.json").write_text(json.dumps([plain(item) for item in found], indent=2))
     (output / "comparison.md").write_text(markdown(found))
     console = Console()
     for table in as_tables(found):
-        console.print(table)
+        table.print(console)
     console.print(LEGEND)
     if figures:
-        from runners.compare.figures import draw
+        from dlmp_cosim.runners.compare.figures import draw
 
         for path in draw(found, output):
             click.echo(path)
 
 
-def run_all(studies: list[Study], variants: list[Variant], jobs: int) -> list[Metrics]:
-    """Run all studies, `jobs` at a time, each in a process of its own; returned in order."""
-    found: dict[int, Metrics] = {}
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool, Progress() as progress:
-        task = progress.add_task("variants", total=len(studies))
-        waiting = {
-            pool.submit(run_one, study.folder, variant.titles): k
-            for k, (study, variant) in enumerate(zip(studies, variants, strict=True))
-        }
-        for done in as_completed(waiting):
-            found[waiting[done]] = done.result()
-            progress.advance(task)
-    return [found[k] for k in range(len(studies))]
+def plain(item: Metrics) -> dict[str, Any]:
+    """Return a variant as plain data; metrics that its scenario does not ask for are not there."""
+    return asdict(item) | {"metrics": as_plain(item.metrics)}
 
 
-def run_one(folder: Path, titles: tuple[str, ...]) -> Metrics:
-    """Run one study, all federates in this process, and measure it."""
-    from federates.runtime.local import run_local
+def measured(study: Study, variant: Variant) -> Metrics:
+    """Measure a variant that has run.
 
-    study = load_study(folder)
-    run_local(study)
+    Parameters
+    ----------
+    study : Study
+        The study of the variant; its results file is read.
+    variant : Variant
+        Gives the titles.
+    """
     with Results(study.results_file) as run:
-        return measure(run, study, titles)
+        return measure(run, study, variant.titles)
 
 
-def as_tables(found: list[Metrics]) -> list[Table]:
+def as_tables(found: list[Metrics]) -> list[Rows]:
     """One table for each group, one line for each variant."""
     tables = []
     for titles, items in blocks(found).items():
-        table = Table(title=", ".join(titles), title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
-        table.add_column("", min_width=16)
-        for _, head in COLUMNS:
-            table.add_column(head, justify="right")
+        table = Rows("market", *(head for _, head in COLUMNS), title=", ".join(titles))
         for item in items:
             table.add_row(item.titles[-1], *(_text(getattr(item, key)) for key, _ in COLUMNS))
-        tables.append(table)
+        tables += [table, _metrics_table(items)]
     return tables
+
+
+def _metrics_table(items: list[Metrics]) -> Rows:
+    """One line for each metric, one column for each variant."""
+    table = Rows("metric", *(item.titles[-1] for item in items))
+    for row in metric_rows(items):
+        table.add_row(*row)
+    return table
+
+
+def metric_rows(items: list[Metrics]) -> list[tuple[str, ...]]:
+    """Write every metric of variants that are shown side by side; one that a variant lacks is empty there."""
+    columns = [{figure.title: figure for figure in metric_figures(item.metrics)} for item in items]
+    rows = []
+    for title in dict.fromkeys(title for column in columns for title in column):
+        unit = next(column[title].unit for column in columns if title in column)
+        cells = [_cell(column.get(title)) for column in columns]
+        rows.append((f"{title} [{unit}]" if unit else title, *cells))
+    return rows
+
+
+def _cell(figure: Figure | None) -> str:
+    return "" if figure is None or math.isnan(figure.value) else f"{figure.value:,.{figure.digits}f}"
 
 
 def markdown(found: list[Metrics]) -> str:
@@ -150,6 +178,9 @@ def markdown(found: list[Metrics]) -> str:
         for item in items:
             cells = [item.titles[-1], *(_text(getattr(item, key)) for key, _ in COLUMNS)]
             lines.append("| " + " | ".join(cells) + " |")
+        lines += ["", "| metric | " + " | ".join(item.titles[-1] for item in items) + " |"]
+        lines.append("| --- " * (1 + len(items)) + "|")
+        lines += ["| " + " | ".join(row) + " |" for row in metric_rows(items)]
         lines.append("")
     return "\n".join(lines)
 

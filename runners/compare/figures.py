@@ -6,32 +6,40 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 
-from federates.results.run import Results
-from runners.compare.metrics import Metrics, blocks
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.runners.compare.metrics import Metrics, blocks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLORS = ("#8c8c8c", "#d55e00", "#e6a700", "#0072b2")
+COLORS = ("#8c8c8c", "#d55e00", "#e6a700", "#0072b2", "#009e73")
 """One per market, told apart in print and by the colour-blind."""
 FLOOR_PU = 1e-7
 """Smaller errors are those of the power flow, where nothing was predicted, and not drawn [pu]."""
 
 
 def draw(found: list[Metrics], folder: Path) -> list[Path]:
-    """Draw all pictures of a comparison into its folder and return their paths."""
-    mpl.use("Agg")
-    plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
-    return [_violations(found, folder / "violations.png"), _voltage(found, folder)]
+    """Draw all pictures of a comparison into its folder and return their paths.
+
+    Parameters
+    ----------
+    found : list of Metrics
+        What every variant came to.
+    folder : Path
+        Where to.
+    """
+    with rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+        return [_violations(found, folder / "violations.png"), _voltage(found, folder)]
 
 
 def _violations(found: list[Metrics], path: Path) -> Path:
     """Limits broken in AC, and the error of the prediction, for every market and loading."""
-    figure, (top, bottom) = plt.subplots(2, 1, figsize=(10, 6), sharex=True, layout="constrained")
+    figure = Figure(figsize=(10, 6), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True)
     groups = {
         "\n".join(textwrap.fill(title, 18) for title in titles): items
         for titles, items in blocks(found).items()
@@ -57,7 +65,6 @@ def _violations(found: list[Metrics], path: Path) -> Path:
     bottom.axhline(1e-4, color="black", linewidth=0.8, linestyle=":")
     bottom.set_xticks(np.arange(len(groups)), list(groups))
     figure.savefig(path, dpi=150)
-    plt.close(figure)
     return path
 
 
@@ -65,9 +72,8 @@ def _voltage(found: list[Metrics], folder: Path) -> Path:
     """Lowest voltage over the day where most limits broke: AC against what each market expected."""
     groups = list(blocks(found).values())
     shown = max(groups, key=lambda items: sum(item.violations for item in items))
-    figure, axes = plt.subplots(
-        1, len(shown), figsize=(2.6 * len(shown), 3.2), sharey=True, layout="constrained"
-    )
+    figure = Figure(figsize=(2.6 * len(shown), 3.2), layout="constrained")
+    axes = figure.subplots(1, len(shown), sharey=True)
     for axis, item in zip(np.atleast_1d(axes), shown, strict=False):
         _lowest(axis, item, folder)
     first = np.atleast_1d(axes)[0]
@@ -75,7 +81,6 @@ def _voltage(found: list[Metrics], folder: Path) -> Path:
     figure.legend(*first.get_legend_handles_labels(), frameon=False, ncols=2, loc="outside lower center")
     path = folder / "lowest_voltage.png"
     figure.savefig(path, dpi=150)
-    plt.close(figure)
     return path
 
 

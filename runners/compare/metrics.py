@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from federates.results.run import Results
-from federates.study.study import Study
-from feeders.network import FloatArray
-from market.audit import IntervalRecord
-from runners.judge.verdict import read_records
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.audit import IntervalRecord
+from dlmp_cosim.runners.judge.performance import Performance, performance
+from dlmp_cosim.runners.judge.verdict import read_records
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Metrics:
         Lowest and highest AC voltage [pu].
     predicted_low : float
         Lowest voltage that the market expected [pu].
+    metrics : Performance
+        How the operator performed.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Metrics:
     voltage_low: float
     voltage_high: float
     predicted_low: float
+    metrics: Performance
 
 
 def measure(run: Results, study: Study, titles: tuple[str, ...]) -> Metrics:
@@ -107,11 +111,20 @@ def measure(run: Results, study: Study, titles: tuple[str, ...]) -> Metrics:
         voltage_low=float(voltage.min()),
         voltage_high=float(voltage.max()),
         predicted_low=float(run.values("market/predicted_voltage_magnitude").min()),
+        metrics=performance(run),
     )
 
 
 def realised_cost(run: Results, study: Study) -> float:
-    """Wholesale purchase and offered costs of the dispatch, from AC quantities [$]."""
+    """Wholesale purchase and offered costs of the dispatch, from AC quantities [$].
+
+    Parameters
+    ----------
+    run : Results
+        What was realised.
+    study : Study
+        Gives the costs of its resources; offers may have said otherwise.
+    """
     head = run.values("feeder/head_power_real").sum(axis=1)
     power = run.values("market/dispatch_real")
     by_name = {terms.resource: terms for terms in study.terms}

@@ -14,13 +14,13 @@ from pathlib import Path
 import click
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
-from federates.results.run import Results
-from feeders.errors import DlmpError
-from feeders.network import FloatArray
-from market.money.payment_schemes import MODELS, TITLES, Rates, Scenario
-from runners.compare.scenarios import Outcome, read_outcome, results_file
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.feeders.errors import DlmpError
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.money.payment_schemes import MODELS, TITLES, Rates, Scenario
+from dlmp_cosim.runners.compare.scenarios import Outcome, read_outcome, results_file
+from dlmp_cosim.runners.plain_table import Rows
 
 RETAIL_RATE = Rates().retail
 
@@ -70,10 +70,10 @@ def replication_command(folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(figure) for figure in figures], indent=2))
         return
-    table = Table("figure", "published", "here")
+    table = Rows("figure", "published", "here")
     for figure in figures:
         table.add_row(figure.name, figure.published, figure.ours)
-    Console().print(table)
+    table.print(Console())
 
 
 def read_day(path: Path) -> Day:
@@ -95,7 +95,15 @@ def read_day(path: Path) -> Day:
 
 
 def compare(day: Day, outcomes: Mapping[Scenario, Outcome]) -> list[Figure]:
-    """List every published figure beside ours."""
+    """List every published figure beside ours.
+
+    Parameters
+    ----------
+    day : Day
+        Prices and demand of the day.
+    outcomes : mapping of str to Outcome
+        What every scenario came to, by its name.
+    """
     return [*price_figures(day), *use_figures(day, outcomes), *money_figures(outcomes)]
 
 
@@ -140,7 +148,15 @@ def spreads(prices: FloatArray) -> FloatArray:
 
 
 def use_figures(day: Day, outcomes: Mapping[Scenario, Outcome]) -> list[Figure]:
-    """Figures of energy and of when resources are used."""
+    """Figures of energy and of when resources are used.
+
+    Parameters
+    ----------
+    day : Day
+        Demand of the day.
+    outcomes : mapping of str to Outcome
+        What every scenario came to, by its name.
+    """
     market, others = outcomes["market"], [outcomes[name] for name in MODELS if name != "market"]
     use = market.use_by_hour_kwh
     hourly = [float(day.demand[first:last].max()) for first, last in _hours(day)]

@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from federates.results.run import Results
-from federates.runtime.heartbeat import read_sign
-from federates.runtime.local import ROLES, run_local
-from federates.study.series import load_series
-from federates.study.study import RESULTS_VARIABLE, Study
-from feeders.errors import DlmpError
-from feeders.validate import check_network
-from market.models import find_model
-from market.money.payment_schemes import MODELS, TITLES, Money, Rates, Scenario
-from runners.judge.ledger import Account, account_for, store_settlement
-from runners.run.find import find_study
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.runtime.local import ROLES
+from dlmp_cosim.federates.study.series import load_series
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.errors import DlmpError
+from dlmp_cosim.feeders.validate import check_network
+from dlmp_cosim.market.models import find_model
+from dlmp_cosim.market.money.payment_schemes import MODELS, TITLES, Money, Rates, Scenario
+from dlmp_cosim.market.money.settlement import CurtailmentRule
+from dlmp_cosim.runners.arguments import StudyName
+from dlmp_cosim.runners.judge.ledger import Account, account_for, curtailment_rule, store_settlement
+from dlmp_cosim.runners.judge.performance import as_plain, performance
+from dlmp_cosim.runners.plain_table import Rows
+from dlmp_cosim.runners.run.find import find_study
+from dlmp_cosim.runners.sweep.studies import run_studies
 
 REPORT = "scenarios.json"
-POLL_S = 0.3
-WATCHED = "recorder"
 
 
 @dataclass(frozen=True)
@@ -55,6 +50,10 @@ class Outcome:
         Extremes of the AC voltage [pu].
     violations : int
         Limits that AC states broke.
+    rule : {"paper", "net"}
+        What the market pays for curtailment.
+    metrics : mapping
+        How the operator performed.
     """
 
     scenario: Scenario
@@ -65,27 +64,52 @@ class Outcome:
     voltage_low_pu: float
     voltage_high_pu: float
     violations: int
+    rule: CurtailmentRule = "paper"
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Name of its own: the market is there by either rule."""
+        return f"{self.scenario}_net" if self.rule == "net" else self.scenario
+
+    @property
+    def title(self) -> str:
+        """Heading of its column."""
+        return f"{TITLES[self.scenario]}, net" if self.rule == "net" else TITLES[self.scenario]
 
 
 @click.command("scenarios", epilog="\b\nExample:\n  dlmp scenarios ieee123_day -o results/scenarios")
-@click.argument("study")
+@click.argument("study", type=StudyName())
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--retail", default=Rates().retail, show_default=True, help="Retail rate [$/kWh].")
 @click.option("--purchase", default=Rates().purchase, show_default=True, help="Rate of exports [$/kWh].")
-@click.option("--jobs", type=click.IntRange(1), help="Runs at a time; as many as there are cores by default.")
+@click.option("--jobs", type=click.IntRange(1), help="Runs at once on this machine; one a core by default.")
+@click.option("--scheduler", default="", help="Address of a Dask scheduler to use instead.")
 def scenarios_command(
-    study: str, output: Path, as_json: bool, retail: float, purchase: float, jobs: int | None
+    study: str,
+    output: Path,
+    as_json: bool,
+    retail: float,
+    purchase: float,
+    jobs: int | None,
+    scheduler: str,
 ) -> None:
     """Run STUDY under four tariffs and under its market, and compare who pays.
+
+    The market is there twice: "Market" pays flexible loads the d-LMP for what they do not consume, on top of
+    not buying it, as the published formulas have it; "Market, net" leaves them the saving alone.
 
     STUDY is a study folder, a runner file, or the name of one in runners/. Every scenario goes through the AC
     physics and leaves its own results file in the output folder.
     """
     try:
         found = find_study(study)
-        run_all(found, output, jobs or os.cpu_count() or 1)
-        outcomes = [read_outcome(output, name, Rates(retail, purchase)) for name in MODELS]
+        run_all(found, output, jobs or 0, scheduler)
+        outcomes = [
+            *(read_outcome(output, name, Rates(retail, purchase), "paper") for name in MODELS),
+            read_outcome(output, "market", Rates(retail, purchase), "net"),
+        ]
     except DlmpError as error:
         raise click.ClickException(str(error)) from error
     text = json.dumps(as_table(outcomes), indent=2)
@@ -98,7 +122,17 @@ def scenarios_command(
 
 
 def variant(study: Study, name: Scenario, output: Path) -> Study:
-    """Return the study that runs one scenario, with its results in the output folder."""
+    """Return the study that runs one scenario, with its results in the output folder.
+
+    Parameters
+    ----------
+    study : Study
+        The study; its own market model is that of the scenario "market".
+    name : str
+        Name of the scenario.
+    output : Path
+        Output folder.
+    """
     scenario, model = study.scenario, study.scenario.market.model
     named = scenario.study.model_copy(update={"name": f"{scenario.study.name}_{name}"})
     market = scenario.market.model_copy(update={"model": model if name == "market" else MODELS[name]})
@@ -108,12 +142,31 @@ def variant(study: Study, name: Scenario, output: Path) -> Study:
 
 
 def results_file(output: Path, name: Scenario) -> Path:
-    """Where a scenario's results are."""
+    """Where a scenario's results are.
+
+    Parameters
+    ----------
+    output : Path
+        Output folder.
+    name : str
+        Name of the scenario.
+    """
     return output / f"{name}.h5"
 
 
-def run_all(study: Study, output: Path, jobs: int) -> None:
+def run_all(study: Study, output: Path, jobs: int, scheduler: str = "") -> None:
     """Run every scenario, several at a time; the market first, because it takes longest.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    output : Path
+        Output folder.
+    jobs : int
+        Scenarios that run at a time.
+    scheduler : str
+        Address of a Dask scheduler; empty for workers on this machine.
 
     Raises
     ------
@@ -121,18 +174,9 @@ def run_all(study: Study, output: Path, jobs: int) -> None:
         The first error of a scenario.
     """
     _check(study)
-    output.mkdir(parents=True, exist_ok=True)
     names: list[Scenario] = sorted(MODELS, key=lambda name: name != "market")
-    context = multiprocessing.get_context("spawn")
-    with (
-        TemporaryDirectory() as signs,
-        ProcessPoolExecutor(min(jobs, len(names)), mp_context=context) as pool,
-    ):
-        folders = {name: Path(signs) / name for name in names}
-        running = {name: pool.submit(run_one, variant(study, name, output), folders[name]) for name in names}
-        _watch(running, folders, study.clock.intervals)
-    for future in running.values():
-        future.result()
+    studies = [variant(study, name, output) for name in names]
+    run_studies(studies, title="scenarios", scheduler=scheduler, workers=jobs)
 
 
 def _check(study: Study) -> None:
@@ -144,44 +188,19 @@ def _check(study: Study) -> None:
     check_network(study.network)
 
 
-def run_one(study: Study, signs: Path) -> None:
-    """Run one scenario in a process of its own, which says in a folder how far it is."""
-    os.environ.pop(RESULTS_VARIABLE, None)
-    run_local(study, signs=signs)
+def read_outcome(output: Path, name: Scenario, rates: Rates, rule: CurtailmentRule | None = None) -> Outcome:
+    """Read what a scenario came to; the market's settlement is stored in its file, by its scenario's rule.
 
-
-def _watch(
-    running: Mapping[Scenario, Future[None]], folders: Mapping[Scenario, Path], intervals: int
-) -> None:
-    """Show how far every scenario is, until all have ended or one has failed."""
-    with _progress(running, intervals) as (bar, tasks):
-        while True:
-            ended, left = wait(running.values(), timeout=POLL_S)
-            for name, task in tasks.items():
-                sign = read_sign(folders[name], WATCHED)
-                if sign is not None and "interval" in sign.beat.figures:
-                    bar.update(task, completed=float(sign.beat.figures["interval"]))
-            if any(future.exception() for future in ended):
-                for future in left:
-                    future.cancel()
-                return
-            if not left:
-                return
-
-
-@contextmanager
-def _progress(names: Iterable[Scenario], intervals: int) -> Iterator[tuple[Progress, dict[Scenario, TaskID]]]:
-    """Show one bar per scenario on a terminal; nothing elsewhere."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
-    with Progress(
-        *columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal, transient=True
-    ) as bar:
-        yield bar, {name: bar.add_task(TITLES[name], total=intervals) for name in names}
-
-
-def read_outcome(output: Path, name: Scenario, rates: Rates) -> Outcome:
-    """Read what a scenario came to; the market's settlement is stored in its file.
+    Parameters
+    ----------
+    output : Path
+        Where the results are.
+    name : str
+        Which scenario.
+    rates : Rates
+        Of the tariffs.
+    rule : {"paper", "net"}, optional
+        What the market pays for curtailment; by default as its scenario says.
 
     Raises
     ------
@@ -190,10 +209,12 @@ def read_outcome(output: Path, name: Scenario, rates: Rates) -> Outcome:
     """
     path = results_file(output, name)
     with Results(path) as results:
-        account = account_for(results, rates)
+        own = curtailment_rule(results)
+        account = account_for(results, rates, rule or own)
         voltage = results.values("feeder/voltage_magnitude")
         outcome = Outcome(
             scenario=name,
+            rule=rule or own,
             money=account.money,
             energy_kwh=energy(account),
             use_by_hour_kwh=by_hour(account, results.period_h),
@@ -201,8 +222,9 @@ def read_outcome(output: Path, name: Scenario, rates: Rates) -> Outcome:
             voltage_low_pu=float(voltage.min()),
             voltage_high_pu=float(voltage.max()),
             violations=int(results.values("audit/violations").sum()),
+            metrics=as_plain(performance(results, account)),
         )
-    if account.settlement is not None:
+    if account.settlement is not None and rule in (None, own):
         store_settlement(path, account.settlement)
     return outcome
 
@@ -220,13 +242,29 @@ def energy(account: Account) -> dict[str, float]:
 
 
 def by_hour(account: Account, hours: float) -> list[float]:
-    """Sum generation and curtailment of every hour of the run up [kWh]."""
+    """Sum generation and curtailment of every hour of the run up [kWh].
+
+    Parameters
+    ----------
+    account : Account
+        Energy of every interval of the run.
+    hours : float
+        Length of an interval [h].
+    """
     use = account.metered.generation.sum(axis=1) + account.metered.spared
     return [float(use[first:last].sum()) for first, last in _hours(len(use), hours)]
 
 
 def dearest_hour(account: Account, hours: float) -> int:
-    """Hour of the run with the highest mean LMP, counted from 0."""
+    """Hour of the run with the highest mean LMP, counted from 0.
+
+    Parameters
+    ----------
+    account : Account
+        LMP of every interval of the run.
+    hours : float
+        Length of an interval [h].
+    """
     lmp = account.metered.lmp
     means = [float(lmp[first:last].mean()) for first, last in _hours(len(lmp), hours)]
     return means.index(max(means))
@@ -240,7 +278,7 @@ def _hours(n: int, hours: float) -> Iterator[tuple[int, int]]:
 def as_table(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Write the comparison as plain data; money in $, energy in kWh."""
     return {
-        item.scenario: {
+        item.key: {
             **asdict(item),
             "net_revenue_usd": item.money.net_usd,
             "net_revenue_printed_usd": item.money.net_printed_usd,
@@ -250,8 +288,16 @@ def as_table(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def show(outcomes: Sequence[Outcome], console: Console) -> None:
-    """Print the comparison for people."""
-    money = Table("$", *(TITLES[item.scenario] for item in outcomes), title="Money", title_justify="left")
+    """Print the comparison for people.
+
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+        What every scenario came to; a column each.
+    console : Console
+        Where to.
+    """
+    money = Rows("$", *(item.title for item in outcomes), title="Money")
     for label, name in (
         ("load revenue", "load_usd"),
         ("paid to generators", "dg_usd"),
@@ -262,7 +308,7 @@ def show(outcomes: Sequence[Outcome], console: Console) -> None:
         ("net revenue by the printed formulas", "net_printed_usd"),
     ):
         money.add_row(label, *(f"{getattr(item.money, name):,.2f}" for item in outcomes))
-    rest = Table("kWh", *(TITLES[item.scenario] for item in outcomes), title="Energy", title_justify="left")
+    rest = Rows("kWh", *(item.title for item in outcomes), title="Energy")
     for label, key in (
         ("loads", "load"), ("generators", "dg"), ("curtailed", "flex"),
         ("wholesale", "wholesale"), ("losses", "losses"),
@@ -271,5 +317,5 @@ def show(outcomes: Sequence[Outcome], console: Console) -> None:
     rest.add_row("lowest voltage, pu", *(f"{item.voltage_low_pu:.4f}" for item in outcomes))
     rest.add_row("highest voltage, pu", *(f"{item.voltage_high_pu:.4f}" for item in outcomes))
     rest.add_row("limits broken", *(f"{item.violations}" for item in outcomes))
-    console.print(money)
-    console.print(rest)
+    money.print(console)
+    rest.print(console)

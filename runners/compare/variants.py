@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import itertools
-import json
-import os
 import shutil
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from federates.study.study import SCENARIO_FILE, Study, load_study
-from feeders.errors import InputError, unknown_name
+import tomli_w
+
+from dlmp_cosim.federates.study.study import SCENARIO_FILE, Study, load_study
+from dlmp_cosim.feeders.errors import InputError, unknown_name
 
 AXES = ("loading", "regulation", "market")
 """Lists of a cases file, outermost first."""
-PATH_KEYS = ("feeder.assets", "wholesale.files", "wholesale.demand_files")
+PATH_KEYS = (
+    "feeder.assets",
+    "wholesale.files",
+    "wholesale.demand_files",
+    "wholesale.supply",
+    "emissions.rates",
+)
 """Keys whose values are files, relative to the file that names them."""
 
 
@@ -86,15 +92,15 @@ def write_variant(base: Study, variant: Variant, origin: Path, folder: Path) -> 
     folder.mkdir(parents=True, exist_ok=True)
     scenario = _load(base.scenario_file)
     for key in PATH_KEYS:
-        _set_path(scenario, key, base.folder, folder)
+        _set_path(scenario, key, base.folder)
     for key, value in variant.overrides.items():
         section, _, name = key.partition(".")
         scenario.setdefault(section, {})[name] = value
         if key in PATH_KEYS:
-            _set_path(scenario, key, origin, folder)
+            _set_path(scenario, key, origin)
     scenario["study"]["name"] = variant.name
     scenario["results"]["file"] = str(folder / "results.h5")
-    (folder / SCENARIO_FILE).write_text("".join(_toml(scenario)))
+    (folder / SCENARIO_FILE).write_text(tomli_w.dumps(scenario))
     for config in base.folder.glob("*.json"):
         shutil.copy(config, folder / config.name)
     return load_study(folder)
@@ -122,21 +128,10 @@ def _combine(entries: tuple[dict[str, Any], ...]) -> Variant:
     return Variant(tuple(e["name"] for e in entries), tuple(e["title"] for e in entries), overrides)
 
 
-def _set_path(scenario: dict[str, Any], key: str, origin: Path, folder: Path) -> None:
-    """Name files from `folder` that were named from `origin`."""
+def _set_path(scenario: dict[str, Any], key: str, origin: Path) -> None:
+    """Name files wherever they are read from that were named from `origin`."""
     section, _, name = key.partition(".")
     value = scenario.get(section, {}).get(name)
     if value:
-        moved = [
-            os.path.relpath(origin / item, folder) for item in ([value] if isinstance(value, str) else value)
-        ]
+        moved = [str((origin / item).resolve()) for item in ([value] if isinstance(value, str) else value)]
         scenario[section][name] = moved[0] if isinstance(value, str) else moved
-
-
-def _toml(scenario: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Lines of a scenario; JSON's texts, numbers, booleans and lists are TOML's."""
-    for section, values in scenario.items():
-        yield f"[{section}]\n"
-        for key, value in values.items():
-            yield f"{key} = {json.dumps(value, ensure_ascii=False)}\n"
-        yield "\n"

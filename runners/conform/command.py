@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from federates.conformance.judgement import (
+from dlmp_cosim.federates.conformance.judgement import (
     Finding,
     Trial,
     judge_failure,
@@ -22,11 +22,11 @@ from federates.conformance.judgement import (
     judge_not_a_number,
     staged,
 )
-from federates.conformance.partners import INTERVALS, Trouble, stage_study
-from federates.runtime.ports import PORT_VARIABLE
-from federates.study.study import RESULTS_VARIABLE, SCENARIO_FILE, Study
-from feeders.errors import DlmpError, InputError
-from runners.run.supervise import KEY_VARIABLE, tail
+from dlmp_cosim.federates.conformance.partners import INTERVALS, Trouble, stage_study
+from dlmp_cosim.federates.runtime.ports import PORT_VARIABLE
+from dlmp_cosim.federates.study.study import RESULTS_VARIABLE, SCENARIO_FILE, Study
+from dlmp_cosim.feeders.errors import DlmpError, InputError
+from dlmp_cosim.runners.run.supervise import KEY_VARIABLE, tail
 
 LIMIT_S = 60.0
 """Wall time that one trial may take [s]."""
@@ -170,7 +170,7 @@ def find_candidate(command: Sequence[str], study: Path | None, name: str | None,
 @click.command(
     "conform",
     context_settings={"ignore_unknown_options": True},
-    epilog="\b\nExample:\n  dlmp conform -- python -m federates.battery configs/ieee123_battery",
+    epilog="\b\nExample:\n  dlmp conform -- python -m dlmp_cosim.federates.battery configs/ieee123_battery",
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.option(

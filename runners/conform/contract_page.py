@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import math
+import re
+from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import Any
 
 import click
 
-from federates.contract.topics import TOPICS, Topic, offer_topic
-from market.offers import Offer
+from dlmp_cosim.federates.contract.ahead import TERMS
+from dlmp_cosim.federates.contract.topics import TOPICS, Feature, Topic, offer_topic
+from dlmp_cosim.market.horizon.terms import Later, Owed
+from dlmp_cosim.market.offers import Offer
 
 PAGE = Path("docs/contract.md")
 HEAD = """# What federates exchange
 
-Generated from `federates/contract/topics.py` by `dlmp contract`; a test holds this page to it.
+Generated from `federates/contract/topics.py` by
+`dlmp contract -o docs/contract.md`; a test holds this page to it.
 
 Keys are global in HELICS. Vectors are real and ordered as the network that the feeder publishes as
 `feeder/network` while initialising. Signs: loads and flows away from the substation are positive, resources
@@ -39,6 +45,15 @@ IDS = {
     "tap": "regulator",
     "resource": "resource",
 }
+NEEDS: dict[Feature, str] = {
+    "": "",
+    "horizon": ", where the market looks ahead",
+    "emissions": ", where emission rates are stated",
+    "supply": ", where the LMP answers what the feeder draws",
+    "substation": ", where feeders meet at a substation",
+    "ancillary": ", where a substation has an ancillary market",
+}
+"""When a topic is there that is not in every study."""
 OFFER = """
 ## Offers
 
@@ -66,7 +81,53 @@ FIELDS = {
     "q_max_kvar": ("0", "most reactive power [kvar]"),
     "s_max_kva": ("the resource's", "apparent power limit [kVA]"),
     "reactive_ratio": ("a flexible load's own", "kvar with each kW, in place of the limits above"),
+    "ahead": ("nothing", "what ties this interval to later ones: see below"),
+    "capacity": ("nothing", "what it sells to the ancillary market of a substation: see below"),
+    "market": ("retail", "where it takes part: `retail`, `wholesale` or `out`; see aggregators.md"),
 }
+AHEAD = """
+## Terms over time
+
+A market that looks ahead (`[market] horizon`) clears every step and dispatches the first. What an offer says
+holds for all steps; `ahead` says more, and an owner that knows of no horizon leaves it out. The powers of the
+offer itself are those of this interval, so they have to be what the resource can do now.
+
+```json
+{"resource": "battery_76", "p_min_kw": -150, "p_max_kw": 150, "cost_linear": 0,
+ "ahead": {"store": {"energy_kwh": 300, "max_kwh": 600, "min_kwh": 60, "charge_efficiency": 0.95,
+                     "discharge_efficiency": 0.95, "end_kwh": 300, "wear": 1}}}
+```
+
+Terms stand beside each other, but `sessions` stand alone. `sessions` is a list, and so is `owed`. What cannot
+be met in mid-run is named in `market/horizon` (`short`), held at what it can do, and the market goes on.
+
+| term | field | unless given | |
+| --- | --- | --- | --- |
+"""
+CAPACITY = """
+## Capacity
+
+Where a substation has an [ancillary market](ancillary.md), an offer may sell capacity beside its energy; an
+owner that knows of none leaves it out. Both are cleared together, within the limits of the offer.
+
+```json
+{"resource": "battery_76", "p_min_kw": -150, "p_max_kw": 150, "cost_linear": 40,
+ "capacity": {"regulation_up": 4, "reserve": 2, "called": 60, "ramp_kw_per_minute": 30}}
+```
+
+| field | unless given | |
+| --- | --- | --- |
+"""
+SOLD = {
+    "regulation_up": ("not sold", "price of regulation upwards [$/MW for an hour]"),
+    "regulation_down": ("not sold", "price of regulation downwards [$/MW for an hour]"),
+    "reserve": ("not sold", "price of the reserve [$/MW for an hour]"),
+    "called": ("the d-LMP", "what called energy is to be paid [$/MWh]"),
+    "ramp_kw_per_minute": ("at once", "how fast it follows a call [kW/min]"),
+}
+ATTRIBUTE = re.compile(r"^    ([\w, ]+) : .*\n        (.*(?:\n        .*)*)", re.MULTILINE)
+"""Names of a class's documented attributes, and what is said of them."""
+TERM_CLASSES = {**TERMS, "rebound.owed": Owed, "later": Later}
 
 
 def contract_page() -> str:
@@ -74,19 +135,51 @@ def contract_page() -> str:
     rows = [_row(topic) for topic in (*TOPICS, offer_topic("<federate>"))]
     names = [field.name for field in fields(Offer)]
     offers = [f"| `{name}` | {FIELDS[name][0]} | {FIELDS[name][1]} |" for name in names]
-    return HEAD + "\n".join(rows) + "\n" + OFFER + "\n".join(offers) + "\n"
+    terms = [row for term, kind in TERM_CLASSES.items() for row in _term_rows(term, kind)]
+    sold = [f"| `{name}` | {unless} | {text} |" for name, (unless, text) in SOLD.items()]
+    parts = (rows, offers, sold, terms)
+    listed, offered, capacity, ahead = ("\n".join(part) + "\n" for part in parts)
+    return HEAD + listed + OFFER + offered + CAPACITY + capacity + AHEAD + ahead
+
+
+def _term_rows(term: str, kind: type[Any]) -> list[str]:
+    """One row for each field of a term, in the words of its own documentation."""
+    said = dict(
+        re.findall(r"^    ([\w, ]+) : .*\n        (.*(?:\n        .*)*)", kind.__doc__ or "", re.MULTILINE)
+    )
+    words = {
+        name.strip(): " ".join(text.split()) for names, text in said.items() for name in names.split(",")
+    }
+    found = []
+    for field in fields(kind):
+        default = "needed" if field.default is MISSING else _default(field.default)
+        found.append(f"| `{term}` | `{field.name}` | {default} | {words[field.name].rstrip('.')} |")
+    return found
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "none"
+    return "the mean LMP" if math.isnan(value) else f"{value:g}"
 
 
 def _row(topic: Topic) -> str:
     ids = IDS.get(topic.ids, "")
-    return f"| `{topic.key}` | {topic.type} | {topic.unit} | {ids} | {topic.meaning} |"
+    meaning = topic.meaning + NEEDS[topic.needs]
+    return f"| `{topic.key}` | {topic.type} | {topic.unit} | {ids} | {meaning} |"
 
 
 @click.command("contract")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=PAGE, show_default=True, help="Where to write."
-)
-def contract_command(output: Path) -> None:
-    """Write the page of topics that federates exchange."""
-    output.write_text(contract_page(), encoding="utf-8")
-    click.echo(output)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the page here, do not print it.")
+def contract_command(output: Path | None) -> None:
+    """Say what topics federates exchange, as a page in Markdown."""
+    show_page(contract_page(), output)
+
+
+def show_page(page: str, output: Path | None) -> None:
+    """Write a page into a file and name it, or print it."""
+    if output is None:
+        click.echo(page, nl=False)
+    else:
+        output.write_text(page, encoding="utf-8")
+        click.echo(output)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from federates.conformance.judgement import Finding
+    from dlmp_cosim.federates.conformance.judgement import Finding
 
 Conform = Callable[..., "list[Finding]"]
 
@@ -56,8 +56,8 @@ def try_federate(
     list of Finding
         Everything that was looked at; none has a problem.
     """
-    from runners.conform.command import conform as run
-    from runners.conform.command import find_candidate, table
+    from dlmp_cosim.runners.conform.command import conform as run
+    from dlmp_cosim.runners.conform.command import find_candidate, table
 
     findings = run(find_candidate(shlex.split(command), study, name, intervals), limit_s)
     if any(finding.problem for finding in findings):

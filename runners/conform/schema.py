@@ -9,12 +9,18 @@ from typing import Any
 import click
 from pydantic import BaseModel
 
-from federates.study.helics_config import FederateConfig
-from federates.study.scenario import Scenario
-from runners.run.runner_file import RunnerFile
+from dlmp_cosim.federates.study.helics_config import FederateConfig
+from dlmp_cosim.federates.study.scenario import Scenario
+from dlmp_cosim.federates.study.substation import SubstationScenario
+from dlmp_cosim.runners.run.runner_file import RunnerFile
 
 FOLDER = Path("configs/schema")
-MODELS: dict[str, type[BaseModel]] = {"scenario": Scenario, "federate": FederateConfig, "runner": RunnerFile}
+MODELS: dict[str, type[BaseModel]] = {
+    "scenario": Scenario,
+    "substation": SubstationScenario,
+    "federate": FederateConfig,
+    "runner": RunnerFile,
+}
 
 
 def schema_texts() -> dict[str, str]:

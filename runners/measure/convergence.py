@@ -12,13 +12,13 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
-from feeders.errors import DlmpError
-from market.models import negotiated_models
-from runners.judge.walk import Day
-from runners.measure.convergence_figure import check_figure, draw_levels
-from runners.measure.tolerances import (
+from dlmp_cosim.feeders.errors import DlmpError
+from dlmp_cosim.market.models import negotiated_models
+from dlmp_cosim.runners.arguments import StudyName
+from dlmp_cosim.runners.judge.walk import Day
+from dlmp_cosim.runners.measure.convergence_figure import draw_levels
+from dlmp_cosim.runners.measure.tolerances import (
     Choice,
     Level,
     Sample,
@@ -27,10 +27,14 @@ from runners.measure.tolerances import (
     take_samples,
     warm_levels,
 )
-from runners.measure.variations import GROUPS, PUBLISHED, USUAL_CHOICE
-from runners.run.find import find_study
+from dlmp_cosim.runners.measure.variations import GROUPS, PUBLISHED, USUAL_CHOICE
+from dlmp_cosim.runners.plain_table import Rows
+from dlmp_cosim.runners.report.figure_file import check_figure
+from dlmp_cosim.runners.run.find import find_study
 
 NEVER = "never"
+BUDGET = 100_000
+"""Rounds after which a choice counts as never arriving."""
 FEW = 3
 """Samples on which the slow methods are tried."""
 
@@ -67,7 +71,7 @@ class Row:
 
 
 @click.command("convergence", epilog="\b\nExample:\n  dlmp convergence ieee123_day --figure convergence.png")
-@click.argument("study", default="ieee123_day")
+@click.argument("study", type=StudyName(), default="ieee123_day")
 @click.option("--samples", type=click.IntRange(1), default=8, show_default=True, help="Intervals tried.")
 @click.option(
     "--model", type=click.Choice(negotiated_models()), multiple=True, help="Only this model; both by default."
@@ -88,7 +92,8 @@ def convergence_command(
         if figure is not None:
             check_figure(figure)
         content = find_study(study)
-        day, settings = Day(content), replace(content.scenario.market.settings, method="pac-accelerated")
+        asked = content.scenario.market.settings
+        day, settings = Day(content), replace(asked, method="pac-accelerated", max_rounds=BUDGET)
         found = {}
         for name in model or negotiated_models():
             chosen = take_samples(day, replace(settings, model=name), samples, binding=True)
@@ -101,7 +106,8 @@ def convergence_command(
         click.echo(json.dumps({name: as_data(*parts) for name, parts in found.items()}, indent=2))
         return
     for name, (rows, levels) in found.items():
-        Console().print(rounds_table(name, rows), levels_table(name, levels))
+        rounds_table(name, rows).print(Console())
+        levels_table(name, levels).print(Console())
 
 
 def study_model(
@@ -182,10 +188,10 @@ def summary(group: Sequence[Level]) -> Summary:
     return Summary(float(median(rounds)), max(rounds), median(costs), max(costs), median(prices), max(prices))
 
 
-def rounds_table(model: str, rows: Sequence[Row]) -> Table:
+def rounds_table(model: str, rows: Sequence[Row]) -> Rows:
     """List the rounds of every choice for people."""
     heads = ("median", "most", "messages a round", "numbers a round")
-    table = Table("varied", "choice", *heads, title=f"{model}: rounds", title_justify="left")
+    table = Rows("varied", "choice", *heads, title=f"{model}: rounds")
     last = ""
     for row in rows:
         texts = (_text(row.median), _text(row.most), f"{row.messages:.0f}", f"{row.scalars:.0f}")
@@ -194,10 +200,10 @@ def rounds_table(model: str, rows: Sequence[Row]) -> Table:
     return table
 
 
-def levels_table(model: str, levels: Sequence[Sequence[Level]]) -> Table:
+def levels_table(model: str, levels: Sequence[Sequence[Level]]) -> Rows:
     """Say what a tolerance means for cost and prices, for people."""
     heads = ("rounds", "most", "cost error", "most", "d-LMP error", "most")
-    table = Table("tolerance", *heads, title=f"{model}: tolerance", title_justify="left")
+    table = Rows("tolerance", *heads, title=f"{model}: tolerance")
     for group in by_tolerance(levels):
         found = summary(group)
         table.add_row(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feeders.errors import InputError
-from runners.judge.gaps import COST_GAP, PRICE_GAP
-from runners.measure.tolerances import Level
-from runners.report.pictures import BLUE, GREY, METADATA, ORANGE
+from dlmp_cosim.runners.judge.gaps import COST_GAP, PRICE_GAP
+from dlmp_cosim.runners.measure.tolerances import Level
+from dlmp_cosim.runners.report.figure_file import new_figure, save_figure
+from dlmp_cosim.runners.report.pictures import BLUE, GREY, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,17 +17,6 @@ if TYPE_CHECKING:
 COLOURS = {"nodal": BLUE, "branch_flow": ORANGE}
 LEAST = 1e-9
 """Smaller errors are drawn here: they are rounding."""
-
-
-def check_figure(file: Path) -> None:
-    """Raise InputError unless a figure can be drawn: into a .png, .svg or .pdf, and with matplotlib."""
-    kind = file.suffix.lstrip(".")
-    if kind not in METADATA:
-        raise InputError(f"a figure cannot be {kind!r}", where=str(file), expected="one of png, svg, pdf")
-    if importlib.util.find_spec("matplotlib") is None:
-        raise InputError(
-            "matplotlib is not installed", where=str(file), expected='pip install "dlmp-cosim[report]"'
-        )
 
 
 def draw_levels(found: Mapping[str, Sequence[Sequence[Level]]], file: Path) -> None:
@@ -46,10 +34,7 @@ def draw_levels(found: Mapping[str, Sequence[Sequence[Level]]], file: Path) -> N
     InputError
         When matplotlib is not installed, or the file's kind is unknown.
     """
-    check_figure(file)
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9.0, 3.2), layout="constrained")
+    figure = new_figure(file, (9.0, 3.2))
     panels: tuple[tuple[str, Callable[[Level], float], float | None], ...] = (
         ("rounds", lambda level: float(level.rounds), None),
         ("relative cost error", lambda level: level.cost, COST_GAP),
@@ -61,7 +46,7 @@ def draw_levels(found: Mapping[str, Sequence[Sequence[Level]]], file: Path) -> N
         if wanted is not None:
             axes.axhline(wanted, color=GREY, linestyle="--", linewidth=1)
     figure.axes[0].legend(frameon=False)
-    figure.savefig(file, dpi=160, metadata=METADATA[file.suffix.lstrip(".")])
+    save_figure(figure, file, 160)
 
 
 def _panel(

@@ -14,17 +14,18 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
-from federates.contract.topics import OFFER_QUANTITY, find_topic
-from federates.study.study import Study
-from feeders.errors import DlmpError, FederationError, InputError
-from runners.compare.variants import Variant, write_variant
-from runners.measure.timing import machine
-from runners.run.runner_file import HOST_MODULE, Runner, find_runner, load_runner
-from runners.run.supervise import supervise
+from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY, find_topic
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.errors import DlmpError, FederationError, InputError
+from dlmp_cosim.runners.arguments import StudyName
+from dlmp_cosim.runners.compare.variants import Variant, write_variant
+from dlmp_cosim.runners.measure.timing import machine
+from dlmp_cosim.runners.plain_table import Rows
+from dlmp_cosim.runners.run.runner_file import HOST_MODULE, Runner, find_runner, load_runner
+from dlmp_cosim.runners.run.supervise import supervise
 
-OWNER = "federates.assets"
+OWNER = "dlmp_cosim.federates.assets"
 READS = (
     "wholesale/lmp",
     "wholesale/demand_ratio",
@@ -38,7 +39,7 @@ RUNNER = "runner.json"
 
 
 @click.command("crowd", epilog="\b\nExample:\n  dlmp crowd ieee123_day --owners 20 --repeats 3")
-@click.argument("study", default="ieee123_day")
+@click.argument("study", type=StudyName(), default="ieee123_day")
 @click.option("--owners", type=click.IntRange(1), default=20, show_default=True, help="Federates more.")
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Rounds of runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -57,11 +58,11 @@ def crowd_command(study: str, owners: int, repeats: int, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
-    table = Table("federates more", "seconds, median", "over none, median", "least", "most")
+    table = Rows("federates more", "seconds, median", "over none, median", "least", "most")
     for name, row in found["runs"].items():
         figures = (row["seconds"], row["ratio"], row["ratio_min"], row["ratio_max"])
         table.add_row(name, *(f"{value:.3g}" for value in figures))
-    Console().print(table)
+    table.print(Console())
 
 
 def measure(name: str, owners: int, repeats: int, *, quiet: bool) -> dict[str, Any]:
@@ -134,15 +135,15 @@ def write_crowd(name: str, count: int, folder: Path, *, hosted: bool = False) ->
         When the study has fewer flexible loads than that.
     """
     runner = load_runner(find_runner(name))
-    flexible = [r.name for r in runner.study.network.resources if r.load and r.owner == "assets"]
+    flexible = [r.name for r in runner.single.network.resources if r.load and r.owner == "assets"]
     if len(flexible) < count:
         raise InputError(
             f"there are {len(flexible)} flexible loads to hand over",
-            where=str(runner.study.scenario_file),
+            where=str(runner.single.scenario_file),
             expected=f"{count} at least",
         )
-    variant = Variant((runner.study.name,), (), {})
-    study = write_variant(runner.study, variant, runner.study.folder, folder)
+    variant = Variant((runner.single.name,), (), {})
+    study = write_variant(runner.single, variant, runner.single.folder, folder)
     owners = {f"owner_{k + 1}": load for k, load in enumerate(flexible[:count])}
     _add_owners(study, owners)
     content = _moved(runner, folder, [*runner.expected, *owners])

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from market.isone import read_series
-from runners.measure.timing import seconds
+from dlmp_cosim.market.isone import read_series
+from dlmp_cosim.runners.measure.timing import seconds
 
 LOCATIONS = 1100
 """As many as ISO-NE prices; a day of them takes 13 MB."""

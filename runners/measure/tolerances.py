@@ -9,15 +9,15 @@ from typing import Any, cast
 
 import numpy as np
 
-from feeders.errors import ClearingError
-from feeders.network import ComplexArray, Network
-from feeders.state import AcState
-from market.clearing import Clearing
-from market.models import NegotiatedMarket, ReferenceAnswer, RetailMarket
-from market.pac.negotiate import USUAL, Tuning
-from market.settings import MarketSettings
-from runners.judge.gaps import COST_GAP, EXACT_PU, PRICE_GAP, make_market, make_reference
-from runners.judge.walk import Case, Day
+from dlmp_cosim.feeders.errors import ClearingError
+from dlmp_cosim.feeders.network import ComplexArray, Network
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.clearing import Clearing
+from dlmp_cosim.market.models import NegotiatedMarket, ReferenceAnswer, RetailMarket
+from dlmp_cosim.market.pac.negotiate import USUAL, Tuning
+from dlmp_cosim.market.settings import MarketSettings
+from dlmp_cosim.runners.judge.gaps import COST_GAP, EXACT_PU, PRICE_GAP, make_market, make_reference
+from dlmp_cosim.runners.judge.walk import Case, Day
 
 TOLERANCES = (1e-1, 5e-2, 2e-2, 1e-2, 5e-3, 2e-3, 1e-3, 5e-4, 2e-4, 1e-4, 5e-5, 3e-5, 2e-5, 1e-5)
 """Stopping tolerances, loosest first."""
@@ -170,7 +170,8 @@ def _levels(sample: Sample, choice: Choice, *, warm: bool, stop: bool) -> list[L
         except ClearingError:
             levels.append(Level(tolerance, market.settings.max_rounds, 0, 0, inf, inf, False))
         settled = [level.passes for level in levels[-STAYS:]]
-        spent = levels[-1].rounds >= market.settings.max_rounds
+        # A budget leaves room for sweeps that are then not needed.
+        spent = not levels[-1].converged and 2 * levels[-1].rounds >= market.settings.max_rounds
         if stop and (spent or (len(settled) == STAYS and all(settled))):
             break
     return levels

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from market.pac.negotiate import CONE_RATIO, DUAL_RATIO, USUAL
-from market.pac.rounds import RestartRule
-from market.pac.step_sizes import Gains, atom_gains, local_gains, uniform_gains
-from market.problem.atoms import AtomicProblem
-from market.settings import Method
-from runners.measure.tolerances import Choice
+from dlmp_cosim.market.pac.iterations import RestartRule
+from dlmp_cosim.market.pac.negotiate import CONE_RATIO, DUAL_RATIO, USUAL
+from dlmp_cosim.market.pac.step_sizes import Gains, atom_gains, local_gains, uniform_gains
+from dlmp_cosim.market.problem.atoms import AtomicProblem
+from dlmp_cosim.market.settings import Method
+from dlmp_cosim.runners.measure.tolerances import Choice
 
 NEVER = 1e300
-LONG = 40_000
-"""Budget of rounds with one agent a bus."""
 ALL = 1e9
 """Margin that watches every limit."""
 USUAL_CHOICE = Choice("usual", "usual")
@@ -41,7 +39,7 @@ def _weight(name: str, ratio: float, inertia: float) -> Choice:
 
 def _agents(count: int) -> Choice:
     if not count:
-        return Choice("agents", "one a bus", settings=(("agents", 0), ("max_rounds", LONG)))
+        return Choice("agents", "one a bus", settings=(("agents", 0),))
     return Choice("agents", f"{count}", settings=(("agents", count),))
 
 
@@ -53,7 +51,7 @@ def _published(method: Method, name: str, ratio: float | None = None, **tuning: 
     choice = replace(USUAL, **tuning)  # type: ignore[arg-type]
     if ratio is not None:
         choice = replace(choice, gains=partial(atom_gains, ratio=ratio))
-    return Choice(method, name, choice, (("method", method), ("agents", 0), ("max_rounds", LONG)))
+    return Choice(method, name, choice, (("method", method), ("agents", 0)))
 
 
 GROUPS: tuple[tuple[Choice, ...], ...] = (

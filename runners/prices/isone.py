@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 
-from feeders.errors import DlmpError, InputError
-from market.isone import Series, Survey, survey
-from market.isone.clock import ZONE, eastern_text
-from market.isone.fetch import PRODUCTS, fetch_day
+from dlmp_cosim.feeders.errors import DlmpError, InputError
+from dlmp_cosim.market.isone import Series, Survey, survey
+from dlmp_cosim.market.isone.clock import ZONE, eastern_text
+from dlmp_cosim.market.isone.fetch import PRODUCTS, fetch_day
+from dlmp_cosim.runners.plain_table import Rows
 
 GAPS_SHOWN = 5
 DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -72,8 +72,8 @@ def isone_fetch_command(day: datetime, location: str, products: tuple[str, ...],
 
 def show(found: Survey, console: Console) -> None:
     """Print the files, the series in them, and every note and warning."""
-    console.print(_file_table(found))
-    console.print(_series_table(found.series))
+    _file_table(found).print(console)
+    _series_table(found.series).print(console)
     if found.hidden:
         console.print(f"{found.hidden} more locations; name one with --location")
     for text in _gap_lines(found.series):
@@ -97,16 +97,16 @@ def _gap_lines(series: Sequence[Series]) -> list[str]:
     return lines
 
 
-def _file_table(found: Survey) -> Table:
-    table = Table("file", "kind", "rows", "locations", title="Files", title_justify="left")
+def _file_table(found: Survey) -> Rows:
+    table = Rows("file", "kind", "rows", "locations", title="Files")
     for note in found.files:
         table.add_row(note.source, note.layout, str(note.rows), str(note.locations))
     return table
 
 
-def _series_table(series: Sequence[Series]) -> Table:
+def _series_table(series: Sequence[Series]) -> Rows:
     names = ("quantity", "location", "market", "period (Eastern)", "step", "count", "min", "mean", "max")
-    table = Table(*names, "counts", title="Series", title_justify="left")
+    table = Rows(*names, "counts", title="Series")
     for one in series:
         period = f"{eastern_text(int(one.start[0]))}\n{eastern_text(int(one.start[-1]) + one.step_s)}"
         figures = (f"{value:,.2f}" for value in (one.values.min(), one.values.mean(), one.values.max()))
@@ -156,7 +156,7 @@ def draw(series: Sequence[Series], target: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise InputError(
-            "--plot needs matplotlib", where="--plot", expected="pip install 'dlmp-cosim[report]'"
+            "--plot needs matplotlib", where="--plot", expected='pip install "dlmp-cosim[report]"'
         ) from error
     kinds = list(dict.fromkeys(one.quantity for one in series))
     figure = Figure(figsize=(9, 3.2 * len(kinds)), layout="constrained")

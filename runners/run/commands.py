@@ -9,13 +9,15 @@ from pathlib import Path
 
 import click
 
-from federates.runtime.heartbeat import Beat
-from federates.runtime.ports import broker_port
-from feeders.errors import DlmpError
-from runners.run.preflight import Report, check_study
-from runners.run.progress import show_progress
-from runners.run.runner_file import Runner, find_runner, load_runner
-from runners.run.supervise import Failure, run_folder_of, supervise
+from dlmp_cosim.federates.results.foreign import refuse_foreign, remove
+from dlmp_cosim.federates.runtime.heartbeat import Beat
+from dlmp_cosim.federates.runtime.ports import broker_port
+from dlmp_cosim.feeders.errors import DlmpError
+from dlmp_cosim.runners.arguments import StudyName
+from dlmp_cosim.runners.run.preflight import Report, check_study
+from dlmp_cosim.runners.run.progress import show_progress
+from dlmp_cosim.runners.run.runner_file import Runner, find_runner, load_runner
+from dlmp_cosim.runners.run.supervise import Failure, run_folder_of, supervise
 
 NOT_SOUND = 2
 """Exit code of a study that is refused before anything starts."""
@@ -24,13 +26,14 @@ Watch = Callable[[Mapping[str, Beat]], None]
 
 
 @click.command("check", epilog="\b\nExample:\n  dlmp check ieee123_day")
-@click.argument("study")
+@click.argument("study", type=StudyName())
 def check_command(study: str) -> None:
     """Say what is wrong with STUDY before anything starts.
 
     STUDY is a runner file, or the name of one in runners/. Every key of the scenario, the HELICS files and
     the runner file is checked, every subscription against its publisher, the feeder and its assets, the price
-    and demand files, and the port. Exit code 0: sound; 2: not.
+    and demand files, and the port. What is hardly meant, such as costs in $/kWh, is a warning with
+    its figure. Exit code 0: sound; 2: not.
     """
     runner = _load(study)
     try:
@@ -38,7 +41,7 @@ def check_command(study: str) -> None:
     except DlmpError as error:
         raise _refused(error) from None
     report = check_study(runner, port=port)
-    _show(runner, report)
+    show_report(runner, report)
     clock = runner.study.clock
     click.echo(
         f"{runner.content.name}: sound. {report.federates} federates, {report.topics} topics, "
@@ -50,26 +53,64 @@ def check_command(study: str) -> None:
     "run",
     epilog="\b\nExamples:\n  dlmp run ieee123_day\n  dlmp run ieee123_day -o results/second --time-limit 600",
 )
-@click.argument("study")
+@click.argument("study", type=StudyName())
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder of the results."
 )
+@click.option("--overwrite", is_flag=True, help="Replace what stands there, another study's results too.")
 @click.option("--quiet", is_flag=True, help="Say nothing unless something goes wrong.")
 @click.option("--time-limit", type=float, help="End the run after so many seconds.")
-def run_command(study: str, output: Path | None, quiet: bool, time_limit: float | None) -> None:
+@click.option("--host", default="", help="Start the processes of this host alone, as the runner file says.")
+def run_command(
+    study: str, output: Path | None, overwrite: bool, quiet: bool, time_limit: float | None, host: str
+) -> None:
     """Run STUDY under supervision, after checking it.
 
     STUDY is a runner file, or the name of one in runners/. Ports are chosen freely, so any number of runs can
     go on at once; give each its own folder with -o. When a federate fails, dies or stops answering,
     everything ends, the culprit is named with the last lines of its log, and its exit code is this command's.
-    Results keep every finished interval.
+    Results keep every finished interval. Results of the same study are replaced, those of another are not.
     """
     runner = _load(study)
-    _show(runner, check_study(runner))
+    show_report(runner, check_study(runner))
+    try:
+        if overwrite:
+            remove(results_of(runner, output))
+        refuse_foreign(results_of(runner, output), runner.study.name)
+    except DlmpError as error:
+        raise _refused(error) from None
+    run_study(runner, output, quiet=quiet, time_limit=time_limit, host=host)
+
+
+def run_study(
+    runner: Runner,
+    output: Path | None = None,
+    *,
+    quiet: bool = False,
+    time_limit: float | None = None,
+    host: str = "",
+) -> None:
+    """Run a study that was checked, with progress; leave with the culprit's exit code when it fails.
+
+    Parameters
+    ----------
+    runner : Runner
+        What to start.
+    output : Path, optional
+        Folder of the results, if not where the scenario says.
+    quiet : bool
+        Say nothing unless something goes wrong.
+    time_limit : float, optional
+        Wall time after which the run is ended [s].
+    host : str
+        Start the processes of this host alone; empty: all.
+    """
     began = time.perf_counter()
     try:
         with _progress(runner, quiet=quiet) as watch:
-            failure = supervise(runner, results_folder=output, time_limit_s=time_limit, watch=watch)
+            failure = supervise(
+                runner, results_folder=output, time_limit_s=time_limit, watch=watch, host=host
+            )
     except DlmpError as error:
         raise _refused(error, code=1) from None
     folder = run_folder_of(runner, output)
@@ -78,10 +119,26 @@ def run_command(study: str, output: Path | None, quiet: bool, time_limit: float 
         raise SystemExit(failure.exit_code)
     if not quiet:
         took = time.perf_counter() - began
-        results = folder.parent / Path(runner.study.scenario.results.file).name
         click.echo(
-            f"{runner.content.name}: {runner.study.clock.intervals} intervals in {took:.1f} s -> {results}"
+            f"{runner.content.name}: {runner.study.clock.intervals} intervals in {took:.1f} s -> "
+            f"{results_of(runner, output)}"
         )
+
+
+def results_of(runner: Runner, output: Path | None = None) -> Path:
+    """Results file of a run, as a user can type it.
+
+    Parameters
+    ----------
+    runner : Runner
+        The runner file.
+    output : Path, optional
+        Folder that a user wants results in; that of the scenario by default.
+    """
+    folder = run_folder_of(runner, output).parent
+    here = Path.cwd()
+    folder = folder.relative_to(here) if here in (folder, *folder.parents) else folder
+    return folder / Path(runner.study.scenario.results.file).name
 
 
 @contextmanager
@@ -100,10 +157,25 @@ def _load(study: str) -> Runner:
         raise _refused(error) from None
 
 
-def _show(runner: Runner, report: Report) -> None:
-    """Print notes and errors; leave when there are errors."""
+def show_report(runner: Runner, report: Report) -> None:
+    """Print notes, warnings and errors; leave when there are errors.
+
+    Parameters
+    ----------
+    runner : Runner
+        The runner file that was checked.
+    report : Report
+        What was found.
+
+    Raises
+    ------
+    SystemExit
+        When there are errors, with exit code `NOT_SOUND`.
+    """
     for note in report.notes:
         click.echo(f"note: {note}", err=True)
+    for warning in report.warnings:
+        click.echo(f"warning: {warning}", err=True)
     for error in report.errors:
         click.echo(f"error: {error}", err=True)
     if report.errors:

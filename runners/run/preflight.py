@@ -5,22 +5,32 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from federates.contract.topics import OFFER_QUANTITY
-from federates.runtime.ports import check_ports
-from federates.study.helics_config import FederateConfig, check_complete, publisher_of
-from federates.study.owners import read_settings
-from federates.study.scenario import Section
-from federates.study.series import load_series
-from federates.study.study import Study
-from feeders.errors import DlmpError, InputError, nearest_name
-from market.models import check_model
-from runners.run.runner_file import Member, Runner, find_program
+import numpy as np
 
-BUILT_IN = "federates."
+from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY, SUBSTATION, in_federation
+from dlmp_cosim.federates.runtime.hosting import OF_FEEDER
+from dlmp_cosim.federates.runtime.ports import check_ports
+from dlmp_cosim.federates.study.helics_config import FederateConfig, check_complete, publisher_of
+from dlmp_cosim.federates.study.outlook import Forecaster
+from dlmp_cosim.federates.study.owners import read_settings
+from dlmp_cosim.federates.study.scenario import Section
+from dlmp_cosim.federates.study.series import WholesaleSeries, load_series
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.federates.study.substation import SubstationStudy
+from dlmp_cosim.federates.study.supply import supply_curve
+from dlmp_cosim.federates.study.wiring import agent_hosts
+from dlmp_cosim.feeders.errors import DlmpError, InputError, nearest_name
+from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.models import check_model, find_ahead
+from dlmp_cosim.runners.run.plausible import doubts
+from dlmp_cosim.runners.run.processes import BUILT_IN, check_processes
+from dlmp_cosim.runners.run.runner_file import Member, Runner
 
 
 @dataclass(frozen=True)
@@ -35,16 +45,19 @@ class Report:
         What could not be checked.
     federates, topics : int
         How many were looked at.
+    warnings : tuple of str
+        What is hardly meant, though it can be run.
     """
 
     errors: tuple[DlmpError, ...]
     notes: tuple[str, ...] = ()
     federates: int = 0
     topics: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 def check_study(runner: Runner, *, port: int | None = None) -> Report:
-    """Check a study without starting anything.
+    """Check a study without starting anything; modules of the user are looked up where processes will run.
 
     Parameters
     ----------
@@ -53,23 +66,123 @@ def check_study(runner: Runner, *, port: int | None = None) -> Report:
     port : int, optional
         Port that the broker is to listen on; None when a free one will be chosen.
     """
-    errors = _gather(_processes(runner))
+    with _searched(runner.path.parent / runner.content.federates[0].directory):
+        return _check(runner, port)
+
+
+@contextmanager
+def _searched(folder: Path) -> Iterator[None]:
+    """Find modules in a folder, as `python -m` does in its working folder."""
+    sys.path.insert(0, str(folder.resolve()))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder.resolve()))
+
+
+def _check(runner: Runner, port: int | None) -> Report:
+    errors = _gather(check_processes(runner))
     try:
         study = runner.study
     except DlmpError as error:
         return Report((*errors, error))
+    if isinstance(study, SubstationStudy):
+        return check_together(runner, study, errors, port)
     configs: dict[str, FederateConfig] = {}
-    notes: list[str] = []
+    notes = list(_names(study))
     errors += _gather(_configs(runner, study, configs, notes))
     if not errors:
         others = set(runner.federates) - set(configs)
         errors += _gather(_wiring(study, configs, others))
+    errors += _gather(_agents(runner, study))
     errors += _gather(_feeder(study, configs, notes))
-    errors += _gather(_inputs(study))
+    read: list[WholesaleSeries] = []
+    errors += _gather(_inputs(study, read))
     errors += _gather(_settings(runner, study))
     errors += _gather(_places(runner, study, port))
     topics = sum(len(config.publications) for config in configs.values())
-    return Report(tuple(errors), tuple(notes), len(runner.federates), topics)
+    warnings = tuple(doubts(study, read[0])) if read and not errors else ()
+    return Report(tuple(errors), tuple(notes), len(runner.federates), topics, warnings)
+
+
+def check_together(
+    runner: Runner, study: SubstationStudy, errors: list[DlmpError], port: int | None
+) -> Report:
+    """Check a study of several feeders: the substation, then each feeder as it would be alone.
+
+    Parameters
+    ----------
+    runner : Runner
+        Its runner file.
+    study : SubstationStudy
+        The study.
+    errors : list of DlmpError
+        What was found before.
+    port : int or None
+        Port that the broker is to listen on.
+    """
+    try:
+        members = study.members
+        _ = study.plan
+    except DlmpError as error:
+        return Report((*errors, error))
+    notes, warnings, topics = [], [], 0
+    lmp: dict[str, FloatArray] = {}
+    for name, member in members.items():
+        here: dict[str, FederateConfig] = {}
+        found: list[str] = []
+        read: list[WholesaleSeries] = []
+        own = _gather(_member_configs(runner, name, member, here))
+        own += [*_gather(_feeder(member, here, found)), *_gather(_inputs(member, read))]
+        errors += [DlmpError(f"{name}: {error}") for error in own]
+        notes += [f"{name}: {note}" for note in found]
+        topics += sum(len(config.publications) for config in here.values())
+        if read:
+            lmp[name] = read[0].lmp
+            warnings += [f"{name}: {doubt}" for doubt in doubts(member, read[0])] if not own else []
+    errors += [*_absent(runner, members), *_gather(_places(runner, study, port))]
+    warnings += _unlike(lmp)
+    return Report(tuple(errors), tuple(notes), len(runner.federates), topics, tuple(warnings))
+
+
+def _member_configs(
+    runner: Runner, name: str, member: Study, configs: dict[str, FederateConfig]
+) -> Iterator[DlmpError]:
+    """Read what a feeder's own federates exchange into `configs`, and hold them against each other."""
+    for federate in OF_FEEDER:
+        if in_federation(federate, name) in runner.federates:
+            configs[federate] = member.config(federate)
+            check_complete(configs[federate], member.config_file(federate))
+    yield from _wiring(member, configs, {SUBSTATION, *(owner.name for owner in member.scenario.owner)})
+
+
+def _unlike(lmp: Mapping[str, FloatArray]) -> Iterator[str]:
+    """Warn of feeders whose LMP is not that of the first: they are at one substation."""
+    first = next(iter(lmp), "")
+    for name, prices in lmp.items():
+        apart = float(np.abs(prices - lmp[first]).max())
+        if apart > 0.0:
+            yield f"{name}: its LMP differs from that of {first} by up to {apart:.2f} $/MWh"
+
+
+def _absent(runner: Runner, feeders: Iterable[str]) -> Iterator[DlmpError]:
+    """Name what a federation of several feeders cannot do without, and the runner file does not start."""
+    there = runner.federates
+    for name in (SUBSTATION, *(in_federation(role, feeder) for feeder in feeders for role in OF_FEEDER)):
+        if name not in there:
+            yield InputError(
+                f"{name!r} is not started",
+                where=f"{runner.path} federates",
+                expected="the substation, and every federate of every feeder that the scenario lists",
+                nearest=nearest_name(name, there),
+            )
+
+
+def _names(study: Study) -> Iterator[str]:
+    """Note a copied folder that still has the name of another study."""
+    folder = study.folder.resolve().name
+    if folder != study.name:
+        yield f"the folder is {folder!r} and study.name is {study.name!r}, in {study.scenario_file}"
 
 
 def _gather(check: Iterator[DlmpError]) -> list[DlmpError]:
@@ -80,57 +193,6 @@ def _gather(check: Iterator[DlmpError]) -> list[DlmpError]:
     except DlmpError as error:
         found.append(error)
     return found
-
-
-def _processes(runner: Runner) -> Iterator[DlmpError]:
-    """Every process can be started, and the broker waits for exactly the others."""
-    path, there = runner.path, list(runner.federates)
-    for name in runner.expected:
-        if name not in there:
-            yield InputError(
-                f"the broker waits for {name!r}, which is not started",
-                where=f"{path} federates[0].exec",
-                expected=f"--federates {','.join(there)}",
-                nearest=nearest_name(name, there),
-            )
-    for name in there:
-        if name not in runner.expected:
-            yield InputError(
-                f"the broker does not wait for {name!r}",
-                where=f"{path} federates[0].exec",
-                expected=f"--federates {','.join(there)}",
-            )
-    for member in runner.content.federates:
-        yield from _startable(runner, member)
-
-
-def _startable(runner: Runner, member: Member) -> Iterator[DlmpError]:
-    where = f"{runner.path} {member.name}"
-    if not runner.folder(member).is_dir():
-        yield InputError(f"{member.directory!r} is no folder", where=f"{where}.directory")
-        return
-    program = member.arguments[0]
-    if find_program(program) is None:
-        yield InputError(f"there is no program {program!r}", where=f"{where}.exec")
-    for path in dict.fromkeys((member.module, *member.federates.values())):
-        yield from _importable(path, f"{where}.exec")
-
-
-def _importable(path: str, where: str) -> Iterator[DlmpError]:
-    """Hold what is to run to what there is: a module of ours, and a class in it that a host names."""
-    module, _, member = path.partition(":")
-    if not module.startswith(BUILT_IN):
-        return
-    if importlib.util.find_spec(module) is None:
-        package = importlib.util.find_spec(BUILT_IN.rstrip("."))
-        places = package.submodule_search_locations if package else None
-        names = [f"{BUILT_IN}{file.stem}" for place in places or [] for file in Path(place).glob("*.py")]
-        yield InputError(f"there is no module {module!r}", where=where, nearest=nearest_name(module, names))
-    elif member and not hasattr(importlib.import_module(module), member):
-        known = vars(importlib.import_module(module))
-        classes = [name for name, found in known.items() if isinstance(found, type)]
-        near = nearest_name(member, classes)
-        yield InputError(f"there is no class {member!r} in {module}", where=where, nearest=near)
 
 
 def _configs(
@@ -201,6 +263,19 @@ def _offers(study: Study, configs: Mapping[str, FederateConfig]) -> Iterator[Dlm
                 )
 
 
+def _agents(runner: Runner, study: Study) -> Iterator[DlmpError]:
+    """Every federate that the market hands its agents' tasks to is started."""
+    for name in agent_hosts(study.scenario):
+        if name not in runner.federates:
+            yield InputError(
+                f"{name!r} is not started, which hosts agents of the market",
+                where=f"{runner.path} federates",
+                expected=f"python -u -m dlmp_cosim.federates.agent <study> --name {name}, or another number "
+                "in agents.federates",
+                nearest=nearest_name(name, runner.federates),
+            )
+
+
 def _feeder(study: Study, configs: Mapping[str, FederateConfig], notes: list[str]) -> Iterator[DlmpError]:
     """Feeder and assets load, every resource has an owner that offers it, and what is left out has a name."""
     check_model(study.scenario.market.model, where=f"{study.scenario_file} market.model")
@@ -225,12 +300,12 @@ def _feeder(study: Study, configs: Mapping[str, FederateConfig], notes: list[str
             )
 
 
-def _inputs(study: Study) -> Iterator[DlmpError]:
-    """Price and demand files are there, parse, and cover the run."""
+def _inputs(study: Study, read: list[WholesaleSeries]) -> Iterator[DlmpError]:
+    """Price and demand files are there, parse, and cover the run; what they hold goes into `read`."""
     table = study.scenario.wholesale
     for section in ("files", "demand_files"):
         for name in getattr(table, section):
-            file = study.data_file(name)
+            file = study.data_file(name, f"wholesale.{section}")
             if not file.exists():
                 siblings = [path.name for path in file.parent.iterdir()] if file.parent.is_dir() else []
                 yield InputError(
@@ -239,7 +314,11 @@ def _inputs(study: Study) -> Iterator[DlmpError]:
                     nearest=nearest_name(file.name, siblings),
                 )
                 return
-    load_series(study)
+    read.append(load_series(study))
+    supply_curve(study)
+    if study.scenario.market.horizon:
+        find_ahead(study.scenario.market.model, where=f"{study.scenario_file} market.model")
+        Forecaster(study)
 
 
 def _settings(runner: Runner, study: Study) -> Iterator[DlmpError]:
@@ -257,9 +336,20 @@ def _settings(runner: Runner, study: Study) -> Iterator[DlmpError]:
                     read_settings(study.scenario, study.scenario_file, name, model)
                 except DlmpError as error:
                     yield error
+                    continue
+                yield from _gather(_terms(study, name, models))
 
 
-def _places(runner: Runner, study: Study, port: int | None) -> Iterator[DlmpError]:
+def _terms(study: Study, name: str, found: Sequence[type[object]]) -> Iterator[DlmpError]:
+    """Let an owner of ours look at its own terms: energy at the start, deadlines, resources."""
+    for owner in found:
+        if hasattr(owner, "NAME") and hasattr(owner, "offer"):
+            build: Callable[[Study, str], object] = owner
+            build(study, name)
+    yield from ()
+
+
+def _places(runner: Runner, study: Study | SubstationStudy, port: int | None) -> Iterator[DlmpError]:
     """Results can be written and the broker can listen."""
     folder = runner.folder(runner.broker) / study.results_file.parent
     while not folder.exists():

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from federates.runtime.heartbeat import Beat
+from dlmp_cosim.federates.runtime.heartbeat import Beat
 
 FIGURES = "interval"
 """Figure by which a federate that reports progress is known."""
@@ -16,7 +16,15 @@ FIGURES = "interval"
 
 @contextmanager
 def show_progress(name: str, intervals: int) -> Iterator[Callable[[Mapping[str, Beat]], None]]:
-    """Show how far a run is; the function that comes back takes what every federate last said."""
+    """Show how far a run is; the function that comes back takes what every federate last said.
+
+    Parameters
+    ----------
+    name : str
+        What is run.
+    intervals : int
+        Intervals of the run.
+    """
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -37,7 +45,9 @@ def show_progress(name: str, intervals: int) -> Iterator[Callable[[Mapping[str, 
 
 
 def progress_line(figures: Mapping[str, float | str]) -> str:
-    """Write simulated time, prices, rounds and lowest voltage of an interval."""
+    """Write simulated time, prices, rounds and lowest voltage of an interval; or a substation's adder."""
+    if "adder" in figures:
+        return f"{figures['time']} adder {figures['adder']:.2f} $/MWh, {figures['kw']:.0f} kW"
     return (
         f"{figures['time']} LMP {figures['lmp']:.2f}, d-LMP {figures['dlmp_mean']:.2f} $/MWh, "
         f"{figures['rounds']:g} rounds, lowest voltage {figures['voltage_min']:.4f} pu at "

@@ -13,14 +13,17 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from federates.runtime.hosting import hosted
-from federates.study.checked_file import read_json, validate
-from federates.study.study import SCENARIO_FILE, Study, load_study
-from feeders.errors import InputError, nearest_name
+from dlmp_cosim.federates.runtime.hosting import all_hosted
+from dlmp_cosim.federates.study.checked_file import read_json, validate
+from dlmp_cosim.federates.study.study import SCENARIO_FILE, Study
+from dlmp_cosim.federates.study.substation import SubstationStudy, load_any
+from dlmp_cosim.feeders.errors import InputError, nearest_name, unknown_name
 
-BROKER_MODULE, HOST_MODULE = "runners.broker", "federates.host"
+BROKER_MODULE, HOST_MODULE = "dlmp_cosim.runners.broker", "dlmp_cosim.federates.host"
 RUNNERS = Path("runners")
 """Folder in which a study's name is looked up."""
+RUNNER_FILE = "runner.json"
+"""Runner file of a study that has it in its own folder."""
 
 
 class _Table(BaseModel):
@@ -35,7 +38,9 @@ class Member(_Table):
     )
     exec: Annotated[str, Field(min_length=1)] = Field(description="command line, without a shell")
     directory: str = Field(description="working folder, relative to the runner file")
-    host: str = Field(default="localhost", description="not used")
+    host: str = Field(
+        default="localhost", description="name or address of the host that `dlmp run --host` starts it on"
+    )
     env: dict[str, str] = Field(default_factory=dict, description="environment variables, all texts")
 
     @property
@@ -60,7 +65,7 @@ class Member(_Table):
         """What runs every federate that the process is, a module, or hosts, ``module:Class``."""
         if self.module != HOST_MODULE:
             return {self.name: self.module}
-        return dict(map(hosted, self.operands[1:]))
+        return all_hosted(self.operands)
 
 
 class RunnerFile(_Table):
@@ -122,12 +127,32 @@ class Runner:
         names = next((words[k + 1] for k, word in enumerate(words[:-1]) if word == "--federates"), "")
         return [name.strip() for name in names.split(",") if name.strip()]
 
+    @property
+    def stall_s(self) -> str:
+        """Seconds that the broker lets a federate take for one answer, as its command line says; or empty."""
+        words = self.broker.operands
+        return next((words[k + 1] for k, word in enumerate(words[:-1]) if word == "--stall"), "")
+
+    def on_host(self, host: str) -> tuple[Member, ...]:
+        """Return the processes of one host.
+
+        Raises
+        ------
+        InputError
+            When it has none.
+        """
+        mine = tuple(member for member in self.content.federates if member.host == host)
+        if not mine:
+            hosts = list(dict.fromkeys(member.host for member in self.content.federates))
+            raise unknown_name("host", host, hosts, where=f"{self.path} federates[].host")
+        return mine
+
     def folder(self, member: Member) -> Path:
         """Working folder of a process."""
         return (self.path.parent / member.directory).resolve()
 
     @cached_property
-    def study(self) -> Study:
+    def study(self) -> Study | SubstationStudy:
         """The study that the broker is started for.
 
         Raises
@@ -140,10 +165,42 @@ class Runner:
             raise InputError(
                 "the broker names no study", where=f"{self.path} federates[0].exec", expected="a study folder"
             )
-        return load_study(self.study_folder(words[0], self.broker))
+        return load_any(self.study_folder(words[0], self.broker))
+
+    @property
+    def single(self) -> Study:
+        """The study, which has to be one of a single feeder.
+
+        Raises
+        ------
+        InputError
+            When its scenario lists feeders.
+        """
+        study = self.study
+        if isinstance(study, SubstationStudy):
+            folders = (member.folder for member in study.members.values())
+            raise InputError(
+                "the study has several feeders, and this takes one",
+                where=str(study.scenario_file),
+                expected="the study of one of them, " + ", ".join(map(str, folders)),
+            )
+        return study
 
     def study_folder(self, text: str, member: Member) -> Path:
-        """Path of a study folder as this process can use it."""
+        """Path of a study folder as this process can use it.
+
+        Parameters
+        ----------
+        text : str
+            Folder as a command of the runner file names it.
+        member : Member
+            The process whose folder it counts from.
+
+        Raises
+        ------
+        InputError
+            When there is no study, with the nearest folder.
+        """
         folder = self.folder(member) / text
         if not (folder / SCENARIO_FILE).is_file():
             siblings = [path.name for path in folder.parent.iterdir()] if folder.parent.is_dir() else []
@@ -185,20 +242,27 @@ def load_runner(path: Path) -> Runner:
 
 
 def find_runner(text: str) -> Path:
-    """Find the runner file that a user means: a path, or the name of a study.
+    """Find the runner file that a user means: its path, a study's folder that holds it, or a study's name.
 
     Raises
     ------
     InputError
         When there is none, with the nearest name.
     """
-    for path in (Path(text), RUNNERS / f"{text}.json", RUNNERS / f"{Path(text).name}.json"):
+    named = (RUNNERS / f"{text}.json", RUNNERS / f"{Path(text).name}.json")
+    for path in (Path(text), Path(text) / RUNNER_FILE, *named):
         if path.is_file():
             return path
-    names = [path.stem for path in RUNNERS.glob("*.json")]
     raise InputError(
-        f"no study {text!r}",
-        where=str(RUNNERS),
-        expected="a runner file, or the name of one in this folder",
-        nearest=nearest_name(Path(text).stem, names),
+        f"there is no study {text!r}",
+        where=str(Path(text).parent.resolve()),
+        expected=f"a folder with {RUNNER_FILE}, a runner file, or the name of one in {RUNNERS}/; "
+        "`dlmp new` writes a study",
+        nearest=nearest_name(Path(text).stem, known_studies()),
     )
+
+
+def known_studies() -> list[str]:
+    """Names of the studies that can be run from here."""
+    here = [path.parent.name for path in Path().glob(f"*/{RUNNER_FILE}")]
+    return sorted({path.stem for path in RUNNERS.glob("*.json")} | set(here))

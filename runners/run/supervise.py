@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from uuid import uuid4
 
-from federates.runtime.heartbeat import CULPRIT, Beat, read_sign, refuse_if_held
-from federates.runtime.ports import PORT_VARIABLE, reserve_block
-from federates.study.study import RESULTS_VARIABLE
-from feeders.errors import FederationError
-from runners.run.runner_file import Member, Runner, find_program
+from dlmp_cosim.federates.runtime.heartbeat import BROKER, CULPRIT, Beat, read_sign, refuse_if_held
+from dlmp_cosim.federates.runtime.hosts import ADDRESS_VARIABLE, BROKER_VARIABLE, STALL_VARIABLE
+from dlmp_cosim.federates.runtime.ports import PORT_VARIABLE, broker_port, reserve_block
+from dlmp_cosim.federates.study.study import RESULTS_VARIABLE
+from dlmp_cosim.feeders.errors import FederationError, InputError
+from dlmp_cosim.runners.run.runner_file import Member, Runner, find_program
 
 KEY_VARIABLE = "HELICS_BROKER_KEY"
 POLL_S, LEAVE_S, AFTER_BROKER_S, TERM_S = 0.05, 2.5, 0.5, 1.0
@@ -77,8 +79,9 @@ def supervise(
     results_folder: Path | None = None,
     time_limit_s: float | None = None,
     watch: Callable[[Mapping[str, Beat]], None] | None = None,
+    host: str = "",
 ) -> Failure | None:
-    """Run a federation and end it in every case.
+    """Run a federation, or one host's part of it, and end it in every case.
 
     Parameters
     ----------
@@ -90,6 +93,8 @@ def supervise(
         Wall time after which the run is ended [s].
     watch : callable, optional
         Called several times a second with what every federate last said.
+    host : str
+        Start the processes of this host alone, which the runner file names; empty: all, on this one.
 
     Returns
     -------
@@ -101,17 +106,62 @@ def supervise(
     FederationError
         When a process cannot be started, or no port is free.
     """
-    port, guard = reserve_block()
-    environment = {PORT_VARIABLE: str(port), KEY_VARIABLE: uuid4().hex}
+    if host:
+        guard: AbstractContextManager[object] = nullcontext()
+        members = runner.on_host(host)
+        environment = across_hosts(runner, host)
+    else:
+        port, guard = reserve_block()
+        environment = {PORT_VARIABLE: str(port), KEY_VARIABLE: uuid4().hex}
+        members = runner.content.federates
     if results_folder is not None:
         environment[RESULTS_VARIABLE] = str(results_folder.resolve())
     run_folder = _fresh_run_folder(runner, results_folder)
-    with guard, _listening() as stop, _started(runner, environment, run_folder) as jobs:
+    with guard, _listening() as stop, _started(runner, members, environment, run_folder) as jobs:
         return _follow(jobs, run_folder, stop, time_limit_s, watch)
 
 
+def across_hosts(runner: Runner, host: str) -> dict[str, str]:
+    """Environment of a host's processes: where they listen, where the broker is, how long silence is borne.
+
+    Parameters
+    ----------
+    runner : Runner
+        The runner file.
+    host : str
+        Name of the host.
+
+    Raises
+    ------
+    InputError
+        When a host's name leads to no address.
+    """
+    found = {
+        PORT_VARIABLE: str(broker_port()),
+        ADDRESS_VARIABLE: _address(runner, host),
+        BROKER_VARIABLE: f"tcp://{_address(runner, runner.broker.host)}",
+    }
+    return found | ({STALL_VARIABLE: runner.stall_s} if runner.stall_s else {})
+
+
+def _address(runner: Runner, host: str) -> str:
+    try:
+        return socket.gethostbyname(host)
+    except OSError as error:
+        where = f"{runner.path} federates[].host"
+        raise InputError(f"host {host!r} has no address: {error}", where=where) from None
+
+
 def run_folder_of(runner: Runner, results_folder: Path | None) -> Path:
-    """Folder of a run's logs and signs of life, beside its results."""
+    """Folder of a run's logs and signs of life, beside its results.
+
+    Parameters
+    ----------
+    runner : Runner
+        The runner file.
+    results_folder : Path or None
+        Folder that a user wants results in; None for that of the scenario.
+    """
     file = Path(runner.study.scenario.results.file)
     parent = results_folder.resolve() if results_folder else runner.folder(runner.broker) / file.parent
     return parent / f"{file.stem}.run"
@@ -139,11 +189,13 @@ def _listening() -> Iterator[_Stop]:
 
 
 @contextmanager
-def _started(runner: Runner, environment: Mapping[str, str], logs: Path) -> Iterator[list[_Job]]:
+def _started(
+    runner: Runner, members: Sequence[Member], environment: Mapping[str, str], logs: Path
+) -> Iterator[list[_Job]]:
     """Start every process; when left, none of their groups lives on."""
     jobs: list[_Job] = []
     try:
-        for member in runner.content.federates:
+        for member in members:
             jobs.append(_start(runner, member, environment, logs / f"{member.name}.log"))  # noqa: PERF401
         yield jobs
     finally:
@@ -198,8 +250,9 @@ def _follow(
 
 
 def _interrupt(jobs: list[_Job]) -> None:
-    """Ask the broker, which is the first, to end the run for everybody."""
-    jobs[0].process.terminate()
+    """Ask the broker, which is the first where it is, to end the run for everybody."""
+    for job in jobs[:1] if jobs[0].name == BROKER else jobs:
+        job.process.terminate()
     _let_leave(jobs)
 
 
@@ -237,7 +290,7 @@ def _beats(jobs: list[_Job], run_folder: Path) -> dict[str, Beat]:
 def _explain(jobs: list[_Job], first: _Job, run_folder: Path) -> Failure:
     """Say who is at fault: whom the broker names, else who failed by itself, else who ended first."""
     beats = _beats(jobs, run_folder)
-    broker = beats.pop(jobs[0].name, None)
+    broker = beats.pop(BROKER, None)
     own = next((beat for beat in beats.values() if beat.stage == "failed"), None)
     culprit, message = first.name, ""
     if broker is not None and broker.stage == "failed":

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from federates.runtime.clock import Clock
-from federates.runtime.heartbeat import Beat, Sign, Stage
+from dlmp_cosim.federates.contract.topics import FEEDER_MARK
+from dlmp_cosim.federates.runtime.clock import Clock
+from dlmp_cosim.federates.runtime.heartbeat import Beat, Sign, Stage
 
 CONFESS_S = 1.0
 """Time that whoever ended the federation has to say so, after the first other was stopped by it [s]."""
@@ -74,6 +75,34 @@ def find_fault(
         beat = stopped.beat
         return Finding(beat.federate, f"{beat.federate} was stopped {_when(beat, clock)}: {beat.error}")
     return _not_started(signs, patience, elapsed_s) or _stalled(signs, clock, patience)
+
+
+def going_on(signs: Signs) -> tuple[Signs, dict[str, str]]:
+    """Put feeders aside that have stopped and that the others go on without.
+
+    Parameters
+    ----------
+    signs : mapping of str to Sign or None
+        Last sign of life of every federate, ``<feeder>.<federate>`` and those that feeders share.
+
+    Returns
+    -------
+    mapping of str to Sign or None
+        Those of the feeders that are left, or of all when none is.
+    dict of str to str
+        What stopped each of the others, by feeder.
+    """
+    failed: dict[str, str] = {}
+    ended = [sign for sign in signs.values() if sign is not None and sign.beat.stage == "failed"]
+    for sign in sorted(ended, key=lambda sign: -sign.age_s):
+        feeder = sign.beat.federate.rpartition(FEEDER_MARK)[0]
+        if feeder:
+            failed.setdefault(feeder, f"{sign.beat.federate}: {sign.beat.error}")
+    feeders = {name.rpartition(FEEDER_MARK)[0] for name in signs} - {""}
+    if feeders <= failed.keys():
+        return signs, {}
+    left = {name: sign for name, sign in signs.items() if name.rpartition(FEEDER_MARK)[0] not in failed}
+    return left, failed
 
 
 def all_finished(signs: Signs) -> bool:

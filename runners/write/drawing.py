@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from feeders.network import Bus, Network
+from dlmp_cosim.feeders.network import Bus, Network
 
 WIDTH, MARGIN = 900.0, 20.0
 """Width of the drawing and its empty edge [px]."""

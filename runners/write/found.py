@@ -6,8 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from feeders.network import Network, node_id
-from feeders.opendss.case import Circuit, Finding
+from dlmp_cosim.feeders.network import Network, node_id
+from dlmp_cosim.feeders.opendss.case import Circuit, Finding
 
 LOAD_MODELS = {
     1: "constant power",
@@ -46,7 +46,20 @@ def found_page(network: Network, circuit: Circuit, source: str) -> str:
 
 
 def sizes(network: Network, circuit: Circuit) -> list[tuple[str, str]]:
-    """Count what the circuit consists of."""
+    """Count what the circuit consists of.
+
+    Parameters
+    ----------
+    network : Network
+        What the market and the feeder see.
+    circuit : Circuit
+        What the circuit's file holds.
+
+    Returns
+    -------
+    list of (str, str)
+        What was counted, and how many there are.
+    """
     kinds = Counter(element.kind for element in network.elements)
     demand = network.listed_demand.sum()
     rows: list[tuple[str, object]] = [

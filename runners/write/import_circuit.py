@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from federates.study.study import driven
-from federates.study.wiring import BUILT_IN
-from feeders.errors import DlmpError, InputError
-from feeders.network import Network
-from feeders.opendss.case import Case, Circuit
-from feeders.readers.propose import propose_assets, write_assets
-from runners.write.drawing import draw_circuit
-from runners.write.found import found_page, sizes
+from dlmp_cosim.federates.study.study import driven
+from dlmp_cosim.federates.study.wiring import BUILT_IN
+from dlmp_cosim.feeders.errors import DlmpError, InputError
+from dlmp_cosim.feeders.network import Network
+from dlmp_cosim.feeders.opendss.case import Case, Circuit
+from dlmp_cosim.feeders.readers.propose import propose_assets, write_assets
+from dlmp_cosim.runners.write.drawing import draw_circuit
+from dlmp_cosim.runners.write.found import found_page, sizes
 
 PRICES = (
     Path(__file__).parents[2] / "configs" / "ieee123_day" / "data" / "smd_hourly_NEMA_20200824-20200826.csv"
@@ -98,7 +97,7 @@ def read(master: Path) -> Circuit:
     InputError, FeederError
         When there is no such file, or it cannot be compiled or used.
     """
-    from feeders.opendss.circuit import read_circuit
+    from dlmp_cosim.feeders.opendss.circuit import read_circuit
 
     if not master.is_file():
         raise InputError("there is no such file", where=str(master), expected="the master file of a circuit")
@@ -140,7 +139,9 @@ def write_study(
         )
     (output / "data").mkdir(parents=True, exist_ok=True)
     shutil.copy(prices, output / "data" / prices.name)
-    case = Path(os.path.relpath(master.resolve(), output.resolve())).as_posix()
+    circuit_file, folder = master.resolve(), output.resolve()
+    inside = circuit_file.is_relative_to(folder)
+    case = (circuit_file.relative_to(folder) if inside else circuit_file).as_posix()
     listed = abs(network.listed_demand.sum())
     scenario = SCENARIO.format(
         title=circuit.network.name,
@@ -162,8 +163,8 @@ def write_study(
 
 def _runner(name: str) -> dict[str, object]:
     """Runner file of a study in its own folder."""
-    execs = {"broker": f"runners.broker . --federates {','.join(BUILT_IN)}"}
-    execs |= {federate: f"federates.{federate} ." for federate in BUILT_IN}
+    execs = {"broker": f"dlmp_cosim.runners.broker . --federates {','.join(BUILT_IN)}"}
+    execs |= {federate: f"dlmp_cosim.federates.{federate} ." for federate in BUILT_IN}
     common = {"directory": ".", "host": "localhost"}
     rows = [{"name": key, **common, "exec": f"python -u -m {text}"} for key, text in execs.items()]
     return {"name": name, "federates": rows}

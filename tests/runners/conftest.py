@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from federates.runtime.local import run_local
-from federates.study.study import load_study
+from dlmp_cosim.federates.runtime.local import run_local
+from dlmp_cosim.federates.study.study import load_study
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "ieee123_day"
 

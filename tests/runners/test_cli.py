@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -10,20 +11,20 @@ import pytest
 from click.testing import CliRunner
 from toys import ROLES, ROOT, make_runner, make_study
 
-from federates.results.run import Results
-from federates.runtime.local import run_local
-from federates.study.study import load_study
-from runners.cli import COMMANDS, main
-from runners.conform.schema import FOLDER, schema_texts
-from runners.judge.summary import summarise
-from runners.run.progress import progress_line
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.runtime.local import run_local
+from dlmp_cosim.federates.study.study import load_study
+from dlmp_cosim.runners.cli import COMMANDS, main
+from dlmp_cosim.runners.conform.schema import FOLDER, schema_texts
+from dlmp_cosim.runners.judge.summary import summarise
+from dlmp_cosim.runners.run.progress import progress_line
 
 
 def test_help_lists_every_command_and_teaches() -> None:
     shown = CliRunner().invoke(main, ["--help"])
     assert shown.exit_code == 0
     assert all(name in shown.output for name in COMMANDS)
-    assert "dlmp run ieee123_day" in shown.output
+    assert "dlmp run my_study" in shown.output
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -34,7 +35,8 @@ def test_every_command_explains_itself(name: str) -> None:
 
 
 def test_help_imports_no_command() -> None:
-    code = "import sys, runners.cli as c; c.main(['--help'], standalone_mode=False); print(list(sys.modules))"
+    steps = ("c.main(['--help'], standalone_mode=False)", "print(list(sys.modules))")
+    code = "\n".join(("import sys, dlmp_cosim.runners.cli as c", *steps))
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     for heavy in ("numpy", "pandas", "helics", "h5py", "rich.progress"):
         assert f"'{heavy}'" not in shown.stdout
@@ -78,6 +80,25 @@ def test_summary_adds_up(toy_results: Path) -> None:
     assert found.voltage_low_node.startswith("b.")
 
 
+def test_summary_names_the_limits_that_set_prices(toy_results: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "limits.h5"
+    copy.write_bytes(toy_results.read_bytes())
+    with h5py.File(copy, "r+") as file:
+        for k in range(3):
+            record = json.loads(file["market/clearing"].asstr()[k])
+            record["limits"] = [
+                {"kind": "rating", "where": "line.ab:1.1", "exceeded": False},
+                {"kind": "rating", "where": "line.ab:2.1", "exceeded": False},
+                *([{"kind": "voltage_high", "where": "b.2", "exceeded": False}] if k else []),
+            ]
+            file["market/clearing"][k] = json.dumps(record)
+    with Results(copy) as results:
+        assert summarise(results).binding == {"rating of line.ab": 3, "upper voltage at b": 2}
+    shown = CliRunner(env={"COLUMNS": "200"}).invoke(main, ["summary", str(copy)]).output
+    assert "rating of line.ab in 3; upper voltage at b in 2 intervals" in shown
+    assert "limits that set prices" in CliRunner().invoke(main, ["summary", str(toy_results)]).output
+
+
 def test_summary_is_for_people_and_for_programs(toy_results: Path) -> None:
     shown = CliRunner().invoke(main, ["summary", str(toy_results)])
     assert shown.exit_code == 0
@@ -100,6 +121,10 @@ def test_summary_of_a_run_that_stopped_says_so(toy_results: Path, tmp_path: Path
 
 
 def test_summary_of_no_results_is_one_line(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(main, ["summary", str(tmp_path / "none.h5")])
+    assert shown.exit_code == 1
+    assert "there is no such file" in shown.output
+    (tmp_path / "none.h5").write_text("no HDF5")
     shown = CliRunner().invoke(main, ["summary", str(tmp_path / "none.h5")])
     assert shown.exit_code == 1
     assert "cannot be read as a results file" in shown.output

@@ -17,13 +17,14 @@ from typing import Any
 import pytest
 from toys import NAMES, ROOT, environment, make_runner, make_study, processes
 
-from federates.results.run import Results
-from federates.runtime.ports import BLOCK, check_ports, reserve_block
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.runtime.ports import BLOCK, check_ports, reserve_block
 
-pytestmark = pytest.mark.federation
+pytestmark = [pytest.mark.federation, pytest.mark.xdist_group("faults")]
 
 FAULTY_INTERVAL = 3
 ENDS_WITHIN_S = 10.0
+STRANGER_NAMED_S = 5.0
 FAULTS = ("start", "raise", "exit", "kill", "hang")
 SAYS = {
     "start": "a fault on purpose",
@@ -34,21 +35,23 @@ SAYS = {
 }
 
 STRANGER = """
-import json, sys, time
+import json, os, sys, time
 from pathlib import Path
 import helics as h
 
 while not any('"joining"' in file.read_text() for file in Path(sys.argv[1]).glob("*.beat")):
     time.sleep(0.05)
 time.sleep(1.0)
+(Path(sys.argv[1]).parents[1] / "came.time").touch()
 try:
-    table = {"name": "stranger", "core_type": "zmq", "core_init_string": "--brokerkey=of-another-run"}
+    key = os.path.expandvars(sys.argv[2])
+    table = {"name": "stranger", "core_type": "zmq", "core_init_string": f"--brokerkey={key}"}
     h.helicsCreateValueFederateFromConfig(json.dumps(table))
 except h.HelicsException as error:
     print(error)
 time.sleep(60.0)
 """
-"""A federate without signs of life and with another key, which comes when others have joined."""
+"""A federate without signs of life, which comes when others have joined, with a key."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def command(
     """Write a toy study; give the command that runs it, its environment and its port, reserved meanwhile."""
     runner = make_runner(make_study(folder / "study"), faults=faults, **options)
     if way == "dlmp":
-        yield [sys.executable, "-m", "runners.cli", "run", str(runner)], environment(), 0
+        yield [sys.executable, "-m", "dlmp_cosim.runners.cli", "run", str(runner)], environment(), 0
         return
     port, guard = reserve_block()
     with guard:
@@ -176,15 +179,25 @@ def test_a_federate_with_another_key_stays_out(tmp_path: Path) -> None:
     assert "assets could not join the federation: broker responded with error: broker key" in done.stdout
 
 
-def test_a_stranger_refused_while_others_join_ends_the_run_with_the_reason(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("of-another-run", "the stranger 'stranger' (core stranger_core_"),
+        ("$HELICS_BROKER_KEY", "'stranger' joined, which nobody expects"),
+    ],
+)
+def test_a_stranger_who_comes_while_others_join_ends_the_run_and_is_named(
+    tmp_path: Path, key: str, says: str
+) -> None:
     stranger = tmp_path / "stranger.py"
     stranger.write_text(STRANGER)
-    with command(tmp_path, "dlmp", {}) as (words, variables, _):
+    with command(tmp_path, "dlmp", {}, start_s=60.0) as (words, variables, _):
         with member(tmp_path, "recorder") as recorder:
-            recorder["exec"] = f"python {stranger} {tmp_path / 'out' / 'results.run'}"
+            recorder["exec"] = f"python {stranger} {tmp_path / 'out' / 'results.run'} {key}"
         done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode != 0
-    assert "the federation broke while its members joined" in done.stderr
+    assert says in done.stderr
+    assert time.time() - (tmp_path / "came.time").stat().st_mtime < STRANGER_NAMED_S
     assert processes(tmp_path) == []
 
 
@@ -209,7 +222,7 @@ def test_a_killed_broker_ends_everybody(tmp_path: Path, way: str) -> None:
         subprocess.Popen(words, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL) as running,
     ):
         wait_for(tmp_path / "fault.time")
-        os.kill(processes(tmp_path, "runners.broker")[0], signal.SIGKILL)
+        os.kill(processes(tmp_path, "dlmp_cosim.runners.broker")[0], signal.SIGKILL)
         code = running.wait(ENDS_WITHIN_S)
     assert processes(tmp_path) == []
     if way == "dlmp":

@@ -12,11 +12,11 @@ import h5py
 import numpy as np
 import pytest
 
-from federates.results.run import Results
-from federates.runtime.local import run_local
-from federates.runtime.ports import reserve_block
-from federates.study.study import load_study
-from feeders.errors import InputError
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.runtime.local import run_local
+from dlmp_cosim.federates.runtime.ports import reserve_block
+from dlmp_cosim.federates.study.study import load_study
+from dlmp_cosim.feeders.errors import InputError
 from tests.runners.conftest import make_study
 
 ROOT = Path(__file__).parents[2]
@@ -25,57 +25,73 @@ HOUR = {"start": '"2020-08-25T15:30:00"', "intervals": "12"}
 
 
 @pytest.fixture(scope="module")
-def between_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hour(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study of all runs; where their results go, the environment says."""
+    return make_study(tmp_path_factory.mktemp("hour") / "study", **HOUR)
+
+
+@pytest.fixture(scope="module")
+def between_processes(tmp_path_factory: pytest.TempPathFactory, hour: Path) -> Path:
     """Results of `helics run` on the study's own runner file, over zmq."""
     folder = tmp_path_factory.mktemp("zmq")
-    study = make_study(folder / "study", file=f'"{folder / "run.h5"}"', **HOUR)
     content = json.loads((ROOT / "runners" / "ieee123_day.json").read_text())
     for member in content["federates"]:
         member["directory"] = str(ROOT)
-        member["exec"] = member["exec"].replace("configs/ieee123_day", str(study))
+        member["exec"] = member["exec"].replace("configs/ieee123_day", str(hour))
     runner = folder / "runner.json"
     runner.write_text(json.dumps(content))
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     port, lock = reserve_block()
-    environment = os.environ | {"PATH": path, "HELICS_BROKER_PORT": str(port)}
+    environment = os.environ | {
+        "PATH": path,
+        "HELICS_BROKER_PORT": str(port),
+        "DLMP_RESULTS_DIR": str(folder),
+    }
     done = subprocess.run(
         ["helics", "run", f"--path={runner}"], env=environment, capture_output=True, text=True, timeout=90
     )
     lock.close()
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "run.h5"
+    return folder / "results.h5"
 
 
-def in_one_process(folder: Path) -> Path:
-    study = load_study(make_study(folder / "study", file=f'"{folder / "run.h5"}"', **HOUR))
-    run_local(study)
-    return study.results_file
+def in_one_process(hour: Path, folder: Path) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DLMP_RESULTS_DIR", str(folder))
+        study = load_study(hour)
+        run_local(study)
+        return study.results_file
 
 
 @pytest.fixture(scope="module")
-def in_process(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return in_one_process(tmp_path_factory.mktemp("inproc"))
+def in_process(tmp_path_factory: pytest.TempPathFactory, hour: Path) -> Path:
+    return in_one_process(hour, tmp_path_factory.mktemp("inproc"))
 
 
 def differing(one: Path, other: Path) -> list[str]:
     """Names of the datasets that differ in any bit, with those that only one file has."""
-    with Results(one) as first, Results(other) as second:
-        names = set(first.keys) ^ set(second.keys)
-        for key in set(first.keys) & set(second.keys):
-            a, b = (run._dataset(key)[: run.intervals] for run in (first, second))
-            same = a.tobytes() == b.tobytes() if a.dtype != object else list(a) == list(b)
-            names |= set() if same else {key}
-    return sorted(names)
+    first, second = rows(one), rows(other)
+    names = first.keys() ^ second.keys()
+    return sorted(names | {key for key in first.keys() & second.keys() if first[key] != second[key]})
+
+
+def rows(path: Path) -> dict[str, bytes]:
+    """Every dataset with a row per interval, as it stands in the file."""
+    with Results(path) as run:
+        keys, count = run.keys, run.intervals
+    with h5py.File(path) as file:
+        return {key: file[key][:count].tobytes() for key in keys}
 
 
 @pytest.mark.federation
 def test_processes_and_threads_give_the_same_results(between_processes: Path, in_process: Path) -> None:
     assert differing(between_processes, in_process) == []
+    assert between_processes.read_bytes() == in_process.read_bytes()
 
 
 @pytest.mark.federation
-def test_the_same_inputs_give_the_same_results(in_process: Path, tmp_path: Path) -> None:
-    assert differing(in_process, in_one_process(tmp_path)) == []
+def test_the_same_inputs_give_the_same_results(in_process: Path, hour: Path, tmp_path: Path) -> None:
+    assert differing(in_process, in_one_process(hour, tmp_path)) == []
 
 
 @pytest.mark.federation
@@ -108,9 +124,9 @@ def test_results_open_with_names_units_and_times(between_processes: Path) -> Non
         assert voltage.attrs["units"] == "pu"
         assert voltage.shape == (12, 274)
     with h5py.File(between_processes) as file:
-        assert file["time"].attrs["units"] == "seconds since 1970-01-01 00:00:00"
+        assert file["time"].attrs["units"] == b"seconds since 1970-01-01 00:00:00"
         assert np.diff(file["time"][:]).tolist() == [300] * 11
-        manifest = json.loads(file.attrs["manifest"])
+        manifest = json.loads(file["manifest"].asstr()[()])
     assert manifest["scenario"]["time"]["intervals"] == 12
     assert set(manifest) >= {"scenario", "versions"}
 

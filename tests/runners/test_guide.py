@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from federates.contract.topics import TOPICS
-from federates.results.run import Results
-from market.offers import Offer
-from runners.conform.contract_page import PAGE, contract_page
-from runners.conform.pytest_plugin import try_federate
-from runners.run.preflight import check_study
-from runners.run.runner_file import Member, load_runner
-from runners.run.supervise import supervise
+from dlmp_cosim.federates.contract.topics import TOPICS
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.market.offers import Offer
+from dlmp_cosim.runners.conform.contract_page import PAGE, contract_page
+from dlmp_cosim.runners.conform.pytest_plugin import try_federate
+from dlmp_cosim.runners.run.preflight import check_study
+from dlmp_cosim.runners.run.runner_file import Member, load_runner
+from dlmp_cosim.runners.run.supervise import supervise
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "federates.md").read_text()
@@ -76,8 +76,8 @@ def write_study(place: Path) -> tuple[Path, Path]:
 def test_the_guides_host_is_a_process_of_a_runner_file() -> None:
     host = Member.model_validate_json(blocks("json")[2])
     assert host.federates == {
-        "pv_66": "federates.pv:Pv",
-        "pv_114": "federates.pv:Pv",
+        "pv_66": "dlmp_cosim.federates.pv:Pv",
+        "pv_114": "dlmp_cosim.federates.pv:Pv",
         "store": "cold_store:ColdStore",
     }
 

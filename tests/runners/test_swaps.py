@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from federates.feeder import open_engine
-from federates.results.run import Results
-from federates.runtime.local import run_local
-from federates.study.study import load_study
-from feeders.errors import InputError
-from runners.run.preflight import check_study
-from runners.run.runner_file import load_runner
-from runners.run.supervise import supervise
+from dlmp_cosim.federates.feeder import open_engine
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.runtime.local import run_local
+from dlmp_cosim.federates.study.study import load_study
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.runners.run.preflight import check_study
+from dlmp_cosim.runners.run.runner_file import load_runner
+from dlmp_cosim.runners.run.supervise import supervise
 
 ROOT = Path(__file__).parents[2]
 STUDIES = ("battery", "pv", "ev", "uniform", "pgm", "player", "plain")

@@ -9,9 +9,19 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from runners.compare.compare import choose, compare_command, markdown
-from runners.compare.metrics import Metrics, blocks
-from runners.compare.variants import read_cases
+from dlmp_cosim.runners.compare.compare import choose, compare_command, markdown, plain
+from dlmp_cosim.runners.compare.metrics import Metrics, blocks
+from dlmp_cosim.runners.compare.variants import read_cases
+from dlmp_cosim.runners.judge.outside import Emissions
+from dlmp_cosim.runners.judge.performance import (
+    Curtailment,
+    Energy,
+    LimitHours,
+    Peak,
+    Performance,
+    ResourceUse,
+)
+from dlmp_cosim.runners.judge.voltage_quality import VoltageQuality
 
 BASE = Path(__file__).parents[3] / "configs" / "ieee123_day"
 CASES = f'''
@@ -36,6 +46,14 @@ title = "balanced"
 name = "anchored"
 title = "anchored"
 '''
+METRICS = Performance(
+    Peak(2500.0, "2020-08-25 18:00", 0.0, 0.6, 900.0),
+    Energy(9e3, 0.0, 1e3, 0.0, 9.8e3, 200.0, 0.02),
+    VoltageQuality(0.94, 1.0, 0.01, 1e-5, 1e-3, 0.005, 0.01, "95", 9.0, 0.0),
+    ResourceUse(4e3, 0.25, 0.0, float("nan"), 0.0, 0.0),
+    Curtailment(100.0, 0.1, 0.0, 0.0),
+    LimitHours(1.0, 1.0, 0.0, 0.0, 1.0),
+)
 SAMPLE = Metrics(
     "a_b",
     ("day", "b"),
@@ -57,6 +75,7 @@ SAMPLE = Metrics(
     0.94,
     1.0,
     0.95,
+    METRICS,
 )
 
 
@@ -65,7 +84,8 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("compare")
     cases = folder / "cases.toml"
     cases.write_text(CASES)
-    result = CliRunner().invoke(compare_command, [str(cases), "-o", str(folder / "out")])
+    # One worker: starting another and compiling twice takes longer than the two runs.
+    result = CliRunner().invoke(compare_command, [str(cases), "-o", str(folder / "out"), "--jobs", "1"])
     assert result.exit_code == 0, result.output
     return folder / "out", result.output
 
@@ -81,9 +101,12 @@ def test_the_anchored_market_sees_what_the_balanced_one_does_not(compared: tuple
     assert anchored["violations"] == anchored["unsettled"] == 0
     assert anchored["voltage_error_pu"] <= 1e-4 < balanced["voltage_error_pu"]
     assert anchored["rounds_max"] <= 4
+    assert anchored["metrics"]["limits"]["broken"] == 0.0 < balanced["metrics"]["limits"]["broken"]
+    assert balanced["metrics"]["voltage"]["violation_pu"] > 0.0
     for name in ("violations.png", "lowest_voltage.png", "comparison.md"):
         assert (folder / name).stat().st_size > 200
     assert "anchored" in output
+    assert "peak at the head [kW]" in output
 
 
 def test_an_empty_choice_is_an_empty_comparison() -> None:
@@ -96,6 +119,19 @@ def test_markdown_has_a_block_for_each_group() -> None:
     text = markdown([SAMPLE, other, replace(SAMPLE, titles=("day", "c"))])
     assert text.count("**day**") == text.count("**night**") == 1
     assert "| b | 12 | 60 | 0.02 | 0.15 | 4 | 0.001 | 2 | 1,234 | 5.5 | 1.5 |" in text
+
+
+def test_markdown_has_a_line_for_each_metric_of_any_variant() -> None:
+    emits = replace(METRICS, emissions=Emissions(1.5, 0.5, 2.0, 200.0, 30.0, 60.0))
+    other = replace(SAMPLE, titles=("day", "c"), metrics=emits)
+    text = markdown([SAMPLE, other])
+    assert "| metric | b | c |" in text
+    assert "| peak at the head [kW] | 2,500 | 2,500 |" in text
+    assert "| CO2 [t] |  | 2.000 |" in text
+    assert "| flexible demand used [%] |  |  |" in text
+    assert "emissions" not in plain(SAMPLE)["metrics"]
+    assert plain(other)["metrics"]["emissions"]["total_t"] == 2.0
+    assert plain(SAMPLE)["metrics"]["resources"]["flexible_share"] is None
 
 
 def test_a_wrong_cases_file_ends_with_one_line(tmp_path: Path) -> None:

@@ -9,9 +9,16 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from market.money.payment_schemes import MODELS, Money, Scenario
-from runners.compare.replication import Day, Figure, compare, price_figures, replication_command, spreads
-from runners.compare.scenarios import Outcome
+from dlmp_cosim.market.money.payment_schemes import MODELS, Money, Scenario
+from dlmp_cosim.runners.compare.replication import (
+    Day,
+    Figure,
+    compare,
+    price_figures,
+    replication_command,
+    spreads,
+)
+from dlmp_cosim.runners.compare.scenarios import Outcome
 
 
 def day() -> Day:
@@ -82,6 +89,6 @@ def test_prices_that_all_change_sign_have_no_figure() -> None:
 def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(replication_command, [str(tmp_path), "--json"])
     assert result.exit_code == 1
-    assert "cannot be read as a results file" in result.output
+    assert "there is no such file" in result.output
     with pytest.raises(json.JSONDecodeError):
         json.loads(result.output)

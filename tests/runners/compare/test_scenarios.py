@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from federates.results.run import Results
-from federates.study.study import load_study
-from market.money.payment_schemes import MODELS, Rates
-from runners.compare.scenarios import REPORT, read_outcome, scenarios_command, variant
-from runners.judge.settle import settle_command
-from runners.run.find import find_study
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.study.study import load_study
+from dlmp_cosim.market.money.payment_schemes import MODELS, Rates
+from dlmp_cosim.runners.compare.scenarios import REPORT, read_outcome, scenarios_command, variant
+from dlmp_cosim.runners.judge.settle import settle_command
+from dlmp_cosim.runners.run.find import find_study
 
 pytestmark = pytest.mark.federation
 
@@ -28,7 +28,13 @@ def folder(short_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("scenarios") / "out"
     result = run(short_study, "-o", output)
     assert result.exit_code == 0, result.output
-    for expected in ("Traditional", "Retail_B", "net revenue of the operator", "highest voltage, pu"):
+    for expected in (
+        "Traditional",
+        "Retail_B",
+        "Market, net",
+        "net revenue of the operator",
+        "highest voltage, pu",
+    ):
         assert expected in result.output
     return output
 
@@ -60,6 +66,16 @@ def test_the_findings_of_the_paper(table: dict[str, Any]) -> None:
     assert paid["market"] < min(paid[name] for name in MODELS if name != "market")
     served = {name: row["energy_kwh"]["load"] for name, row in table.items()}
     assert served["market"] < min(served[name] for name in MODELS if name != "market")
+
+
+def test_the_market_is_settled_by_either_rule(table: dict[str, Any], folder: Path) -> None:
+    paper, net = table["market"], table["market_net"]
+    assert paper["money"]["flex_usd"] > 0.0
+    assert net["money"]["flex_usd"] == 0.0
+    assert net["net_revenue_usd"] == pytest.approx(paper["net_revenue_usd"] + paper["money"]["flex_usd"])
+    assert net["energy_kwh"] == paper["energy_kwh"]
+    stored = json.loads(CliRunner().invoke(settle_command, [str(folder / "market.h5"), "--json"]).output)
+    assert stored["curtailment"] == "paper"
 
 
 def test_resources_are_used_most_when_the_price_is_highest(table: dict[str, Any]) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from feeders.errors import InputError
-from runners.compare.variants import read_cases, write_variant
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.runners.compare.variants import read_cases, write_variant
 
 CASES = Path(__file__).parents[3] / "configs" / "comparison" / "cases.toml"
 
@@ -40,6 +40,14 @@ def test_a_variant_keeps_what_it_does_not_change(tmp_path: Path) -> None:
     study = write_variant(base, variants[0], CASES.parent, tmp_path / "one")
     assert study.scenario.time == base.scenario.time
     assert study.scenario.wholesale.location == base.scenario.wholesale.location
+
+
+def test_a_variant_may_set_a_table_and_a_price(tmp_path: Path) -> None:
+    base, variants = read_cases(CASES.with_name("carbon.toml"))
+    assert [variant.titles[-1] for variant in variants] == ["0 $/t", "20 $/t", "50 $/t", "100 $/t"]
+    study = write_variant(base, variants[2], CASES.parent, tmp_path / "fifty")
+    assert study.scenario.emissions.price == 50
+    assert study.scenario.emissions.own == {"dg_76": 550, "dg_48": 550, "dg_65": 550}
 
 
 @pytest.mark.parametrize(

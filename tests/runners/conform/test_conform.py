@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from federates.conformance.judgement import Finding
-from feeders.errors import InputError
-from runners.conform.command import conform_command, find_candidate, table
-from runners.conform.pytest_plugin import try_federate
+from dlmp_cosim.federates.conformance.judgement import Finding
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.runners.conform.command import conform_command, find_candidate, table
+from dlmp_cosim.runners.conform.pytest_plugin import try_federate
 
 ROOT = Path(__file__).parents[3]
 PLAIN = ROOT / "configs" / "ieee123_plain"
@@ -25,6 +25,13 @@ def test_the_projects_own_federates_honour_the_contract(
 ) -> None:
     findings = conform(f"python -m federates.{name} {ROOT / 'configs' / 'ieee123_battery'}")
     assert len(findings) > 5
+
+
+@pytest.mark.federation
+def test_an_aggregator_honours_it(conform: Callable[..., list[Finding]]) -> None:
+    study = ROOT / "configs" / "ieee123_operator"
+    findings = conform(f"python -m dlmp_cosim.federates.aggregator {study} --name homes")
+    assert {"homes/offer", "homes/lost"} <= {finding.topic for finding in findings}
 
 
 @pytest.mark.federation
@@ -57,7 +64,7 @@ def test_one_that_breaks_it_is_told_where(fault: str, told: str) -> None:
 
 def test_the_study_and_the_name_follow_from_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    words = ["python", "-m", "federates.battery", "configs/ieee123_battery"]
+    words = ["python", "-m", "dlmp_cosim.federates.battery", "configs/ieee123_battery"]
     found = find_candidate(words, None, None, 3)
     assert (found.name, found.study) == ("battery", Path("configs/ieee123_battery"))
     assert find_candidate([*words, "--name", "second"], None, None, 3).name == "second"
@@ -86,5 +93,5 @@ def test_the_table_has_a_line_a_topic_and_a_line_a_problem() -> None:
 def test_the_fixture_comes_with_the_package() -> None:
     from importlib.metadata import entry_points
 
-    (point,) = (p for p in entry_points(group="pytest11") if p.value.startswith("runners."))
+    (point,) = (p for p in entry_points(group="pytest11") if p.value.startswith("dlmp_cosim.runners."))
     assert point.load().try_federate is try_federate

@@ -16,15 +16,15 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from federates.study.study import load_study
-from feeders.errors import InputError
-from market.pac.negotiate import USUAL
-from market.pac.step_sizes import local_gains, uniform_gains
-from market.problem.atoms import AtomicProblem
-from market.settings import MarketSettings
-from runners.judge.walk import Day
-from runners.measure import bench, convergence, timing
-from runners.measure.convergence import (
+from dlmp_cosim.federates.study.study import load_study
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.pac.negotiate import USUAL
+from dlmp_cosim.market.pac.step_sizes import local_gains, uniform_gains
+from dlmp_cosim.market.problem.atoms import AtomicProblem
+from dlmp_cosim.market.settings import MarketSettings
+from dlmp_cosim.runners.judge.walk import Day
+from dlmp_cosim.runners.measure import bench, convergence, timing
+from dlmp_cosim.runners.measure.convergence import (
     Row,
     as_data,
     by_tolerance,
@@ -33,7 +33,7 @@ from runners.measure.convergence import (
     summary,
     try_choice,
 )
-from runners.measure.tolerances import (
+from dlmp_cosim.runners.measure.tolerances import (
     TOLERANCES,
     Choice,
     Level,
@@ -43,7 +43,7 @@ from runners.measure.tolerances import (
     take_samples,
     warm_levels,
 )
-from runners.measure.variations import GROUPS, PUBLISHED, USUAL_CHOICE, steeper
+from dlmp_cosim.runners.measure.variations import GROUPS, PUBLISHED, USUAL_CHOICE, steeper
 from tests.runners.conftest import make_study
 
 
@@ -58,7 +58,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def binding(morning: Path) -> list[Sample]:
-    return take_samples(Day(load_study(morning)), MarketSettings(), 2, binding=True)
+    return take_samples(Day(load_study(morning)), MarketSettings(method="pac-accelerated"), 2, binding=True)
 
 
 def level(
@@ -101,9 +101,9 @@ def test_tighter_tolerances_take_more_rounds_and_leave_smaller_errors(binding: l
     assert rounds[-1] > 3 * rounds[0]
     assert levels[-1].price < 1e-2 < levels[0].price
     assert levels[-1].passes
-    assert all(item.messages == 12 * item.rounds for item in levels), (
-        "three pairs of agents, two ways, two kinds"
-    )
+    for item in levels:
+        # Three pairs of agents talk two ways in every round but those of the sweeps.
+        assert 3 * item.rounds < item.messages < 6 * item.rounds
     short = cold_levels(binding[0], USUAL_CHOICE)
     assert short == levels[: len(short)]
     assert rounds_to_pass(short) == rounds_to_pass(levels)
@@ -151,7 +151,8 @@ def test_a_row_sums_its_samples_up(binding: list[Sample]) -> None:
     row = try_choice(binding, USUAL_CHOICE, cold_levels)
     assert len(row.rounds) == len(binding)
     assert all(row.rounds)
-    assert row.messages == 12
+    # Six a round between areas, three in a sweep of two hops.
+    assert 3 < row.messages < 6
     never = Row("g", "c", [30, None, 10], 8.0, 36.0)
     assert (never.median, never.most) == (30.0, math.inf)
 
@@ -166,8 +167,8 @@ def test_tables_for_people() -> None:
         1.5,
     )
     rows = [Row("gains", "a", [10], 8.0, 36.0), Row("gains", "b", [None], 8.0, 36.0)]
-    assert rounds_table("nodal", rows).row_count == 2
-    assert levels_table("nodal", levels).row_count == 2
+    assert len(rounds_table("nodal", rows).rows) == 2
+    assert len(levels_table("nodal", levels).rows) == 2
     assert json.loads(json.dumps(as_data(rows, levels)))["tolerance"]["0.01"]["rounds_max"] == 60
 
 
@@ -216,15 +217,15 @@ def test_the_bench_prints_every_figure(morning: Path, monkeypatch: pytest.Monkey
     assert found["pac_warm_over_distopf"] is None
     for name in ("pac_warm_over_cvxpy", "pac_cold_over_cvxpy", "pac_warm_over_clarabel"):
         assert found[name] == found["ratios"]["nodal"][name]
-        assert 0 < found[name] < 50
     assert set(found["rounds"]) == {
         f"{model}{what}" for model in ("nodal", "branch_flow") for what in ("", ", limits binding")
     }
     for name, row in found["rounds"].items():
         assert row["samples"] == 1
         assert 0 < row["warm_median"] <= row["warm_max"]
-        assert all(took > 0 for took in found["seconds"][name].values())
-        assert 0 < found["ratios"][name]["pac_warm_over_cvxpy"] < 50
+        took = found["seconds"][name]
+        assert all(seconds > 0 for seconds in took.values())
+        assert found["ratios"][name]["pac_warm_over_cvxpy"] == took["pac_warm"] / took["cvxpy"]
     assert found["reading_over_pandas"] == found["seconds"]["reading"] / found["seconds"]["reading_pandas"]
     assert found["machine"]["cores"] >= 1
     assert found["machine"]["clarabel"]
@@ -237,13 +238,17 @@ def test_people_read_every_figure_on_a_narrow_screen() -> None:
         "seconds": {"nodal": {"pac_warm": 0.01}, "distopf": 0.6, "reading": 0.2},
         "ratios": {"nodal": row},
         "reading_over_pandas": 1.4,
-        "machine": {"distopf": "1.0.2"},
+        "machine": {"distopf": 'pip install "dlmp-cosim[bench]"'},
     }
     console = Console(file=io.StringIO(), width=60)
     bench.show(console, found)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "…" not in text
-    for line in ("distopf, seconds: 0.6", "distopf: 1.0.2", "reading / pandas: 1.4"):
+    for line in (
+        "distopf, seconds: 0.6",
+        'distopf: pip install "dlmp-cosim[bench]"',
+        "reading / pandas: 1.4",
+    ):
         assert line in text.splitlines()
 
 

@@ -14,28 +14,41 @@ import pytest
 from click.testing import CliRunner
 from toys import CONFIGS, PYTHONPATH, ROOT, environment, processes
 
-from federates.results.run import Results
-from federates.runtime.ports import reserve_block
-from feeders.errors import InputError
-from runners.measure import crowd
-from runners.measure.crowd import crowd_command, write_crowd
-from runners.run.preflight import check_study
-from runners.run.runner_file import load_runner
-from runners.run.supervise import supervise
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.runtime.ports import reserve_block
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.runners.measure import crowd
+from dlmp_cosim.runners.measure.crowd import crowd_command, write_crowd
+from dlmp_cosim.runners.run.preflight import check_study
+from dlmp_cosim.runners.run.runner_file import load_runner
+from dlmp_cosim.runners.run.supervise import supervise
 
 
-@pytest.fixture
-def day(tmp_path: Path) -> str:
-    """The shipped day, three intervals of it."""
-    shutil.copytree(CONFIGS, tmp_path / "configs" / "ieee123_day")
-    scenario = tmp_path / "configs" / "ieee123_day" / "scenario.toml"
+def write_day(folder: Path) -> str:
+    """Copy the shipped day, three intervals of it; its results go to `alone`."""
+    shutil.copytree(CONFIGS, folder / "configs" / "ieee123_day")
+    scenario = folder / "configs" / "ieee123_day" / "scenario.toml"
     text = scenario.read_text().replace("intervals = 288", "intervals = 3")
-    scenario.write_text(text.replace("results/ieee123_day", str(tmp_path / "alone")))
-    runner = tmp_path / "day.json"
+    scenario.write_text(text.replace("results/ieee123_day", str(folder / "alone")))
+    runner = folder / "day.json"
     text = (ROOT / "runners" / "ieee123_day.json").read_text()
     text = text.replace("configs/ieee123_day", str(scenario.parent))
     runner.write_text(text.replace('"directory": ".."', f'"directory": "{ROOT}"'))
     return str(runner)
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> str:
+    return write_day(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
+    """A day, and what it comes to without a crowd."""
+    folder = tmp_path_factory.mktemp("day")
+    written = write_day(folder)
+    assert supervise(load_runner(Path(written))) is None
+    return written, result(folder / "alone" / "results.h5")
 
 
 def result(file: Path) -> dict[str, Any]:
@@ -63,12 +76,14 @@ def test_more_owners_than_loads_are_refused(day: str, tmp_path: Path) -> None:
 
 @pytest.mark.federation
 @pytest.mark.parametrize("hosted", [False, True])
-def test_who_offers_a_load_changes_nothing(day: str, tmp_path: Path, hosted: bool) -> None:
-    assert supervise(load_runner(Path(day))) is None
+def test_who_offers_a_load_changes_nothing(
+    alone: tuple[str, dict[str, Any]], tmp_path: Path, hosted: bool
+) -> None:
+    day, expected = alone
     crowded = write_crowd(day, 3, tmp_path / "crowd", hosted=hosted)
     assert supervise(load_runner(crowded)) is None
-    alone, together = result(tmp_path / "alone" / "results.h5"), result(tmp_path / "crowd" / "results.h5")
-    for key, values in alone.items():
+    together = result(tmp_path / "crowd" / "results.h5")
+    for key, values in expected.items():
         assert np.array_equal(values, together[key]), key
 
 
@@ -85,11 +100,17 @@ def test_who_offers_a_load_changes_nothing(day: str, tmp_path: Path, hosted: boo
 def test_a_hosted_federate_at_fault_is_named(
     day: str, tmp_path: Path, way: str, owner: str, says: str, finished: int
 ) -> None:
+    """The market is one that negotiates nothing: how a federate fails has nothing to do with it."""
     path = write_crowd(day, 3, tmp_path / "crowd", hosted=True)
+    scenario = path.parent / "scenario.toml"
+    scenario.write_text(scenario.read_text().replace('model = "nodal"', 'model = "uniform"'))
+    assert load_runner(path).study.scenario.market.model == "uniform"
     table = json.loads(path.read_text())
     table["federates"][0]["exec"] += " --stall 3"
     host = table["federates"][-1]
-    host["exec"] = host["exec"].replace("owner_2=federates.assets:Assets", f"owner_2=toy_owner:{owner}")
+    host["exec"] = host["exec"].replace(
+        "owner_2=dlmp_cosim.federates.assets:Assets", f"owner_2=toy_owner:{owner}"
+    )
     host["env"] = {"PYTHONPATH": PYTHONPATH}
     path.write_text(json.dumps(table))
     words = ["helics", "run", f"--path={path}"] if way == "helics" else ["dlmp", "run", str(path)]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from market.isone import read_series
-from runners.measure import reading
+from dlmp_cosim.market.isone import read_series
+from dlmp_cosim.runners.measure import reading
 
 
 def test_both_ways_read_the_same_prices(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from runners.prices.isone import isone_command, isone_fetch_command
+from dlmp_cosim.runners.prices.isone import isone_command, isone_fetch_command
 
 DATA = Path(__file__).parents[3] / "configs" / "ieee123_day" / "data"
 HAND = Path(__file__).parents[2] / "cases" / "isone" / "hand_made"
@@ -71,7 +71,7 @@ def test_pictures(tmp_path: Path) -> None:
 
 def test_plot_without_the_extra_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert "pip install 'dlmp-cosim[report]'" in run(isone_command, SMD, "--plot", code=1)
+    assert 'pip install "dlmp-cosim[report]"' in run(isone_command, SMD, "--plot", code=1)
 
 
 def test_errors_are_one_line(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
 def test_fetch_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gridstatus", None)
     text = run(isone_fetch_command, "2020-08-25", "--location", "NEMA", "--folder", tmp_path, code=1)
-    assert "pip install 'dlmp-cosim[fetch]'" in text
+    assert 'pip install "dlmp-cosim[fetch]"' in text
 
 
 def test_fetch_writes_and_describes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_fetch_writes_and_describes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         file.write_bytes((HAND / "gridstatus_load.csv").read_bytes())
         return (file,)
 
-    monkeypatch.setattr("runners.prices.isone.fetch_day", fake)
+    monkeypatch.setattr("dlmp_cosim.runners.prices.isone.fetch_day", fake)
     arguments = ("2020-08-25", "--location", "NEMA", "--product", "load", "--folder", tmp_path)
     text = run(isone_fetch_command, *arguments)
     assert "gridstatus table" in text

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
@@ -11,9 +12,9 @@ from typing import Any
 import pytest
 from toys import CONFIGS, ROOT, make_runner, make_study, write_configs
 
-from feeders.errors import DlmpError
-from runners.run.preflight import Report, check_study
-from runners.run.runner_file import load_runner
+from dlmp_cosim.feeders.errors import DlmpError
+from dlmp_cosim.runners.run.preflight import Report, check_study
+from dlmp_cosim.runners.run.runner_file import load_runner
 
 TABLE = ROOT / "tests" / "cases" / "wrong_studies" / "cases.toml"
 CASES: list[dict[str, Any]] = tomllib.loads(TABLE.read_text())["case"]
@@ -86,7 +87,7 @@ def test_a_port_in_use_is_named(tree: Path) -> None:
 def test_a_federate_of_others_is_noted_and_not_refused(tree: Path) -> None:
     runner = tree / "runners" / "runner.json"
     text = runner.read_text().replace(
-        "python -u -m federates.assets configs/ieee123_day", "python -u assets.py"
+        "python -u -m dlmp_cosim.federates.assets configs/ieee123_day", "python -u assets.py"
     )
     runner.write_text(text)
     (tree / "configs" / "ieee123_day" / "assets.json").unlink()
@@ -101,14 +102,28 @@ def test_a_toy_study_is_sound(tmp_path: Path) -> None:
 
 
 def test_the_command_starts_nothing() -> None:
-    command = [sys.executable, "-m", "runners.cli", "check", "ieee123_day"]
+    command = [sys.executable, "-m", "dlmp_cosim.runners.cli", "check", "ieee123_day"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "sound. 5 federates" in done.stdout
-    heavy = (
-        "import runners.run.preflight, sys; print({'helics', 'opendssdirect', 'numba'} & set(sys.modules))"
-    )
+    seen = "print({'helics', 'dss', 'numba', 'pandas', 'scipy'} & set(sys.modules))"
+    heavy = f"import dlmp_cosim.runners.run.preflight, sys\n{seen}"
     found = subprocess.run(
         [sys.executable, "-c", heavy], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == "set()"
+
+
+def test_a_host_of_agents_that_nobody_starts_is_named(tmp_path: Path) -> None:
+    content = json.loads((ROOT / "runners" / "ieee123_agents.json").read_text())
+    first, *others = content["federates"]
+    first["exec"] = first["exec"].replace(",agents_3", "").replace("configs/", f"{ROOT}/configs/")
+    kept = [item for item in others if item["name"] != "agents_3"]
+    for item in kept:
+        item["exec"] = item["exec"].replace("configs/", f"{ROOT}/configs/")
+    rows = [item | {"directory": "."} for item in (first, *kept)]
+    file = tmp_path / "runner.json"
+    file.write_text(json.dumps({"name": "agents", "federates": rows}))
+    errors = [str(error) for error in check_study(load_runner(file)).errors]
+    assert len(errors) == 1
+    assert "'agents_3' is not started, which hosts agents of the market" in errors[0]

@@ -8,23 +8,27 @@ from typing import Any
 import pytest
 from toys import ROOT, make_runner, make_study
 
-from feeders.errors import InputError
-from runners.run.runner_file import Member, find_program, find_runner, load_runner
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.runners.run.runner_file import Member, find_program, find_runner, load_runner
 
 
 def test_a_runner_file_knows_its_study(tmp_path: Path) -> None:
     runner = load_runner(make_runner(make_study(tmp_path / "study")))
     assert runner.study.name == "toy"
     assert runner.expected == [member.name for member in runner.members]
-    assert runner.broker.module == "runners.broker"
+    assert runner.broker.module == "dlmp_cosim.runners.broker"
     assert runner.folder(runner.broker) == ROOT
 
 
 @pytest.mark.parametrize(
     ("line", "module", "operands"),
     [
-        ("python -u -m federates.feeder configs/x", "federates.feeder", ["configs/x"]),
-        ("python -m federates.feeder 'a b' --name f", "federates.feeder", ["a b", "--name", "f"]),
+        ("python -u -m dlmp_cosim.federates.feeder configs/x", "dlmp_cosim.federates.feeder", ["configs/x"]),
+        (
+            "python -m dlmp_cosim.federates.feeder 'a b' --name f",
+            "dlmp_cosim.federates.feeder",
+            ["a b", "--name", "f"],
+        ),
         ("gridlabd model.glm", "", ["model.glm"]),
         ("python -m", "", ["-m"]),
     ],
@@ -35,17 +39,19 @@ def test_command_lines_are_split_as_a_shell_does(line: str, module: str, operand
 
 
 def test_a_host_stands_for_its_federates() -> None:
-    line = "python -u -m federates.host configs/x a=federates.pv:Pv b=federates.assets:Assets"
-    member = Member(name="both", exec=line, directory=".")
-    assert member.federates == {"a": "federates.pv:Pv", "b": "federates.assets:Assets"}
-    alone = Member(name="x", exec="python -m federates.feeder configs/x", directory=".")
-    assert alone.federates == {"x": "federates.feeder"}
+    hosted = "a=dlmp_cosim.federates.pv:Pv b=dlmp_cosim.federates.assets:Assets"
+    member = Member(
+        name="both", exec=f"python -u -m dlmp_cosim.federates.host configs/x {hosted}", directory="."
+    )
+    assert member.federates == {"a": "dlmp_cosim.federates.pv:Pv", "b": "dlmp_cosim.federates.assets:Assets"}
+    alone = Member(name="x", exec="python -m dlmp_cosim.federates.feeder configs/x", directory=".")
+    assert alone.federates == {"x": "dlmp_cosim.federates.feeder"}
 
 
 def test_a_federate_is_hosted_once(tmp_path: Path) -> None:
     path = make_runner(make_study(tmp_path / "study"))
     table: dict[str, Any] = json.loads(path.read_text())
-    line = "python -m federates.host configs/x assets=federates.assets:Assets"
+    line = "python -m dlmp_cosim.federates.host configs/x assets=dlmp_cosim.federates.assets:Assets"
     table["federates"].append({"name": "host", "exec": line, "directory": "."})
     path.write_text(json.dumps(table))
     with pytest.raises(InputError, match="'assets' is listed twice"):
@@ -72,7 +78,7 @@ def test_a_study_folder_without_scenario_is_refused(tmp_path: Path) -> None:
 def test_a_broker_without_study_is_refused(tmp_path: Path) -> None:
     path = make_runner(make_study(tmp_path / "study"))
     table: dict[str, Any] = json.loads(path.read_text())
-    table["federates"][0]["exec"] = "python -u -m runners.broker --federates a"
+    table["federates"][0]["exec"] = "python -u -m dlmp_cosim.runners.broker --federates a"
     path.write_text(json.dumps(table))
     with pytest.raises(InputError, match="the broker names no study"):
         _ = load_runner(path).study

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from federates.runtime.clock import Clock
-from federates.runtime.heartbeat import Beat, Sign
-from runners.run.watch import Finding, Patience, all_finished, find_fault
+from dlmp_cosim.federates.runtime.clock import Clock
+from dlmp_cosim.federates.runtime.heartbeat import Beat, Sign, Stage
+from dlmp_cosim.runners.run.watch import Finding, Patience, all_finished, find_fault, going_on
 
 CLOCK = Clock(1_598_328_000, 300, 288)
 PATIENCE = Patience(start_s=30.0, stall_s=60.0)
@@ -109,3 +110,26 @@ def test_finished_means_all_that_report() -> None:
     assert all_finished({"feeder": done, "battery": None})
     assert not all_finished({"feeder": done, "market": Sign(MARKET, 0.0)})
     assert not all_finished({"feeder": None})
+
+
+def together(stages: Mapping[str, Stage]) -> dict[str, Sign | None]:
+    return {name: Sign(Beat(name, 1, stage, error="no more"), 0.1) for name, stage in stages.items()}
+
+
+def test_a_feeder_that_stopped_is_put_aside_with_all_its_federates() -> None:
+    signs = together(
+        {"one.market": "failed", "one.feeder": "waiting", "two.market": "working", "substation": "waiting"}
+    )
+    left, gone = going_on(signs)
+    assert set(left) == {"two.market", "substation"}
+    assert gone == {"one": "one.market: no more"}
+
+
+def test_when_no_feeder_is_left_the_run_is_at_fault() -> None:
+    signs = together({"one.market": "failed", "two.feeder": "failed", "substation": "waiting"})
+    assert going_on(signs) == (signs, {})
+
+
+def test_the_substation_is_never_put_aside() -> None:
+    signs = together({"one.market": "working", "substation": "failed"})
+    assert going_on(signs) == (signs, {})

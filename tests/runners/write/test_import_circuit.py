@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from federates.results.run import Results
-from federates.runtime.local import run_local
-from federates.study.study import load_study
-from runners.run.preflight import check_study
-from runners.run.runner_file import load_runner
-from runners.write.import_circuit import import_command
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.runtime.local import run_local
+from dlmp_cosim.federates.study.study import load_study
+from dlmp_cosim.runners.run.preflight import check_study
+from dlmp_cosim.runners.run.runner_file import load_runner
+from dlmp_cosim.runners.write.import_circuit import import_command
 
 TOY = Path(__file__).parents[2] / "toys" / "toy.dss"
 SHAPE = "new loadshape.day npts=4 interval=6 mult=[0.2 0.5 0.9 0.4]\n"

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from federates.study.helics_config import load_config
-from federates.study.study import load_study
-from federates.study.wiring import BUILT_IN
-from runners.write.wiring import wiring_command
+from dlmp_cosim.federates.study.helics_config import load_config
+from dlmp_cosim.federates.study.study import load_study
+from dlmp_cosim.federates.study.wiring import BUILT_IN
+from dlmp_cosim.runners.write.wiring import wiring_command
 
 DAY = Path(__file__).parents[3] / "configs" / "ieee123_day"
 
