@@ -1,5 +1,6 @@
 # Two commands: `make demo` runs one day and sums it up, `make test` runs lint, types and all tests.
-# `make proof` runs what takes minutes: thirty runs in a row, and ten thousand intervals.
+# `make proof` runs what takes minutes: thirty runs in a row, ten thousand intervals, the wheel in a fresh environment.
+# `make docs` builds the site into build/site.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +11,7 @@ WORKERS ?= 2
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test proof lint types pytest install circuits clean
+.PHONY: demo test proof docs lint types pytest install circuits clean
 
 demo: install
 	helics run --path=runners/$(STUDY).json
@@ -20,6 +21,14 @@ test: install lint types pytest
 
 proof: install circuits
 	pytest -m slow -n $(WORKERS)
+
+docs: $(VENV)/docs
+	# Without the theme's notice of its successor.
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+
+$(VENV)/docs: $(VENV)/installed
+	pip install --quiet --editable ".[docs]"
+	touch $@
 
 lint: install
 	ruff check .

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from feeders.admittance import nodal_admittance
-from feeders.network import ComplexArray, FloatArray, Network
-from feeders.opendss.case import Case, Circuit
-from feeders.opendss.circuit import read_circuit
-from feeders.state import AcState
-from feeders.terminals import injection_terminals, load_terminals, machine_terminals
+from dlmp_cosim.feeders.admittance import nodal_admittance
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network
+from dlmp_cosim.feeders.opendss.case import Case, Circuit
+from dlmp_cosim.feeders.opendss.circuit import read_circuit
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.feeders.terminals import injection_terminals, load_terminals, machine_terminals
 
 OWN = Path(__file__).parent / "cases" / "dss"
 

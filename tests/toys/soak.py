@@ -13,9 +13,9 @@ from pathlib import Path
 
 from toys import ROLES, make_study
 
-from federates.runtime.link import Link
-from federates.runtime.local import run_local
-from federates.study.study import load_study
+from dlmp_cosim.federates.runtime.link import Link
+from dlmp_cosim.federates.runtime.local import run_local
+from dlmp_cosim.federates.study.study import load_study
 
 WEIGHTS = "weights.json"
 """File of the weights [kB], one an interval."""

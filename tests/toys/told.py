@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from toys import ToyEngine
 
-from federates.contract.messages import FeederStatus, Stage, encode
-from federates.study.study import Study
-from feeders.state import AcState
-from market.offers import Offer
+from dlmp_cosim.federates.contract.messages import FeederStatus, Stage, encode
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.offers import Offer
 
 PRICE = {
     "wholesale/lmp": 30.0,

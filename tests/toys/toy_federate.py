@@ -14,9 +14,12 @@ from typing import Any
 
 from toys import ROLES
 
-from federates.runtime.base import Role, guard
-from federates.runtime.link import Link, Value
-from federates.study.study import Study
+from dlmp_cosim.federates.runtime.base import Role, guard
+from dlmp_cosim.federates.runtime.link import Link, Value
+from dlmp_cosim.federates.study.study import Study
+
+GO = "go"
+"""File for which ``wait`` waits, beside the study."""
 
 
 class FaultyLink:
@@ -42,7 +45,7 @@ class Fault:
     def __init__(self, text: str, study: Study) -> None:
         self.kind, _, when = text.partition("@")
         self._at = float(when or 0) * study.clock.period_s
-        self._mark = study.folder.parent / "fault.time"
+        self._mark, self._go = study.folder.parent / "fault.time", study.folder.parent / GO
         self.now = -1.0
 
     def maybe(self, now: float) -> None:
@@ -51,6 +54,9 @@ class Fault:
             self.strike()
 
     def strike(self) -> None:
+        if self.kind == "wait":
+            while not self._go.exists():
+                time.sleep(0.05)
         if self.kind not in ("start", "raise", "exit", "leave", "kill", "hang", "stop"):
             return
         self._mark.write_text(str(time.time()))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from feeders.errors import ClearingError
-from feeders.network import ComplexArray
-from feeders.state import AcState
-from market.baselines.uniform import UniformMarket
-from market.clearing import Clearing
-from market.offers import Offer, WholesalePrice
+from dlmp_cosim.feeders.errors import ClearingError
+from dlmp_cosim.feeders.network import ComplexArray
+from dlmp_cosim.feeders.state import AcState
+from dlmp_cosim.market.baselines.uniform import UniformMarket
+from dlmp_cosim.market.clearing import Clearing
+from dlmp_cosim.market.offers import Offer, WholesalePrice
 
 
 class Stubborn(UniformMarket):

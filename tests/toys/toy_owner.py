@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from federates.assets import Assets
-from federates.offering import Interval
-from federates.study.study import Study
-from feeders.errors import InputError
-from market.offers import Offer
+from dlmp_cosim.federates.assets import Assets
+from dlmp_cosim.federates.offering import Interval
+from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.offers import Offer
 
 
 class Raising(Assets):

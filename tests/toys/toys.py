@@ -1,33 +1,31 @@
 """A study small enough to be started a hundred times: two buses, a lossy line, prices without files.
 
-Life cycle, broker, recorder and supervisor are the real ones; only physics and prices are toys.
+Life cycle, broker, recorder and supervisor are the real ones; only physics and prices are toys. A process
+of a federation imports its own role alone: what all of them import is paid for six times in every run.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from federates.assets import Assets
-from federates.feeder import Feeder
-from federates.market import MarketFederate
-from federates.recorder import Recorder
-from federates.runtime.base import Role
-from federates.runtime.clock import PRICE_SLOT
-from federates.runtime.link import Link, Value
-from federates.study.study import Study, load_study
-from federates.study.wiring import write_config
-from feeders.network import ComplexArray, IntArray, Network
-from feeders.opendss.case import Case
-from feeders.opendss.circuit import read_circuit
-from feeders.state import AcState
+from dlmp_cosim.federates.runtime.base import Role
+from dlmp_cosim.federates.runtime.clock import PRICE_SLOT
+from dlmp_cosim.federates.runtime.link import Link, Value
+from dlmp_cosim.federates.study.study import Study, load_study
+from dlmp_cosim.federates.study.wiring import write_config
+from dlmp_cosim.feeders.network import ComplexArray, IntArray, Network
+from dlmp_cosim.feeders.opendss.case import Case
+from dlmp_cosim.feeders.state import AcState
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs" / "ieee123_day"
@@ -45,6 +43,8 @@ flex,flexible_load,,,load_a,,,0.2,25,0.1
 @cache
 def toy_network() -> Network:
     """Source, one three-phase line, a bus with a load on each phase."""
+    from dlmp_cosim.feeders.opendss.circuit import read_circuit
+
     return read_circuit(Case("toy", path=Path(__file__).parent / CIRCUIT)).network
 
 
@@ -64,6 +64,13 @@ class ToyEngine:
 
     def set_taps(self, taps: IntArray) -> None:
         del taps
+
+    @property
+    def capacitors(self) -> IntArray:
+        return np.zeros(0, dtype=np.int64)
+
+    def set_capacitors(self, closed: IntArray) -> None:
+        del closed
 
     def solve(self, demand: ComplexArray, injection: ComplexArray, *, controls: bool) -> AcState:
         del controls
@@ -116,16 +123,30 @@ class ToyWholesale:
 
 def toy_feeder(study: Study) -> Role:
     """The real feeder federate on the toy engine."""
+    from dlmp_cosim.federates.feeder import Feeder
+
     return Feeder(study, ToyEngine(study.network))
 
 
-ROLES: dict[str, Any] = {
-    "wholesale": ToyWholesale,
-    "feeder": toy_feeder,
-    "assets": Assets,
-    "market": MarketFederate,
-    "recorder": Recorder,
-}
+class Roles(Mapping[str, Any]):
+    """Roles of a toy federation: toys, and those of the project, each imported when it is asked for."""
+
+    _made: ClassVar[dict[str, Any]] = {"wholesale": ToyWholesale, "feeder": toy_feeder}
+    _real: ClassVar[dict[str, str]] = {"assets": "Assets", "market": "MarketFederate", "recorder": "Recorder"}
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._made:
+            return self._made[name]
+        return getattr(import_module(f"dlmp_cosim.federates.{name}"), self._real[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NAMES)
+
+    def __len__(self) -> int:
+        return len(NAMES)
+
+
+ROLES = Roles()
 
 
 def make_study(
@@ -165,6 +186,30 @@ file = "{folder.parent / "out" / "results.h5"}"
     return folder
 
 
+def make_substation(
+    folder: Path, *feeders: str, settings: str = "", on_stop: str = "end", **study: Any
+) -> Path:
+    """Write a study of toy feeders that meet at a substation; results go beside it."""
+    for name in feeders:
+        make_study(folder / name, **study)
+    listed = "".join(f'[[feeders]]\nname = "{name}"\nstudy = "{name}"\n' for name in feeders)
+    (folder / "scenario.toml").write_text(
+        f"""
+[study]
+name = "toys"
+[substation]
+exchanges = 3
+rounds_max = 5
+on_stop = "{on_stop}"
+{settings}
+{listed}
+[results]
+file = "{folder.parent / "together" / "results.h5"}"
+"""
+    )
+    return folder
+
+
 def write_configs(folder: Path) -> None:
     """Write out the HELICS files that a study leaves to the contract."""
     study = load_study(folder)
@@ -173,7 +218,7 @@ def write_configs(folder: Path) -> None:
 
 
 def make_runner(
-    study: Path, *, faults: Mapping[str, str] | None = None, stall_s: float = 5.0, start_s: float = 20.0
+    study: Path, *, faults: Mapping[str, str] | None = None, stall_s: float = 5.0, start_s: float = 60.0
 ) -> Path:
     """Write a runner file that starts the toy federates, some of them with a fault such as ``kill@3``."""
     faults = faults or {}
@@ -184,7 +229,7 @@ def make_runner(
 
     waits = f"--federates {','.join(NAMES)} --stall {stall_s} --start {start_s}"
     members = {
-        "broker": f"python -u -m runners.broker {study} {waits}",
+        "broker": f"python -u -m dlmp_cosim.runners.broker {study} {waits}",
         **{name: exec_of(name) for name in NAMES},
     }
     common = {"directory": str(ROOT), "host": "localhost", "env": {"PYTHONPATH": PYTHONPATH}}
@@ -196,8 +241,6 @@ def make_runner(
 
 def environment(**extra: str) -> dict[str, str]:
     """Environment in which `python` and `helics` are those of the tests."""
-    import os
-
     folder = str(Path(sys.executable).parent)
     return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", **extra}
 
@@ -213,3 +256,17 @@ def processes(folder: Path, *words: str) -> list[int]:
         if all(word in line for word in (str(folder), *words)):
             found.append(int(path.parent.name))
     return found
+
+
+def change_manifest(path: Path, tables: Mapping[str, Mapping[str, object]]) -> None:
+    """Make the manifest of a results file say something else."""
+    import h5py
+
+    from dlmp_cosim.federates.results.layout import MANIFEST, create_text
+
+    with h5py.File(path, "r+") as file:
+        manifest = json.loads(file[MANIFEST].asstr()[()])
+        for table, values in tables.items():
+            manifest["scenario"][table].update(values)
+        del file[MANIFEST]
+        create_text(file, MANIFEST, json.dumps(manifest))
