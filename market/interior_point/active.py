@@ -17,7 +17,7 @@ from dlmp_cosim.feeders.network import FloatArray, IntArray
 from dlmp_cosim.market.interior_point.discs import add_discs, advance_discs
 from dlmp_cosim.market.interior_point.fronts import BoolArray
 from dlmp_cosim.market.interior_point.limits import Limits, Pairs
-from dlmp_cosim.market.interior_point.pieces import WEIGHT, Breaks, end_of, price_in, relocate
+from dlmp_cosim.market.interior_point.pieces import Breaks, end_of, price_in, relocate
 from dlmp_cosim.market.interior_point.sweeps import System
 from dlmp_cosim.market.interior_point.workspace import Workspace
 from dlmp_cosim.market.problem.compiled import compiled
@@ -106,10 +106,8 @@ async def next_guess(
     prices = -(problem.quadratic * x[:n] + problem.linear + work.columns.T @ multipliers)
     for part in limits.discs.T:
         prices[part] -= pairs.disc_price * x[part] / limits.radius
-    held = work.system.curve[:n] == STIFF
-    moved = np.abs(prices - guess.prices)[held] / np.maximum(np.abs(prices[held]), 1.0)
     off = relocate(breaks, pieces, x[:n], prices)
-    primal, dual = await work.near.largest(max(off, missed), max(lag, WEIGHT * moved.max(initial=0.0)))
+    primal, dual = await work.near.largest(max(off, missed), lag)
     return Guess(x, prices, multipliers, pieces, primal, dual)
 
 

@@ -139,6 +139,21 @@ def test_the_pieces_of_a_neighbouring_optimum_need_a_step_or_two() -> None:
     np.testing.assert_allclose(warm.y, agree(nearly).y, atol=1e-5)
 
 
+def test_limits_that_share_a_price_hold_nobody_up() -> None:
+    """Two voltages that a switch makes one, to nine digits: how they share their price never settles."""
+    problem = network(chain(6), low=-0.5)
+    rows, right = problem.rows.tolil(), problem.row_lower.copy()
+    rows[11, 5], right[11] = 0.0, 1e-9
+    problem = replace(problem, rows=rows.tocsr(), row_lower=right, row_upper=right)
+    cold = agree(problem)
+    assert (cold.multipliers.limits[3, 10:12] > 1e-3).all()
+    nearly = replace(problem, linear=problem.linear * 1.01)
+    warm = iterate(nearly, make_plan(nearly), cold.x, cold.multipliers, tolerance=1e-5)
+    assert warm.converged
+    assert warm.steps <= 2
+    assert objective(nearly, warm.x) == pytest.approx(optimum(nearly)[0], abs=1e-6)
+
+
 def test_a_tight_tolerance_is_met() -> None:
     """Slacks are told to digits that their limit and variable do not have."""
     problem = network(chain(20), low=-1.5, penalty=3e3)
