@@ -44,7 +44,9 @@ class PhysicsGaps:
         Most clearings that an interval took.
     real_median, real_p95, real_max : float
         Differences of real d-LMPs over all nodes and intervals [$/MWh].
-    reactive_median, reactive_p95, reactive_max : float
+    real_max_at : str
+        Interval and node of the largest of them.
+    reactive_median, reactive_p95, reactive_max, reactive_max_at
         The same for reactive ones [$/(MVAR*h)].
     cost_gap_max : float
         Largest relative difference in cost, both measured in AC.
@@ -58,9 +60,11 @@ class PhysicsGaps:
     real_median: float
     real_p95: float
     real_max: float
+    real_max_at: str
     reactive_median: float
     reactive_p95: float
     reactive_max: float
+    reactive_max_at: str
     cost_gap_max: float
     dispatch_gap_max_kw: float
 
@@ -77,6 +81,7 @@ class PhysicsGaps:
 class _Pair:
     """One interval both ways."""
 
+    interval: int
     rounds: int
     settled: bool
     clearing: Clearing
@@ -116,10 +121,10 @@ def verify_physics(study: Study, settings: MarketSettings, every: int, progress:
         engine.set_capacitors(answer.capacitor)
         start = clearing.dispatch
         best = ac_optimum(engine, case.demand, case.offers, case.price, settings, start)
-        pairs.append(_Pair(rounds, settled, clearing, cost(clearing, answer), best))
+        pairs.append(_Pair(case.interval, rounds, settled, clearing, cost(clearing, answer), best))
         dispatches[:] = [clearing.dispatch]
         progress.advance(task)
-    return gather(pairs)
+    return gather(pairs, study.network.node_ids)
 
 
 def settle_interval(
@@ -159,20 +164,25 @@ def settle_interval(
     return len(outcome.rounds), outcome.decision.settled, last.clearing, last.state
 
 
-def gather(pairs: Sequence[_Pair]) -> PhysicsGaps:
-    """Sum up the differences."""
-    real = _differences([(pair.clearing.prices.real, pair.optimum.price_real) for pair in pairs])
-    reactive = _differences([(pair.clearing.prices.reactive, pair.optimum.price_reactive) for pair in pairs])
+def gather(pairs: Sequence[_Pair], nodes: Sequence[str]) -> PhysicsGaps:
+    """Sum up the differences.
+
+    Parameters
+    ----------
+    pairs : sequence of _Pair
+        Every interval both ways.
+    nodes : sequence of str
+        Names of the places that have prices.
+    """
+    real = np.abs([pair.clearing.prices.real - pair.optimum.price_real for pair in pairs])
+    reactive = np.abs([pair.clearing.prices.reactive - pair.optimum.price_reactive for pair in pairs])
+    intervals = [pair.interval for pair in pairs]
     return PhysicsGaps(
-        intervals=len(pairs),
-        settled=sum(pair.settled for pair in pairs),
-        rounds_max=max((pair.rounds for pair in pairs), default=0),
-        real_median=float(np.median(real)),
-        real_p95=float(np.percentile(real, 95)),
-        real_max=float(real.max()),
-        reactive_median=float(np.median(reactive)),
-        reactive_p95=float(np.percentile(reactive, 95)),
-        reactive_max=float(reactive.max()),
+        len(pairs),
+        sum(pair.settled for pair in pairs),
+        max((pair.rounds for pair in pairs), default=0),
+        *_spread(real, intervals, nodes),
+        *_spread(reactive, intervals, nodes),
         cost_gap_max=max(
             abs(pair.cost - pair.optimum.cost) / max(abs(pair.optimum.cost), 1.0) for pair in pairs
         ),
@@ -183,7 +193,11 @@ def gather(pairs: Sequence[_Pair]) -> PhysicsGaps:
     )
 
 
-def _differences(pairs: Sequence[tuple[FloatArray, FloatArray]]) -> FloatArray:
-    """Differences of prices wherever both have one, all intervals in a row."""
-    gaps = np.concatenate([np.abs(ours - theirs) for ours, theirs in pairs])
-    return np.asarray(gaps[np.isfinite(gaps)])
+def _spread(
+    gaps: FloatArray, intervals: Sequence[int], nodes: Sequence[str]
+) -> tuple[float, float, float, str]:
+    """Median, 95th percentile and largest difference wherever both have a price, and where that is."""
+    both = gaps[np.isfinite(gaps)]
+    row, node = np.unravel_index(np.nanargmax(gaps), gaps.shape)
+    where = f"interval {intervals[int(row)]}, node {nodes[int(node)]}"
+    return float(np.median(both)), float(np.percentile(both, 95)), float(both.max()), where

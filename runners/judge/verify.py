@@ -79,5 +79,6 @@ def as_table(found: Mapping[str, Gaps | PhysicsGaps]) -> Rows:
     """One column for each model."""
     table = Rows("", *found)
     for name in next(iter(found.values())).__dataclass_fields__:
-        table.add_row(name, *(f"{getattr(gaps, name):.6g}" for gaps in found.values()))
+        values = (getattr(gaps, name) for gaps in found.values())
+        table.add_row(name, *(value if isinstance(value, str) else f"{value:.6g}" for value in values))
     return table

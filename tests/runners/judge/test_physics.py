@@ -23,7 +23,7 @@ from dlmp_cosim.market.offers import WholesalePrice
 from dlmp_cosim.market.settings import MarketSettings
 from dlmp_cosim.runners.judge import verify
 from dlmp_cosim.runners.judge.gaps import make_market
-from dlmp_cosim.runners.judge.physics import settle_interval
+from dlmp_cosim.runners.judge.physics import _spread, settle_interval
 from dlmp_cosim.runners.judge.walk import Case, Day
 from tests.circuits import case as case_of
 from tests.market.nodal.test_circuits import offered
@@ -136,7 +136,18 @@ def test_the_command_holds_prices_to_the_ac_optimum(tmp_path: Path) -> None:
     study = make_study(tmp_path / "mine", intervals="1", start='"2020-08-25T16:00:00"')
     told = CliRunner().invoke(verify.verify_command, [str(study), "--ac", "--json"])
     assert told.exit_code == 0, told.output
+    nodes = load_study(study).network.node_ids
     found = json.loads(told.stdout)["nodal"]
     assert (found["intervals"], found["settled"]) == (1, 1)
     assert found["real_median"] < 0.005
     assert found["cost_gap_max"] < 1e-4
+    for quantity in ("real", "reactive"):
+        interval, node = found[f"{quantity}_max_at"].split(", node ")
+        assert interval == "interval 0"
+        assert node in nodes
+
+
+def test_the_largest_difference_is_named_and_nodes_without_a_price_are_none() -> None:
+    gaps = np.array([[0.1, 0.3, np.nan], [0.2, 0.0, 0.4]])
+    assert _spread(gaps, [7, 9], ["a.1", "b.1", "c.1"])[0] == pytest.approx(0.2)
+    assert _spread(gaps, [7, 9], ["a.1", "b.1", "c.1"])[2:] == (0.4, "interval 9, node c.1")
