@@ -38,7 +38,7 @@ class MarketSettings:
         bus, as every other method always has it.
     tolerance : float
         Largest residual, relative to 100 kW and to the LMP, at which agents agree to stop.
-    max_rounds : int
+    negotiation_rounds : int
         Rounds, one-hop messages in sequence, after which agents stop and a clearing counts as not converged;
         sweeps that open and close a clearing are made in any case.
     horizon_voltage_pu : float
@@ -57,7 +57,7 @@ class MarketSettings:
     loss_weight: float = 0.0
     agents: int = 4
     tolerance: float = 3e-5
-    max_rounds: int = 20_000
+    negotiation_rounds: int = 20_000
     horizon_voltage_pu: float = 0.02
 
     @property

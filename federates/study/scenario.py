@@ -174,8 +174,8 @@ class MarketSection(Section):
         "0: one agent a bus",
     )
     tolerance: Positive = Field(default=3e-5, description="relative residual at which agents stop")
-    max_rounds: Annotated[int, Field(ge=1)] = Field(
-        default=20_000, description="negotiation rounds of one clearing"
+    negotiation_rounds: Annotated[int, Field(ge=1)] = Field(
+        default=20_000, description="one-hop messages in sequence of one clearing, after which agents stop"
     )
     anchored: bool = Field(
         default=True, description="clear again at the AC answer until market and physics agree"

@@ -158,15 +158,15 @@ class BranchFlowMarket:
         tolerance = own if settled else max(own, FIRST_TOLERANCE)
         for _ in range(MAX_TANGENTS):
             spent = total.swept(tangents.sweeps, self._sweep).rounds
-            left = max(self.settings.max_rounds - spent, 0)
-            settings = replace(self.settings, tolerance=tolerance, max_rounds=left)
+            left = max(self.settings.negotiation_rounds - spent, 0)
+            settings = replace(self.settings, tolerance=tolerance, negotiation_rounds=left)
             solution, effort, warmth = self._negotiate(solver, start, settings)
             total, tolerance = total.and_then(effort), own
             before, powers = x, solution.resources * units.variable[n:]
             x = tangents.flow(x, powers, units.plainly(solver))
             if self._moved(before, x) < TANGENT_SETTLED and max(effort.primal, effort.dual) <= own:
                 break
-            if total.swept(tangents.sweeps, self._sweep).rounds >= self.settings.max_rounds:
+            if total.swept(tangents.sweeps, self._sweep).rounds >= self.settings.negotiation_rounds:
                 total = replace(total, converged=False)
                 break
             solver, start = self._take(tangents, x, warmth)

@@ -125,7 +125,7 @@ class HorizonSolver:
             carried,
             self._opening(horizon, outlook),
             tolerance=self.settings.tolerance,
-            max_steps=max(self.settings.max_rounds // each - 1, 1),
+            max_steps=max(self.settings.negotiation_rounds // each - 1, 1),
         )
         self._remember(horizon, outlook, course)
         first, n = horizon.steps[0], horizon.steps[0].n_state

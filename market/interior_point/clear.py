@@ -77,7 +77,7 @@ async def sweep_to_agreement(
         x[n:] = start.dispatch
         if start.multipliers is not None and start.multipliers.limits.shape[1] == total:
             earlier = start.multipliers.scaled(1 / problem.cost_unit)
-    steps = settings.max_rounds // max(2 * height, 1) - 1
+    steps = settings.negotiation_rounds // max(2 * height, 1) - 1
     if steps < 1:
         return _as_before(problem, x[n:], start)
     agreed = await agree(work, x, earlier, tolerance=settings.tolerance, max_steps=steps)

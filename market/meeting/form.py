@@ -311,7 +311,7 @@ class Apart:
                 resumes,
                 self._layout,
                 settings.tolerance,
-                settings.max_rounds,
+                settings.negotiation_rounds,
             )
             for number, part, variables in zip(self._numbers, sweep_parts(problem, cuts), own, strict=True)
         }

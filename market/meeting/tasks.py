@@ -35,7 +35,7 @@ class SweepTask:
         Changes with who holds what: prices kept under another layout are of no use.
     tolerance : float
         Largest residual.
-    max_rounds : int
+    negotiation_rounds : int
         Round budget.
     """
 
@@ -44,7 +44,7 @@ class SweepTask:
     resumes: bool
     layout: int
     tolerance: float
-    max_rounds: int
+    negotiation_rounds: int
 
     @property
     def ties(self) -> Ties:
@@ -141,7 +141,7 @@ async def _sweep(task: SweepTask, memory: Memory, near: Neighbours) -> Answer:
     sweep = task.sweep
     kept = memory.multipliers if task.resumes and memory.layout == task.layout else None
     start = Warmth(task.dispatch, np.zeros(sweep.part.problem.n_state), multipliers=kept)
-    settings = MarketSettings(tolerance=task.tolerance, max_rounds=task.max_rounds)
+    settings = MarketSettings(tolerance=task.tolerance, negotiation_rounds=task.negotiation_rounds)
     work, problem = part_workspace(sweep, near), sweep.part.problem
     solution, agreed, warmth = await sweep_to_agreement(problem, work, sweep.height, start, settings)
     memory.layout, memory.multipliers = task.layout, warmth.multipliers

@@ -181,7 +181,7 @@ def negotiate_areas(
         duals = solver.duals(problem.linear[:n] + limits)
         full = np.concatenate([solver.state(resources), resources])
         opening = Start(full[condensed.variables], condensed.start_duals(duals, -limits), weight)
-        left = replace(settings, max_rounds=max(settings.max_rounds - effort.rounds, 0))
+        left = replace(settings, negotiation_rounds=max(settings.negotiation_rounds - effort.rounds, 0))
         agreed = (talk or talk_within)(condensed.problem, opening, left, tuning)
         effort, weight = effort.add(agreed), agreed.weight
         full[condensed.variables] = agreed.x
@@ -260,7 +260,7 @@ def iteration_budget(sweep: Sweep, settings: MarketSettings, tuning: Tuning) -> 
     tuning : Tuning
         How often agents check.
     """
-    return iterations_within(settings.max_rounds - 2 * SWEEPS * sweep.hops, sweep, tuning.check_every)
+    return iterations_within(settings.negotiation_rounds - 2 * SWEEPS * sweep.hops, sweep, tuning.check_every)
 
 
 def _near_limits(problem: AtomicProblem, state: FloatArray, limits: FloatArray, margin: float) -> IntArray:

@@ -196,7 +196,9 @@ def published_rounds(day: Day, settings: MarketSettings) -> dict[str, dict[str, 
     table: dict[str, dict[str, int | None]] = {}
     for method in METHODS:
         chosen = Choice(
-            method, method, settings=(("method", method), ("agents", 0), ("max_rounds", PUBLISHED_ROUNDS))
+            method,
+            method,
+            settings=(("method", method), ("agents", 0), ("negotiation_rounds", PUBLISHED_ROUNDS)),
         )
         table[method] = {
             f"interval {sample.case.interval}": rounds_to_pass(cold_levels(sample, chosen))

@@ -93,7 +93,7 @@ def convergence_command(
             check_figure(figure)
         content = find_study(study)
         asked = content.scenario.market.settings
-        day, settings = Day(content), replace(asked, method="pac-accelerated", max_rounds=BUDGET)
+        day, settings = Day(content), replace(asked, method="pac-accelerated", negotiation_rounds=BUDGET)
         found = {}
         for name in model or negotiated_models():
             chosen = take_samples(day, replace(settings, model=name), samples, binding=True)

@@ -34,7 +34,7 @@ from dlmp_cosim.runners.measure.population import populate
 
 T = TypeVar("T")
 
-SETTINGS = MarketSettings(method="interior-point", max_rounds=1_000_000)
+SETTINGS = MarketSettings(method="interior-point", negotiation_rounds=1_000_000)
 PRICE, NEXT_PRICE = WholesalePrice(50.0), WholesalePrice(51.0)
 """Prices of the first clearing and of the one after it [$/MWh]."""
 CENTRAL_NODES = 1_000

@@ -168,10 +168,10 @@ def _levels(sample: Sample, choice: Choice, *, warm: bool, stop: bool) -> list[L
         try:
             levels.append(_level(clear(market, sample.case, sample.state), sample.answer, tolerance))
         except ClearingError:
-            levels.append(Level(tolerance, market.settings.max_rounds, 0, 0, inf, inf, False))
+            levels.append(Level(tolerance, market.settings.negotiation_rounds, 0, 0, inf, inf, False))
         settled = [level.passes for level in levels[-STAYS:]]
         # A budget leaves room for sweeps that are then not needed.
-        spent = not levels[-1].converged and 2 * levels[-1].rounds >= market.settings.max_rounds
+        spent = not levels[-1].converged and 2 * levels[-1].rounds >= market.settings.negotiation_rounds
         if stop and (spent or (len(settled) == STAYS and all(settled))):
             break
     return levels

@@ -19,7 +19,12 @@ from tests.market.random_feeders import RandomCase, random_cases
 from tests.market.support import ladder, solve
 
 WIDE = MarketSettings(
-    tolerance=1e-7, max_rounds=100_000, voltage_min_pu=0.8, voltage_max_pu=1.2, voltage_penalty=2e3, agents=3
+    tolerance=1e-7,
+    negotiation_rounds=100_000,
+    voltage_min_pu=0.8,
+    voltage_max_pu=1.2,
+    voltage_penalty=2e3,
+    agents=3,
 )
 BAND = replace(WIDE, voltage_min_pu=0.97, voltage_max_pu=1.03)
 PRICE = WholesalePrice(30.0, reactive=1.0)

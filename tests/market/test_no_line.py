@@ -40,7 +40,7 @@ def without_a_line(kind: str) -> Sample:
 def test_a_feeder_without_a_line_clears(kind: str, model: str, method: Method) -> None:
     found = without_a_line(kind)
     state = solve(found.feeder())
-    settings = MarketSettings(model=model, method=method, max_rounds=200_000)
+    settings = MarketSettings(model=model, method=method, negotiation_rounds=200_000)
     market = find_model(model, where="model")(found.network, settings)
     clearing = market.clear(state, found.network.listed_demand, [OFFER], PRICE)
     assert clearing.status == "solved"

@@ -30,7 +30,7 @@ def clear(
 ) -> tuple[AcState, Clearing]:
     """The state without a dispatch, and a clearing there."""
     network, state = network or found.network, solve(found.feeder())
-    settings = MarketSettings(model=model, method=method, max_rounds=200_000)
+    settings = MarketSettings(model=model, method=method, negotiation_rounds=200_000)
     market = find_model(model, where="model")(network, settings)
     return state, market.clear(state, network.listed_demand, offers, PRICE)
 

@@ -80,8 +80,8 @@ def test_the_reference_lets_reactive_power_go_as_far_as_offered() -> None:
 def test_the_budget_of_rounds_is_one_for_all_tangents(limit: int, method: Method) -> None:
     """What opens and closes a clearing is all that a budget of nothing leaves, and comes on top."""
     case = with_settings(CASES["voltage_low"], tolerance=3e-5, method=method)
-    least = clear(with_settings(case, max_rounds=0)).rounds
-    found = clear(with_settings(case, max_rounds=limit))
+    least = clear(with_settings(case, negotiation_rounds=0)).rounds
+    found = clear(with_settings(case, negotiation_rounds=limit))
     assert found.status == "not_converged"
     assert least <= found.rounds <= limit + least
 

@@ -554,7 +554,7 @@ def test_the_same_inputs_give_the_same_bytes(method: Method) -> None:
 @pytest.mark.parametrize("agents", [0, 3])
 def test_too_few_rounds_do_not_count_as_solved(method: Method, agents: int) -> None:
     # Fewer than agents take to compare residuals: new tangents would go on from where the last ended.
-    case = with_settings(CASES["voltage_low"], method=method, agents=agents, max_rounds=4)
+    case = with_settings(CASES["voltage_low"], method=method, agents=agents, negotiation_rounds=4)
     found = clear(case)
     assert found.status == "not_converged"
     assert max(found.primal_residual, found.dual_residual) > case.settings.tolerance
@@ -621,7 +621,7 @@ def test_an_answer_that_no_flow_carries_is_held_back_by_its_limits() -> None:
     offer = Offer("store", -6000.0, 0.0, 0.0, 0.01, reactive_ratio=0.0)
     case = Case(
         fork(resources=[STORE]),
-        replace(TIGHT, voltage_min_pu=0.9, voltage_penalty=1e6, max_rounds=200_000),
+        replace(TIGHT, voltage_min_pu=0.9, voltage_penalty=1e6, negotiation_rounds=200_000),
         (offer,),
         WholesalePrice(-100.0),
     )

@@ -22,7 +22,7 @@ from tests.market.conftest import Situation
 from tests.market.support import apply, mixed, mixed_offers, solve
 
 PRICE = WholesalePrice(26.7, reactive=1.5)
-TIGHT = MarketSettings(tolerance=5e-7, max_rounds=400_000)
+TIGHT = MarketSettings(tolerance=5e-7, negotiation_rounds=400_000)
 SAGGING = replace(TIGHT, voltage_min_pu=0.96, voltage_max_pu=1.1)
 
 

@@ -87,7 +87,7 @@ def test_sweeps_agree_with_the_central_reference(terms: str) -> None:
 def test_every_method_finds_the_same_optimum(terms: str, method: Method) -> None:
     at = horizon(*TERMS[terms])
     mine = clear(at)
-    settings = replace(TIGHT, method=method, tolerance=3e-6, agents=2, max_rounds=200_000)
+    settings = replace(TIGHT, method=method, tolerance=3e-6, agents=2, negotiation_rounds=200_000)
     other = clear(at, settings)
     assert (mine.status, other.status) == ("solved", "solved")
     assert plan_of(other).cost == pytest.approx(plan_of(mine).cost, rel=1e-4)
@@ -101,7 +101,7 @@ def test_published_negotiations_take_a_horizon_too(method: Method) -> None:
     )
     settings = replace(TIGHT, voltage_min_pu=0.9)
     mine = clear(at, settings)
-    other = clear(at, replace(settings, method=method, tolerance=1e-4, max_rounds=400_000))
+    other = clear(at, replace(settings, method=method, tolerance=1e-4, negotiation_rounds=400_000))
     assert other.status == "solved"
     assert plan_of(other).cost == pytest.approx(plan_of(mine).cost, rel=1e-3)
 

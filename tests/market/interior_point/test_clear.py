@@ -50,13 +50,13 @@ def test_rounds_are_hops_of_whole_sweeps(usual: Situation) -> None:
 
 
 def test_a_budget_of_rounds_is_kept(usual: Situation) -> None:
-    settings = replace(SETTINGS, max_rounds=90)
+    settings = replace(SETTINGS, negotiation_rounds=90)
     clearing = clear(NodalMarket(usual.network, settings), usual)
     assert clearing.status == "not_converged"
     assert clearing.rounds <= 90
 
 
 def test_a_budget_below_one_step_changes_nothing(usual: Situation) -> None:
-    clearing = clear(NodalMarket(usual.network, replace(SETTINGS, max_rounds=59)), usual)
+    clearing = clear(NodalMarket(usual.network, replace(SETTINGS, negotiation_rounds=59)), usual)
     assert (clearing.status, clearing.rounds) == ("not_converged", 0)
     assert np.isfinite(clearing.prices.real).all()

@@ -140,7 +140,9 @@ def test_a_tolerance_beyond_what_digits_hold_is_missed_and_no_error() -> None:
     network, offers = offered(read_circuit(case).network)
     feeder = OpenDssFeeder(case, network, tolerance=1e-10)
     state = feeder.solve(network.listed_demand, idle(network), controls=True)
-    market = NodalMarket(network, MarketSettings(tolerance=1e-8, max_rounds=200_000, rating_scale=0.4))
+    market = NodalMarket(
+        network, MarketSettings(tolerance=1e-8, negotiation_rounds=200_000, rating_scale=0.4)
+    )
     demand = network.listed_demand
     rounds = anchored_rounds(market, feeder, state, demand, offers, WholesalePrice(40.0, reactive=2.0), 8)
     assert {item.clearing.status for item in rounds} <= {"solved", "not_converged"}

@@ -32,7 +32,7 @@ from tests.market.support import (
 )
 
 PRICE = WholesalePrice(26.7, reactive=1.5)
-TIGHT = MarketSettings(tolerance=1e-8, max_rounds=200_000)
+TIGHT = MarketSettings(tolerance=1e-8, negotiation_rounds=200_000)
 """Settled far beyond what a study needs, so that differences of two clearings mean something."""
 
 

@@ -33,7 +33,7 @@ from tests.runners.conftest import make_study
 DEMO = Path(__file__).parents[3] / "configs" / "ieee123_day"
 BINDING = (108, 138, 150, 168, 192, 204, 222, 234)
 """Intervals of the demo day in which a limit has a price, over the whole day."""
-TIGHT = {"tolerance": 1e-8, "max_rounds": 200_000}
+TIGHT = {"tolerance": 1e-8, "negotiation_rounds": 200_000}
 RULES = RoundRules(rounds_max=15, voltage_pu=1e-7, head_kw=1e-4)
 STEP_KW = 0.1
 
