@@ -11,7 +11,7 @@ from dlmp_cosim.federates.results.run import Results
 from dlmp_cosim.federates.study.substation import SubstationScenario
 from dlmp_cosim.federates.substation import NO_LIMIT
 from dlmp_cosim.feeders.network import FloatArray
-from dlmp_cosim.runners.report.figure_file import new_figure, save_figure
+from dlmp_cosim.runners.report.figure_file import new_figure, save_figure, stairs
 from dlmp_cosim.runners.report.pictures import BLUE, GREY, ORANGE
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def draw_substation(run: Results, file: Path) -> None:
     """
     figure = new_figure(file, (9.0, 7.5))
     power, price, feeders = figure.subplots(3, 1, sharex=True)
-    hours = np.asarray(np.arange(run.intervals) * run.period_h)
-    _power(power, run, hours)
-    _price(price, run, hours)
+    edges = np.asarray(np.arange(run.intervals + 1) * run.period_h)
+    _power(power, run, edges)
+    _price(price, run, edges)
     for name, colour in zip(_names(run), SHADES * len(_names(run)), strict=False):
-        feeders.step(hours, run.values(f"{name}/head_power_real"), where="post", color=colour, label=name)
+        stairs(feeders, run.values(f"{name}/head_power_real"), edges, color=colour, label=name)
     feeders.axhline(0.0, color=GREY, linewidth=0.6)
     titles = (
         "drawn by all feeders together [kW]",
@@ -56,7 +56,7 @@ def draw_substation(run: Results, file: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize="small", ncols=4)
     feeders.set_xlabel("hours from the start")
-    feeders.set_xlim(0.0, float(hours[-1]) + run.period_h)
+    feeders.set_xlim(0.0, float(edges[-1]))
     save_figure(figure, file, 150)
 
 
@@ -64,20 +64,20 @@ def _names(run: Results) -> list[str]:
     return [item.name for item in SubstationScenario.model_validate(run.scenario).feeders]
 
 
-def _power(axes: Axes, run: Results, hours: FloatArray) -> None:
+def _power(axes: Axes, run: Results, edges: FloatArray) -> None:
     """Draw the power and the limits that there are."""
-    axes.step(hours, run.values("substation/head_power_real"), where="post", color=BLUE, label="power")
     drawn, below = run.values("substation/head_power_real"), run.values("substation/limit_lower")
+    stairs(axes, drawn, edges, color=BLUE, label="power")
     limits = {"limit": run.values("substation/limit_upper")}
     if (drawn < NEAR * below).any():
         limits[""] = below
     for label, values in limits.items():
         if (np.abs(values) < NO_LIMIT).any():
             shown = np.where(np.abs(values) < NO_LIMIT, values, np.nan)
-            axes.step(hours, shown, where="post", color=ORANGE, linestyle="--", label=label or None)
+            stairs(axes, shown, edges, color=ORANGE, linestyle="--", label=label or None)
 
 
-def _price(axes: Axes, run: Results, hours: FloatArray) -> None:
+def _price(axes: Axes, run: Results, edges: FloatArray) -> None:
     adder = run.values("substation/adder")
-    axes.fill_between(hours, adder, step="post", color=ORANGE, alpha=0.5, label="adder")
-    axes.step(hours, run.values(f"{_names(run)[0]}/lmp"), where="post", color=GREY, label="LMP")
+    axes.stairs(adder, edges, fill=True, color=ORANGE, alpha=0.5, label="adder")
+    stairs(axes, run.values(f"{_names(run)[0]}/lmp"), edges, color=GREY, label="LMP")

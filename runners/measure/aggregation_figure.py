@@ -10,7 +10,7 @@ from dlmp_cosim.federates.results.run import Results
 from dlmp_cosim.feeders.network import FloatArray
 from dlmp_cosim.market.aggregate import Window, fitted
 from dlmp_cosim.runners.judge.offered import read_offered
-from dlmp_cosim.runners.report.figure_file import new_figure, save_figure
+from dlmp_cosim.runners.report.figure_file import new_figure, save_figure, stairs
 from dlmp_cosim.runners.report.pictures import BLUE, GREY, ORANGE
 
 
@@ -34,22 +34,22 @@ def draw_aggregation(together: Path, apart: Path, owner: str, file: Path) -> Non
     figure = new_figure(file, (9.0, 3.6))
     with Results(apart) as run:
         windows, day = _windows(run, owner), _power(run, owner)
-        hours = np.arange(run.intervals) * run.period_h
+        edges = np.asarray(np.arange(run.intervals + 1) * run.period_h)
         lmp = run.values("wholesale/lmp")
     with Results(together) as run:
         one = _power(run, owner)
     most = int(np.argmax([float((item.high - item.low).sum()) for item in windows]))
     left, right = figure.subplots(1, 2)
-    edges, costs = _staircase(windows[most])
-    left.stairs(costs, edges, baseline=None, color=GREY, label=f"{len(costs)} devices that can move")
+    powers, costs = _staircase(windows[most])
+    stairs(left, costs, powers, color=GREY, label=f"{len(costs)} devices that can move")
     line = fitted(windows[most], float(lmp[most]))
     left.axhline(lmp[most], color=BLUE, lw=0.8, ls=":", label="LMP")
-    ends = edges[[0, -1]]
+    ends = powers[[0, -1]]
     left.plot(ends, line.linear + line.quadratic * ends, color=ORANGE, label="the line that is offered")
     left.set(xlabel="power of all [kW]", ylabel="marginal cost [$/MWh]")
-    left.set_title(f"{hours[most]:g} hours from the start", loc="left", fontsize="medium")
-    right.step(hours, day, where="post", color=GREY, label="every device seen")
-    right.step(hours, one, where="post", color=BLUE, label="one offer")
+    left.set_title(f"{edges[most]:g} hours from the start", loc="left", fontsize="medium")
+    stairs(right, day, edges, color=GREY, label="every device seen")
+    stairs(right, one, edges, color=BLUE, label="one offer")
     right.set(xlabel="hours from the start", ylabel="power of all [kW]")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
