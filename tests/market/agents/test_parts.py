@@ -19,12 +19,16 @@ from dlmp_cosim.market.interior_point.parts import cut_sweeps, parents, sweep_ar
 from dlmp_cosim.market.meeting.network import Fate, Simulated
 from dlmp_cosim.market.meeting.rules import Conditions, Patience
 from dlmp_cosim.market.meeting.tasks import SweepTask, TalkTask, Task
+from dlmp_cosim.market.nodal.model import NodalModel
+from dlmp_cosim.market.offers import WholesalePrice
 from dlmp_cosim.market.pac.areas import area_parents, partition
 from dlmp_cosim.market.pac.negotiate import USUAL, Negotiation, Start, Tuning, exchanged, negotiate
 from dlmp_cosim.market.pac.parts import talk_parts
 from dlmp_cosim.market.pac.step_sizes import local_gains
 from dlmp_cosim.market.problem.atoms import AtomicProblem
 from dlmp_cosim.market.problem.graph import ways_of
+from dlmp_cosim.market.settings import MarketSettings
+from tests.market.conftest import Situation
 from tests.market.interior_point.chains import chain, network
 from tests.market.interior_point.test_tree import trees
 
@@ -179,6 +183,22 @@ def test_talk_without_a_connection_gives_the_same_bits() -> None:
     assert one.restarts > 0
     assert one.x.tobytes() == other.x.tobytes()
     assert one.weight == other.weight
+
+
+def test_one_agent_a_bus_of_a_feeder_gives_the_same_bits(sagging: Situation) -> None:
+    """Limits bind; far from agreed after so few rounds, and equal on the way."""
+    model = NodalModel(sagging.network, MarketSettings())
+    anchor = model.anchor(sagging.state, sagging.demand, sagging.offers)
+    problem = model.problem(anchor, sagging.offers, WholesalePrice(30.0, reactive=1.0))
+    start = Start(np.zeros(len(problem.linear)), np.zeros(len(problem.row_lower)))
+    one = negotiate(problem, start, tolerance=TOLERANCE, max_iterations=205)
+    other, packets = talk_apart(problem, start, 205, USUAL)
+    assert problem.n_atom > 100
+    assert one.restarts > 2
+    assert one.x.tobytes() == other.x.tobytes()
+    assert one.y.tobytes() == other.y.tobytes()
+    assert one.weight == other.weight
+    assert packets == one.messages
 
 
 @pytest.mark.parametrize("n_area", [1, 4, 12, 20, 0])
