@@ -178,7 +178,8 @@ def read_signs(study: AnyStudy, names: list[str]) -> dict[str, Sign | None]:
     dict of str to Sign or None
         By name; None for a federate that has not shown any in this run.
     """
-    return {name: read_sign(study.run_folder, name, since=STARTED - SLACK_S) for name in names}
+    folder = study.run_folder
+    return {name: read_sign(folder, name, since=STARTED - SLACK_S) for name in names}
 
 
 def progress(signs: Signs, intervals: int) -> str:

@@ -294,6 +294,12 @@ class SubstationStudy:
             ancillary=self.scenario.ancillary is not None,
         )
         study = load_study(folder)
+        if study.scenario.agents.wire:
+            raise InputError(
+                f"feeder {feeder.name!r} meets others, and agents on the wire serve a feeder on its own",
+                where=f"{study.scenario_file} agents.wire",
+                expected="agents.wire = false: its agents then negotiate within its market",
+            )
         period = study.scenario.time.period_s
         disruptions = disruptions_of(self.scenario.disruption, feeder.name, period)
         return replace(study, member=replace(member, disruptions=disruptions))

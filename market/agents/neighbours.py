@@ -7,7 +7,7 @@ neighbours and never waits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TypeVar
@@ -103,7 +103,7 @@ class Ties:
     up : int
         Its neighbour towards the root; -1 at the root.
     down : tuple of int
-        Its neighbours away from the root.
+        Its neighbours away from the root, in the order in which it takes in what they say.
     halos : tuple of Halo
         What it shares with every neighbour, in ascending order.
     """
@@ -172,32 +172,49 @@ class Neighbours:
 
     async def share_values(self, x: FloatArray) -> None:
         """Tell neighbours the variables that they read, and fill in theirs."""
-        halos = [halo for halo in self.ties.halos if len(halo.tell_values) or len(halo.hear_values)]
-        for halo in halos:
-            self.say(halo.area, Kind.VALUES, x[halo.tell_values])
-        for halo in halos:
-            x[halo.hear_values] = await self.hear(halo.area, Kind.VALUES, len(halo.hear_values))
+        for halo in self.ties.halos:
+            if len(halo.tell_values):
+                self.say(halo.area, Kind.VALUES, x[halo.tell_values])
+        for halo in self.ties.halos:
+            if len(halo.hear_values):
+                x[halo.hear_values] = await self.hear(halo.area, Kind.VALUES, len(halo.hear_values))
 
     async def share_prices(self, multipliers: FloatArray) -> None:
         """Tell neighbours the multipliers of rows that read them, and fill in theirs."""
-        halos = [halo for halo in self.ties.halos if len(halo.tell_prices) or len(halo.hear_prices)]
-        for halo in halos:
-            self.say(halo.area, Kind.PRICES, multipliers[halo.tell_prices])
-        for halo in halos:
-            multipliers[halo.hear_prices] = await self.hear(halo.area, Kind.PRICES, len(halo.hear_prices))
+        for halo in self.ties.halos:
+            if len(halo.tell_prices):
+                self.say(halo.area, Kind.PRICES, multipliers[halo.tell_prices])
+        for halo in self.ties.halos:
+            if len(halo.hear_prices):
+                multipliers[halo.hear_prices] = await self.hear(halo.area, Kind.PRICES, len(halo.hear_prices))
 
     async def largest(self, *values: float) -> tuple[float, ...]:
         """Largest of every agent's values, hop by hop to the root and back; one that is no number wins."""
-        return await self._reduce(np.array(values), np.maximum)
+        return await self._reduce(np.array(values), 0)
 
-    async def total(self, *values: float) -> tuple[float, ...]:
-        """Sum of every agent's values."""
-        return await self._reduce(np.array(values), np.add)
+    async def gather(self, sums: Sequence[float], largest: Sequence[float] = ()) -> tuple[float, ...]:
+        """Add up some of every agent's values and find the largest of others, in one sweep.
 
-    async def _reduce(self, values: FloatArray, join: np.ufunc) -> tuple[float, ...]:
+        Parameters
+        ----------
+        sums : sequence of float
+            What is added up: the agent's own first, then what it hears from those below, in their order.
+        largest : sequence of float
+            What the largest is wanted of.
+
+        Returns
+        -------
+        tuple of float
+            The sums, then the largest; beyond `LARGEST` they are infinite.
+        """
+        return await self._reduce(np.array([*sums, *largest]), len(sums))
+
+    async def _reduce(self, values: FloatArray, n_sum: int) -> tuple[float, ...]:
         for child in self.ties.down:
             # A residual beyond all bounds is news and no lie.
-            values = join(values, _opened(await self.hear(child, Kind.REDUCED, len(values))))
+            heard = _opened(await self.hear(child, Kind.REDUCED, len(values)))
+            added, most = values[:n_sum] + heard[:n_sum], np.maximum(values[n_sum:], heard[n_sum:])
+            values = np.concatenate([added, most])
         if self.ties.up >= 0:
             self.say(self.ties.up, Kind.REDUCED, _closed(values))
             values = _opened(await self.hear(self.ties.up, Kind.REDUCED, len(values)))

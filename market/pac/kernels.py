@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dlmp_cosim.feeders.network import FloatArray, IntArray
+from dlmp_cosim.market.agents.neighbours import LARGEST
 from dlmp_cosim.market.problem.compiled import compiled
 
 BISECTIONS = 60
@@ -34,6 +35,10 @@ class Arrays(NamedTuple):
         Ranges of the rows.
     discs, disc_radius, cones : ndarray
         Curved sets.
+    variable_agent, row_agent : ndarray of int
+        Agent of every variable and row.
+    order, towards : ndarray of int, shape (n_agent,)
+        How agents add up: see `market.problem.graph.Gathering`.
     """
 
     col_ptr: IntArray
@@ -57,6 +62,10 @@ class Arrays(NamedTuple):
     discs: IntArray
     disc_radius: FloatArray
     cones: IntArray
+    variable_agent: IntArray
+    row_agent: IntArray
+    order: IntArray
+    towards: IntArray
 
 
 @compiled
@@ -180,13 +189,28 @@ def dual_step(
 
 @compiled
 def distance(a: Arrays, x: FloatArray, u: FloatArray, y: FloatArray, v: FloatArray) -> tuple[float, float]:
-    """Squared distances of two iterates in the metric of the steps: primal and dual."""
-    primal, dual = 0.0, 0.0
+    """Squared distances of two iterates in the metric of the steps: primal and dual.
+
+    Agents add up their own first, then hop by hop, so that the last digit does not depend on where they are.
+    """
+    primal, dual = np.zeros(a.order.size), np.zeros(a.order.size)
     for i in range(a.tau.size):
-        primal += (x[i] - u[i]) ** 2 / a.tau[i]
+        primal[a.variable_agent[i]] += (x[i] - u[i]) ** 2 / a.tau[i]
     for r in range(a.sigma.size):
-        dual += (y[r] - v[r]) ** 2 / a.sigma[r]
-    return primal, dual
+        dual[a.row_agent[r]] += (y[r] - v[r]) ** 2 / a.sigma[r]
+    return gathered(a, primal), gathered(a, dual)
+
+
+@compiled
+def gathered(a: Arrays, sums: FloatArray) -> float:
+    """Sum of what every agent has, hop by hop to the middle; changes `sums`.
+
+    Beyond what agents may send it is infinite.
+    """
+    for k in a.order[:-1]:
+        sums[a.towards[k]] += sums[k]
+    total = sums[a.order[-1]]
+    return float(total) if total < LARGEST else np.inf
 
 
 @compiled

@@ -28,7 +28,7 @@ from dlmp_cosim.market.pac.iterations import (
 from dlmp_cosim.market.pac.kernels import Arrays
 from dlmp_cosim.market.pac.step_sizes import Gains, atom_gains, local_gains
 from dlmp_cosim.market.problem.atoms import AtomicProblem
-from dlmp_cosim.market.problem.graph import Sweep, Ways, ways_of
+from dlmp_cosim.market.problem.graph import Gathering, Sweep, Ways, gathering_of, neighbours_of, ways_of
 
 PacMethod = Literal["pac", "nst-pac", "pac-accelerated"]
 
@@ -143,7 +143,12 @@ class Negotiation:
     trace: FloatArray
 
 
-def pack(problem: AtomicProblem, gains: Gains, columns: sp.csc_matrix | None = None) -> Arrays:
+def pack(
+    problem: AtomicProblem,
+    gains: Gains,
+    columns: sp.csc_matrix | None = None,
+    gathering: Gathering | None = None,
+) -> Arrays:
     """Lay a problem out as flat arrays for the compiled steps.
 
     Parameters
@@ -154,9 +159,12 @@ def pack(problem: AtomicProblem, gains: Gains, columns: sp.csc_matrix | None = N
         Steps of its variables and rows.
     columns : csc_matrix, optional
         Entries of its variables in all rows that they are in, where some of these are another agent's.
+    gathering : Gathering, optional
+        In which order its agents add up, where that is known.
     """
     rows = problem.rows.tocsr()
     columns = problem.rows.tocsc() if columns is None else columns
+    order, towards = gathering or gathering_of(neighbours_of(problem))
     return Arrays(
         columns.indptr.astype(np.int64),
         columns.indices.astype(np.int64),
@@ -179,6 +187,10 @@ def pack(problem: AtomicProblem, gains: Gains, columns: sp.csc_matrix | None = N
         problem.discs,
         problem.disc_radius,
         problem.cones,
+        problem.variable_atom,
+        problem.row_atom,
+        order,
+        towards,
     )
 
 
@@ -217,13 +229,14 @@ def negotiate(
     ways : Ways, optional
         Its `ways_of`, where they are known.
     """
-    arrays = pack(problem, gains or _choose_gains(problem, method, tuning))
+    ways = ways or ways_of(problem)
+    arrays = pack(problem, gains or _choose_gains(problem, method, tuning), gathering=ways.gathering)
     x = np.clip(start.x, problem.lower, problem.upper)
     outcome = _run(arrays, x, start, method, tolerance, max_iterations, seed, tuning)
     done = outcome.iterations
     # Where it starts afresh, the accelerated method asks once more how far an iteration moves.
     checks = len(outcome.trace) + (outcome.restarts + 1 if method == "pac-accelerated" and done else 0)
-    talked = exchanged(ways or ways_of(problem), done, checks)
+    talked = exchanged(ways, done, checks)
     return Negotiation(
         x=outcome.x,
         y=outcome.y,
@@ -260,7 +273,7 @@ def exchanged(ways: Ways, iterations: int, checks: int) -> Exchanged:
     iterations, checks : int
         How many.
     """
-    reads, sweep = ways
+    reads, sweep = ways.reads, ways.sweep
     return Exchanged(
         rounds=HOPS * iterations * bool(sweep.hops) + sweep.hops * checks,
         messages=iterations * reads.messages_per_round + checks * sweep.messages,

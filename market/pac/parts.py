@@ -1,7 +1,7 @@
 """One area's iterations of the accelerated negotiation, with the words that it exchanges.
 
-The kernels and rules are those of `market.pac.iterations`; only sums over all agents are added up in another
-order, area by area, which shows in the last digits of the primal weight.
+The kernels and rules are those of `market.pac.iterations`, and sums over all agents are added up in the same
+order there: each agent's own first, then hop by hop to the middle.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 from dlmp_cosim.feeders.network import IntArray
 from dlmp_cosim.market.agents.neighbours import Neighbours, Ties
 from dlmp_cosim.market.agents.parts import Part, cut, part_of
-from dlmp_cosim.market.pac.areas import area_parents
 from dlmp_cosim.market.pac.iterations import Outcome, next_weight, reflect, restart_due, way
 from dlmp_cosim.market.pac.kernels import distance, dual_step, primal_step, residuals
 from dlmp_cosim.market.pac.negotiate import Start, Tuning, pack
 from dlmp_cosim.market.pac.step_sizes import Gains
 from dlmp_cosim.market.problem.atoms import AtomicProblem
+from dlmp_cosim.market.problem.graph import gathering_of
 
 
 @dataclass(frozen=True)
@@ -67,21 +67,16 @@ def talk_parts(
     area : ndarray of int, shape (n_atom,)
         Agent of every atom, numbered from 0 without gaps.
     """
-    up = area_parents(problem.parent, area)
-    down: list[list[int]] = [[] for _ in up]
-    # Roots of parts without a connection ask the first one.
-    asks = [0 if above < 0 and k else above for k, above in enumerate(up.tolist())]
-    for k, above in enumerate(asks):
-        if above >= 0:
-            down[above].append(k)
     cuts = cut(problem, area)
+    gathering = gathering_of(tuple(tuple(halo.area for halo in piece.halos) for piece in cuts))
+    down = gathering.heard
     x = np.clip(start.x, problem.lower, problem.upper)
     parts = tuple(
         TalkPart(
             part_of(problem, piece),
             Gains(gains.tau[piece.variables[: piece.n]], gains.sigma[piece.rows[: piece.m]]),
             Start(x[piece.variables], start.y[piece.rows], start.weight),
-            Ties(asks[k], tuple(down[k]), piece.halos),
+            Ties(int(gathering.towards[k]), down[k], piece.halos),
         )
         for k, piece in enumerate(cuts)
     )
@@ -117,7 +112,7 @@ async def accelerated_part(
     """
     rule, every = tuning.restart, tuning.check_every
     part, x, y = talk.part, talk.start.x.copy(), talk.start.y.copy()
-    a = pack(part.problem, talk.gains, part.columns)
+    a = pack(part.problem, talk.gains, part.columns, gathering_of(((),)))
     omega = talk.start.weight
     anchor_x, anchor_y, new, new_dual = x.copy(), y.copy(), x.copy(), y.copy()
     restarts, k, done = 0, 0, 0
@@ -128,17 +123,21 @@ async def accelerated_part(
         dual_step(a, x, new, y, omega, new_dual)
         await near.share_prices(new_dual)
         done += 1
-        restart = False
-        if k == 0 or done % every == 0:
-            moved = await near.total(*distance(a, x, new, y, new_dual))
-            restart, first, last = restart_due(rule, way((moved[0], moved[1]), omega), first, last, k, done)
-        if done % every == 0:
-            primal, dual = await near.largest(*residuals(a, x, new, y, new_dual, omega))
-            if primal <= tolerance and dual <= tolerance:
-                break
+        restart, checks = False, done % every == 0
+        if k == 0 or checks:
+            moved = distance(a, x, new, y, new_dual)
+            if checks:
+                # What a restart would need goes along: a sweep takes longer than a sum.
+                far = distance(a, new, anchor_x, new_dual, anchor_y)
+                off = residuals(a, x, new, y, new_dual, omega)
+                *sums, primal, dual = await near.gather((*moved, *far), off)
+            else:
+                sums = [*await near.gather(moved)]
+            restart, first, last = restart_due(rule, way((sums[0], sums[1]), omega), first, last, k, done)
+        if checks and primal <= tolerance and dual <= tolerance:
+            break
         if restart:
-            far = await near.total(*distance(a, new, anchor_x, new_dual, anchor_y))
-            omega = next_weight(rule, (far[0], far[1]), omega)
+            omega = next_weight(rule, (sums[2], sums[3]), omega)
             x[:], y[:], anchor_x[:], anchor_y[:] = new, new_dual, new, new_dual
             k, restarts = 0, restarts + 1
         else:

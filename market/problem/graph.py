@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,11 +27,36 @@ class Sweep(NamedTuple):
     messages: int
 
 
+class Gathering(NamedTuple):
+    """In which order what all agents have is added up: each agent's own first, then hop by hop to the middle.
+
+    Attributes
+    ----------
+    order : ndarray of int, shape (n_agent,)
+        Agents in the order in which they pass on; the one in the middle is the last.
+    towards : ndarray of int, shape (n_agent,)
+        Neighbour that each passes on to; -1 in the middle.
+    """
+
+    order: IntArray
+    towards: IntArray
+
+    @property
+    def heard(self) -> tuple[tuple[int, ...], ...]:
+        """Those who pass on to each agent, in their order."""
+        found: list[list[int]] = [[] for _ in self.order]
+        for agent in self.order.tolist():
+            if self.towards[agent] >= 0:
+                found[self.towards[agent]].append(agent)
+        return tuple(tuple(others) for others in found)
+
+
 class Ways(NamedTuple):
     """What passes between the agents of a problem: values of a round, and sweeps."""
 
     reads: Boundary
     sweep: Sweep
+    gathering: Gathering
 
 
 def ways_of(problem: AtomicProblem) -> Ways:
@@ -42,7 +68,9 @@ def ways_of(problem: AtomicProblem) -> Ways:
         The problem.
     """
     reads = boundary(problem)
-    return Ways(reads, _sweep(_neighbours(reads, problem.n_atom)))
+    neighbours = _neighbours(reads, problem.n_atom)
+    found = _far(neighbours)
+    return Ways(reads, _sweep(found), _gathering(neighbours, found))
 
 
 def sweep_of_tree(parent: IntArray) -> Sweep:
@@ -57,16 +85,44 @@ def sweep_of_tree(parent: IntArray) -> Sweep:
     for child in np.flatnonzero(parent >= 0).tolist():
         found[child].append(int(parent[child]))
         found[parent[child]].append(child)
-    return _sweep(tuple(tuple(others) for others in found))
+    return _sweep(_far(tuple(tuple(others) for others in found)))
 
 
-def _sweep(neighbours: tuple[tuple[int, ...], ...]) -> Sweep:
-    left, hops, messages = set(range(len(neighbours))), 0, 0
+def gathering_of(neighbours: tuple[tuple[int, ...], ...]) -> Gathering:
+    """Say in which order agents add up what all of them have.
+
+    Parameters
+    ----------
+    neighbours : tuple of tuple of int, length n_agent
+        Agents that each agent talks with.
+    """
+    return _gathering(neighbours, _far(neighbours))
+
+
+def _far(neighbours: tuple[tuple[int, ...], ...]) -> list[dict[int, int]]:
+    """Hops from the middle of every part of the graph, nearest first."""
+    left, found = set(range(len(neighbours))), []
     while left:
-        far = distances(neighbours, middle_of(neighbours, min(left)))
-        left -= far.keys()
-        hops, messages = max(hops, 2 * max(far.values())), messages + 2 * (len(far) - 1)
-    return Sweep(hops, messages)
+        found.append(distances(neighbours, middle_of(neighbours, min(left))))
+        left -= found[-1].keys()
+    return found
+
+
+def _sweep(found: Sequence[dict[int, int]]) -> Sweep:
+    hops = max((2 * max(far.values()) for far in found), default=0)
+    return Sweep(hops, 2 * sum(len(far) - 1 for far in found))
+
+
+def _gathering(neighbours: tuple[tuple[int, ...], ...], found: Sequence[dict[int, int]]) -> Gathering:
+    order, towards = [at for far in found for at in far], np.full(len(neighbours), -1, dtype=np.int64)
+    for far in found:
+        for at, hops in far.items():
+            nearer = (other for other in neighbours[at] if far[other] == hops - 1)
+            # The middle of a part without a connection passes on to the first one's.
+            towards[at] = next(nearer) if hops else order[0]
+    if order:
+        towards[order[0]] = -1
+    return Gathering(np.array(order[::-1], dtype=np.int64), towards)
 
 
 def neighbours_of(problem: AtomicProblem) -> tuple[tuple[int, ...], ...]:

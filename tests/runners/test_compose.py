@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,14 @@ import click
 import pytest
 import yaml
 
+from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.runtime.direct import run_direct
+from dlmp_cosim.federates.study.study import load_study
 from dlmp_cosim.runners.cli import main
 from dlmp_cosim.runners.run.preflight import check_study
 from dlmp_cosim.runners.run.runner_file import load_runner
 from dlmp_cosim.runners.start.examples import copy_example, find_example
+from tests.runners.namespaces import connected
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "configs" / "compose"
@@ -49,11 +54,29 @@ def test_every_host_has_a_container_that_runs_its_part(services: dict[str, Any])
     assert "recorder" in beside
 
 
-def test_the_image_holds_a_sound_study(services: dict[str, Any], tmp_path: Path) -> None:
-    for service in services.values():
-        context = (FOLDER / service["build"]["context"]).resolve()
-        assert context == ROOT
-        assert (context / service["build"]["dockerfile"]).is_file()
+def test_the_image_is_built_once_and_never_fetched(services: dict[str, Any]) -> None:
+    """Two builds of one name at a time fail, and whose image of that name there is elsewhere nobody knows."""
+    assert {service["image"] for service in services.values()} == {"dlmp-cosim"}
+    build = services["broker"]["build"]
+    assert [name for name, service in services.items() if "build" in service] == ["broker"]
+    assert {name: service["pull_policy"] for name, service in services.items() if name != "broker"} == {
+        "feeder": "never",
+        "market": "never",
+        "agents": "never",
+    }
+    assert (FOLDER / build["context"]).resolve() == ROOT
+    assert ROOT / build["dockerfile"] == FOLDER / "Dockerfile"
+    copied = [
+        line.split()[1]
+        for line in (FOLDER / "Dockerfile").read_text().splitlines()
+        if line.startswith("COPY")
+    ]
+    sent = (FOLDER / "Dockerfile.dockerignore").read_text().splitlines()
+    assert [line[1:] for line in sent if line.startswith("!")] == copied
+    assert "*" in sent
+
+
+def test_the_image_holds_a_sound_study(tmp_path: Path) -> None:
     text = (FOLDER / "Dockerfile").read_text()
     assert "dlmp new /study --like ieee123_agents --name ieee123_agents" in text
     assert "COPY configs/compose/runner.json /study/runner.json" in text
@@ -61,6 +84,32 @@ def test_the_image_holds_a_sound_study(services: dict[str, Any], tmp_path: Path)
     copy_example(find_example("ieee123_agents"), study, "ieee123_agents")
     shutil.copy(FOLDER / "runner.json", study / "runner.json")
     assert check_study(load_runner(study / "runner.json")).errors == ()
+
+
+@pytest.mark.federation
+@pytest.mark.timeout(180)
+def test_the_commands_run_on_hosts_of_those_names(
+    services: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each service's own command, on a host that the others know by the service's name."""
+    folder = tmp_path / "study"
+    copy_example(find_example("ieee123_agents"), folder, "ieee123_agents", ["time.intervals=2"])
+    shutil.copy(FOLDER / "runner.json", folder / "runner.json")
+    jobs = []
+    with connected(len(services), list(services)) as hosts:
+        for k, service in enumerate(services.values(), 1):
+            line = service["command"].replace("/study", str(folder)).replace("/results", str(tmp_path))
+            words = [*hosts.prefix(k), sys.executable, "-m", "dlmp_cosim.runners.cli", *shlex.split(line)[1:]]
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+            jobs.append(subprocess.Popen(words, cwd=folder, text=True, **pipes))
+        said = [job.communicate(timeout=150)[0] for job in jobs]
+    assert [job.returncode for job in jobs] == [0] * len(jobs), said
+    monkeypatch.setenv("DLMP_RESULTS_DIR", str(tmp_path / "one"))
+    study = load_study(folder)
+    run_direct(study)
+    with Results(study.results_file) as one, Results(tmp_path / "broker" / "results.h5") as four:
+        assert four.complete
+        assert one.values("market/dlmp_real").tobytes() == four.values("market/dlmp_real").tobytes()
 
 
 def test_docker_accepts_the_file() -> None:

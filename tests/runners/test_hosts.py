@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,6 +17,7 @@ from dlmp_cosim.federates.results.run import Results
 from dlmp_cosim.federates.runtime.direct import run_direct
 from dlmp_cosim.federates.study.study import load_study
 from dlmp_cosim.runners.cli import main
+from tests.runners.namespaces import Hosts, connected
 
 ROOT = Path(__file__).parents[2]
 NAMES = (
@@ -34,55 +32,12 @@ NAMES = (
 HOST_OF = {"feeder": 2, "market": 2, "agents_1": 3, "agents_2": 3}
 """Which host runs what; the first has the broker and all else."""
 STALL_S = 12.0
-TAG = f"{os.getpid() % 10_000}"
-
-
-@dataclass(frozen=True)
-class Hosts:
-    """Three namespaces on one bridge."""
-
-    addresses: tuple[str, ...]
-
-    def prefix(self, k: int) -> list[str]:
-        return ["ip", "netns", "exec", f"dlmp{TAG}h{k}"]
-
-    def cut(self, k: int) -> None:
-        """Pull a host's cable."""
-        ip(f"link set dlv{TAG}{k} down")
-
-
-def ip(words: str) -> None:
-    subprocess.run(["ip", *words.split()], check=True, capture_output=True, text=True)
 
 
 @pytest.fixture
 def hosts() -> Iterator[Hosts]:
-    if os.geteuid() != 0 or shutil.which("ip") is None:
-        pytest.skip("network namespaces need root and iproute2")
-    bridge, net = f"dlb{TAG}", f"10.{77 + os.getpid() % 100}.0"
-    try:
-        ip(f"netns add dlmp{TAG}h1")
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"no network namespaces here: {error.stderr}")
-    try:
-        ip(f"link add {bridge} type bridge")
-        ip(f"link set {bridge} up")
-        for k in (1, 2, 3):
-            if k > 1:
-                ip(f"netns add dlmp{TAG}h{k}")
-            ip(f"link add dlv{TAG}{k} type veth peer name eth0 netns dlmp{TAG}h{k}")
-            ip(f"link set dlv{TAG}{k} master {bridge}")
-            ip(f"link set dlv{TAG}{k} up")
-            ip(f"-n dlmp{TAG}h{k} addr add {net}.{k}/24 dev eth0")
-            ip(f"-n dlmp{TAG}h{k} link set eth0 up")
-            ip(f"-n dlmp{TAG}h{k} link set lo up")
-        yield Hosts(tuple(f"{net}.{k}" for k in (1, 2, 3)))
-    finally:
-        for k in (1, 2, 3):
-            # The kernel takes a namespace down in its own time, and the cable into it only then.
-            subprocess.run(["ip", "link", "del", f"dlv{TAG}{k}"], check=False, capture_output=True)
-            subprocess.run(["ip", "netns", "del", f"dlmp{TAG}h{k}"], check=False, capture_output=True)
-        subprocess.run(["ip", "link", "del", bridge], check=False, capture_output=True)
+    with connected(3) as found:
+        yield found
 
 
 def write_study(folder: Path, addresses: tuple[str, ...], intervals: int) -> Path:

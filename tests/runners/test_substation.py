@@ -183,6 +183,19 @@ def test_check_looks_at_every_feeder(tmp_path: Path) -> None:
     assert "two: assets.csv" in shown.output
 
 
+def test_check_refuses_agents_on_the_wire(tmp_path: Path) -> None:
+    """File and key: exchanges with a substation come between the slots in which agents listen."""
+    study = make_substation(tmp_path / "all", "one", "two", model="nodal", intervals=3)
+    scenario = study / "two" / "scenario.toml"
+    scenario.write_text(scenario.read_text() + "[agents]\nwire = true\nfederates = 1\n")
+    shown = CliRunner().invoke(main, ["check", str(make_runner(study, "one", "two"))])
+    assert shown.exit_code == 2
+    said = " ".join(shown.output.split())
+    assert "scenario.toml agents.wire: feeder 'two' meets others" in said
+    assert "agents.wire = false" in said
+    assert said.count("agents.wire:") == 1
+
+
 def test_a_command_for_one_feeder_names_those_that_there_are(tmp_path: Path) -> None:
     study = make_substation(tmp_path / "all", "one", "two", model="nodal", intervals=3)
     shown = CliRunner().invoke(main, ["verify", str(make_runner(study, "one", "two"))])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.errors import ClearingError
+from dlmp_cosim.feeders.network import IntArray
 from dlmp_cosim.market.agents.neighbours import BrokenWordError, Heard, Kind, Neighbours, Ties, Word, alone
 from dlmp_cosim.market.agents.parts import cut, part_of
 from dlmp_cosim.market.interior_point.fronts import make_plan
@@ -15,8 +18,17 @@ from dlmp_cosim.market.interior_point.method import iterate
 from dlmp_cosim.market.interior_point.parts import cut_sweeps, parents, sweep_areas, sweep_parts
 from dlmp_cosim.market.meeting.network import Fate, Simulated
 from dlmp_cosim.market.meeting.rules import Conditions, Patience
-from dlmp_cosim.market.meeting.tasks import SweepTask, Task
+from dlmp_cosim.market.meeting.tasks import SweepTask, TalkTask, Task
+from dlmp_cosim.market.nodal.model import NodalModel
+from dlmp_cosim.market.offers import WholesalePrice
+from dlmp_cosim.market.pac.areas import area_parents, partition
+from dlmp_cosim.market.pac.negotiate import USUAL, Negotiation, Start, Tuning, exchanged, negotiate
+from dlmp_cosim.market.pac.parts import talk_parts
+from dlmp_cosim.market.pac.step_sizes import local_gains
 from dlmp_cosim.market.problem.atoms import AtomicProblem
+from dlmp_cosim.market.problem.graph import ways_of
+from dlmp_cosim.market.settings import MarketSettings
+from tests.market.conftest import Situation
 from tests.market.interior_point.chains import chain, network
 from tests.market.interior_point.test_tree import trees
 
@@ -100,6 +112,93 @@ def test_loops_give_the_same_bits(n_area: int, loss: float) -> None:
     expected = np.clip(whole.x, problem.lower, problem.upper)[problem.n_state :]
     found = sweep_apart(problem, n_area, Conditions(delay_s=0.01, loss=loss))
     assert found.tobytes() == expected.tobytes()
+
+
+def by_areas(problem: AtomicProblem, area: IntArray) -> AtomicProblem:
+    """The same problem of fewer agents, each with the buses of an area."""
+    return replace(
+        problem,
+        variable_atom=area[problem.variable_atom],
+        row_atom=area[problem.row_atom],
+        parent=area_parents(problem.parent, area),
+    )
+
+
+def talk_apart(problem: AtomicProblem, start: Start, limit: int, tuning: Tuning) -> tuple[Negotiation, int]:
+    """What agents of their own agree on in the iterations of first order, and their packets."""
+    parts, shares = talk_parts(problem, local_gains(problem), start, np.arange(problem.n_atom))
+    tasks: dict[int, Task] = {
+        k: TalkTask(part, TOLERANCE, limit, tuning.check_every, tuning.restart)
+        for k, part in enumerate(parts)
+    }
+    reports = Simulated(Patience(), Fate(0, lambda *_: Conditions())).hold(0, tasks)
+    x, y = np.zeros(len(problem.linear)), np.zeros(len(problem.row_lower))
+    for report in reports:
+        assert report.answer is not None, report.reason
+        x[shares.variables[report.agent]] = report.answer.values
+        y[shares.rows[report.agent]] = report.answer.duals
+    reached, done, primal, dual, weight, restarts = report.answer.figures
+    checks = int(done) // tuning.check_every + int(restarts) + 1
+    took = exchanged(ways_of(problem), int(done), checks)
+    agreed = Negotiation(
+        x, y, bool(reached), int(done), *took, primal, dual, weight, int(restarts), np.empty((0, 3))
+    )
+    return agreed, sum(report.packets for report in reports)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    trees(15),
+    st.integers(0, 500),
+    st.floats(-3.0, -0.2),
+    st.integers(1, 15),
+    st.lists(st.tuples(st.integers(0, 14), st.integers(0, 14)), max_size=2),
+)
+def test_talk_in_any_areas_gives_the_same_bits(
+    parent: list[int], seed: int, low: float, n_area: int, loops: list[tuple[int, int]]
+) -> None:
+    """The weight and restarts too, which follow from sums over all; and as many packets as are counted."""
+    n = len(parent)
+    across = [(one % n, other % n) for one, other in loops if one % n != other % n]
+    whole = network(parent, seed=seed, low=low, per_bus=2, loops=across)
+    problem = by_areas(whole, partition(whole.parent, n_area))
+    rng = np.random.default_rng(seed)
+    start = Start(rng.normal(size=len(problem.linear)), rng.normal(size=len(problem.row_lower)), 0.7)
+    one = negotiate(problem, start, tolerance=TOLERANCE, max_iterations=300)
+    other, packets = talk_apart(problem, start, 300, USUAL)
+    assert one.x.tobytes() == other.x.tobytes()
+    assert one.y.tobytes() == other.y.tobytes()
+    told = ("converged", "iterations", "restarts", "weight", "primal_residual", "dual_residual", "messages")
+    assert [getattr(one, key) for key in told] == [getattr(other, key) for key in told]
+    # A restart in the very last iteration is counted with the check after it, which does not come.
+    assert packets in (one.messages, one.messages - (not one.converged) * one.sweep.messages)
+
+
+def test_talk_without_a_connection_gives_the_same_bits() -> None:
+    """Two parts of a network that only what all agents add up connects."""
+    problem = network([-1, 0, 1, 1, -1, 4, 5, 5, 4], low=-1.0)
+    start = Start(np.zeros(len(problem.linear)), np.zeros(len(problem.row_lower)))
+    one = negotiate(problem, start, tolerance=TOLERANCE, max_iterations=300)
+    other, _ = talk_apart(problem, start, 300, USUAL)
+    assert one.restarts > 0
+    assert one.x.tobytes() == other.x.tobytes()
+    assert one.weight == other.weight
+
+
+def test_one_agent_a_bus_of_a_feeder_gives_the_same_bits(sagging: Situation) -> None:
+    """Limits bind; far from agreed after so few rounds, and equal on the way."""
+    model = NodalModel(sagging.network, MarketSettings())
+    anchor = model.anchor(sagging.state, sagging.demand, sagging.offers)
+    problem = model.problem(anchor, sagging.offers, WholesalePrice(30.0, reactive=1.0))
+    start = Start(np.zeros(len(problem.linear)), np.zeros(len(problem.row_lower)))
+    one = negotiate(problem, start, tolerance=TOLERANCE, max_iterations=205)
+    other, packets = talk_apart(problem, start, 205, USUAL)
+    assert problem.n_atom > 100
+    assert one.restarts > 2
+    assert one.x.tobytes() == other.x.tobytes()
+    assert one.y.tobytes() == other.y.tobytes()
+    assert one.weight == other.weight
+    assert packets == one.messages
 
 
 @pytest.mark.parametrize("n_area", [1, 4, 12, 20, 0])
