@@ -63,6 +63,15 @@ class Offer:
     market: Participation = "retail"
     capacity: Capacity | None = None
 
+    @property
+    def disc_kva(self) -> float | None:
+        """Apparent power limit where the other limits do not already imply it [kVA]; else None."""
+        if self.reactive_ratio is not None:
+            return None
+        real = max(abs(self.p_min_kw), abs(self.p_max_kw))
+        reactive = max(abs(self.q_min_kvar), abs(self.q_max_kvar))
+        return self.s_max_kva if math.hypot(real, reactive) > self.s_max_kva else None
+
 
 @dataclass(frozen=True)
 class WholesalePrice:

@@ -231,11 +231,11 @@ def _soft_limits(
 
 
 def _discs(model: BranchFlowModel, table: list[Offer | None]) -> tuple[IntArray, FloatArray]:
-    """Apparent-power limits of the offers that state one and give reactive power freely."""
+    """Apparent-power limits that the boxes of an offer do not already imply."""
     limited = {
-        k: offer.s_max_kva / BASE_KVA
+        k: offer.disc_kva / BASE_KVA
         for k, offer in enumerate(table)
-        if offer is not None and offer.reactive_ratio is None and np.isfinite(offer.s_max_kva)
+        if offer is not None and offer.disc_kva is not None
     }
     chosen = np.array(list(limited), dtype=np.int64)
     pairs = np.stack([model.layout.resource_p[chosen], model.layout.resource_q[chosen]], axis=1)

@@ -24,6 +24,8 @@ from dlmp_cosim.market.problem.compiled import compiled
 
 STIFF = 1e6
 """Curvature that holds a network variable at its limit; a resource at its own is simply known."""
+EXACT = 100.0
+"""How much more closely than the tolerance says a limit is held: what a dear one is missed by costs."""
 TRIES = 8
 """Steps within which pieces have to be found."""
 ASTRAY = 3.0
@@ -47,7 +49,8 @@ class Guess:
     pieces : ndarray of int, shape (n,)
         Piece of every own variable.
     primal, dual : float
-        Largest misfit of a value or price in its piece, and of a disc's price; anybody's.
+        Largest misfit of a value or price in its piece, and of a disc's price or a limit that is held;
+        anybody's.
     """
 
     x: FloatArray
@@ -107,7 +110,9 @@ async def next_guess(
     for part in limits.discs.T:
         prices[part] -= pairs.disc_price * x[part] / limits.radius
     off = relocate(breaks, pieces, x[:n], prices)
-    primal, dual = await work.near.largest(max(off, missed), lag)
+    held = np.abs(prices - guess.prices)[work.system.curve[:n] == STIFF] / STIFF
+    dual = max(lag, min(EXACT * held.max(initial=0.0), 1.0))
+    primal, dual = await work.near.largest(max(off, missed), dual)
     return Guess(x, prices, multipliers, pieces, primal, dual)
 
 

@@ -188,12 +188,7 @@ def discs(layout: Layout, table: Sequence[Offer | None]) -> tuple[IntArray, Floa
     """Apparent-power limits that the boxes of an offer do not already imply."""
     pairs, radius = [], []
     for k, offer in enumerate(table):
-        if offer is None or offer.reactive_ratio is not None or not np.isfinite(offer.s_max_kva):
-            continue
-        reach = complex(
-            max(abs(offer.p_min_kw), abs(offer.p_max_kw)), max(abs(offer.q_min_kvar), abs(offer.q_max_kvar))
-        )
-        if abs(reach) > offer.s_max_kva:
+        if offer is not None and offer.disc_kva is not None:
             pairs.append(layout.resource[:, k])
-            radius.append(offer.s_max_kva / POWER_UNIT)
+            radius.append(offer.disc_kva / POWER_UNIT)
     return np.array(pairs, dtype=np.int64).reshape(-1, 2), np.array(radius)

@@ -140,3 +140,19 @@ def test_whatever_is_offered_what_is_accepted_can_be_cleared(offers: list[Offer]
         rating = ratings[offer.resource]
         if not curtails(rating):
             assert max(abs(offer.p_min_kw), abs(offer.p_max_kw)) <= rating.kw_max * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("limits", "kva"),
+    [
+        ({"p_max_kw": 60.0, "q_max_kvar": 80.0, "s_max_kva": 100.0}, None),
+        ({"p_max_kw": 60.0, "q_max_kvar": 80.0, "s_max_kva": 99.0}, 99.0),
+        ({"p_max_kw": 10.0, "p_min_kw": -60.0, "q_min_kvar": -80.0, "s_max_kva": 99.0}, 99.0),
+        ({"p_max_kw": 90.0, "reactive_ratio": 0.9, "s_max_kva": 99.0}, None),
+        ({"p_max_kw": 90.0, "q_max_kvar": 90.0}, None),
+    ],
+)
+def test_an_apparent_power_limit_counts_where_the_others_leave_room(
+    limits: dict[str, float], kva: float | None
+) -> None:
+    assert Offer("dg", **{"p_min_kw": 0.0, "cost_linear": 20.0, **limits}).disc_kva == kva
