@@ -122,11 +122,11 @@ class Aggregator(OfferingFederate):
         """
         moment, devices = self._moment(now), self._window
         if self._rules.offers == "apart":
-            power = np.array([awards[device.name].kw for device in self.devices])
+            power = np.array([awards[device.name].given_kw for device in self.devices])
             left, price = 0.0, float(np.mean([item.dlmp_real for item in awards.values()]))
         else:
             (awarded,) = awards.values()
-            power, left = shared(devices, awarded.kw)
+            power, left = shared(devices, awarded.given_kw)
             price = awarded.dlmp_real
         if self._markets[now.number] == "wholesale":
             self.vetoed += missed(devices, power, now.lmp) * now.hours

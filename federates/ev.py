@@ -163,7 +163,7 @@ class EvFleet(OfferingFederate):
         for name, awarded in awards.items():
             cars = [session for session in self.sessions if session.point == name]
             cars.sort(key=lambda car: (car.deadline_h, car.car))
-            for car, power in zip(cars, share_out(-awarded.kw, cars, start, now.hours), strict=True):
+            for car, power in zip(cars, share_out(-awarded.given_kw, cars, start, now.hours), strict=True):
                 car.charge(power * now.hours)
                 self.delivered += power * now.hours
         end = start + now.hours + _ROUNDING

@@ -16,6 +16,7 @@ from dlmp_cosim.federates.contract.shared import (
     CALL,
     RESPONSE,
     Call,
+    Held,
     Response,
     Turn,
     call_text,
@@ -32,6 +33,7 @@ from dlmp_cosim.federates.study.substation import SubstationStudy
 from dlmp_cosim.feeders.errors import FederationError
 from dlmp_cosim.feeders.network import Network
 from dlmp_cosim.market.ancillary.products import Awards, Product
+from dlmp_cosim.market.ancillary.quotes import Seller
 from dlmp_cosim.market.ancillary.rounds import CapacityRound
 from dlmp_cosim.market.substation.curve import HeadCurve
 from dlmp_cosim.market.substation.limits import SharedLimit, binding, limits_of, shared_cost
@@ -70,7 +72,7 @@ def feeder_topics(name: str) -> tuple[Topic, ...]:
 
 @dataclass
 class Ended:
-    """How an interval went: what every feeder said last, the adder, awards, rounds and exchanges."""
+    """How an interval went: what every feeder said last, the adder, awards, sellers, rounds and exchanges."""
 
     adder: float
     responses: Mapping[str, Response]
@@ -80,6 +82,7 @@ class Ended:
     settled: bool = False
     awards: Awards = field(default_factory=dict)
     prices: dict[Product, float] = field(default_factory=dict)
+    sellers: dict[str, tuple[Seller, ...]] = field(default_factory=dict)
 
 
 @dataclass
@@ -148,25 +151,27 @@ class Substation:
                 asked_awards = self._ask(capacity, ended, last=last or exchange >= rules.exchanges // 2)
                 if asked_awards is not None:
                     call = Call(turn, ended.adder, quotes=True)
-                    link.publish(CALL, call_text(call, held_by(asked_awards)))
+                    link.publish(CALL, call_text(call, held_by(asked_awards, ended.sellers, needs)))
                     continue
             if found is None:
                 if window < RESTATED:
                     ended.limits = self._limits(ended.responses)
                 found = AdderRound(ended.limits, ended.adder, Tolerances(rules.settle_kw, rules.settle_price))
             asked = found.hear(self._said(ended.responses), last=last)
+            held = held_by(ended.awards, ended.sellers, needs)
             if asked:
-                link.publish(CALL, call_text(Call(turn, ended.adder, asked), held_by(ended.awards)))
+                link.publish(CALL, call_text(Call(turn, ended.adder, asked), held))
                 continue
             agreed = all(said.agreed for said in ended.responses.values())
             ended.settled = agreed and found.held and (capacity is None or capacity.held)
             ended.adder = found.adder
-            self._end_round(link, Call(turn, ended.adder, final=ended.settled or final), ended)
+            self._end_round(link, Call(turn, ended.adder, final=ended.settled or final), ended, held)
             return
 
     def _ask(self, capacity: CapacityRound, ended: Ended, *, last: bool) -> Awards | None:
         """Take in what markets quote; awards to ask quotes for, or None when those of `ended` hold."""
         quotes = {name: said.quote for name, said in ended.responses.items() if said.quote is not None}
+        ended.sellers |= {name: quote.sellers for name, quote in quotes.items()}
         if len(quotes) < len(ended.responses):
             return None
         asked = capacity.hear(quotes, last=last)
@@ -174,14 +179,14 @@ class Substation:
             ended.awards, ended.prices = capacity.awards, capacity.prices
         return asked
 
-    def _end_round(self, link: Link, call: Call, ended: Ended) -> None:
+    def _end_round(self, link: Link, call: Call, ended: Ended, held: Mapping[str, Held]) -> None:
         """End the exchanges of a round: say what holds, and in the end what is called."""
         called = {}
         if self._desk is not None and call.final:
             expected = sum(said.head_kw for said in ended.responses.values())
             expected += sum(self._last_heads.get(name, 0j).real for name in self._stopped)
             called = called_by(self._desk.calls(call.turn.interval, ended.awards, expected))
-        link.publish(CALL, call_text(call, held_by(ended.awards), called))
+        link.publish(CALL, call_text(call, held, called))
         link.publish("substation/adder", ended.adder)
 
     def _hear(self, link: Link, turn: Turn) -> dict[str, Response]:

@@ -19,7 +19,7 @@ from dlmp_cosim.feeders.network import ComplexArray, Network, Resource
 from dlmp_cosim.feeders.state import AcState
 from dlmp_cosim.market.clearing import Clearing
 from dlmp_cosim.market.horizon.outlook import Outlook
-from dlmp_cosim.market.offers import Offer, WholesalePrice, accept_offers
+from dlmp_cosim.market.offers import Offer, WholesalePrice, accept_offers, reach_of
 
 Stage = Literal["forecast", "trial", "final"]
 OFFER_FIELDS = tuple(field.name for field in fields(Offer))
@@ -362,8 +362,9 @@ def _check_limits(offer: Offer, kw: float, back_kw: float) -> None:
     name = offer.resource
     if offer.p_min_kw > offer.p_max_kw or offer.q_min_kvar > offer.q_max_kvar:
         raise ValueError(f"limits of {name!r} are crossed")
-    if max(offer.p_min_kw, offer.p_max_kw) > kw or min(offer.p_min_kw, offer.p_max_kw) < -back_kw:
-        raise ValueError(f"{name!r} offers {offer.p_min_kw:g} to {offer.p_max_kw:g} kW; it has {kw:g} kW")
+    low, high = reach_of(offer)
+    if high > kw or low < -back_kw:
+        raise ValueError(f"{name!r} offers {low:g} to {high:g} kW; it has {kw:g} kW")
     if abs(offer.cost_linear) > LARGEST_COST or not 0.0 <= offer.cost_quadratic <= LARGEST_COST:
         raise ValueError(f"cost of {name!r} is absurd: {offer.cost_linear:g}, {offer.cost_quadratic:g}")
     if offer.s_max_kva <= 0.0:

@@ -31,6 +31,11 @@ class ProductSection(Section):
         description="capacity that is required [kW], or a table of minutes,value"
     )
     minutes: Positive = Field(description="time within which called energy has to be there [min]")
+    duration_minutes: Positive | None = Field(
+        default=None,
+        description="how long it may be called: so much energy stands behind what a storage sells [min]; "
+        "without it, until the next gate",
+    )
     cap: Positive = Field(
         default=1000.0, description="price at which the requirement gives way [$/MW for an hour]"
     )
@@ -155,19 +160,34 @@ class AncillaryPlan:
         Signal of the products that a file calls, -1 to 1.
     gate : int
         Intervals for which what was bought stands.
+    period_s : int
+        Length of an interval [s].
     """
 
     section: AncillarySection
     required: Mapping[Product, FloatArray] = field(default_factory=dict)
     signals: Mapping[Product, FloatArray] = field(default_factory=dict)
     gate: int = 1
+    period_s: int = 60
 
     def needs(self, interval: int) -> tuple[Need, ...]:
         """Return the requirements of an interval."""
         return tuple(
-            Need(name, float(self.required[name][interval]), item.minutes, item.cap)
+            Need(
+                name,
+                float(self.required[name][interval]),
+                item.minutes,
+                item.cap,
+                self._lasts(item, interval),
+            )
             for name, item in self.section.products.items()
         )
+
+    def _lasts(self, item: ProductSection, interval: int) -> float:
+        """How long a product may be called from an interval on, this one with it [intervals]."""
+        if item.duration_minutes is None:
+            return float(self.gate - interval % self.gate)
+        return max(item.duration_minutes * SECONDS_PER_MINUTE / self.period_s, 1.0)
 
     def signal(self, interval: int) -> dict[Product, float]:
         """Signals of an interval."""
@@ -191,7 +211,7 @@ def read_plan(section: AncillarySection, file: Path, clock: Clock) -> AncillaryP
     InputError
         When a table cannot be used, or the gate is no whole number of intervals.
     """
-    gate = section.gate_minutes * SECONDS_PER_MINUTE / clock.period_s
+    gate = gate_of(section, clock.period_s)
     if gate < 1.0 or gate != int(gate):
         raise InputError(
             f"{section.gate_minutes:g} min are {gate:g} intervals",
@@ -204,7 +224,12 @@ def read_plan(section: AncillarySection, file: Path, clock: Clock) -> AncillaryP
         required[name] = _required(item.requirement_kw, file, clock, f"{where}.requirement_kw")
         if item.signal != IMBALANCE:
             signals[name] = _signal(file.parent / item.signal, clock, f"{where}.signal")
-    return AncillaryPlan(section, required, signals, int(gate))
+    return AncillaryPlan(section, required, signals, int(gate), clock.period_s)
+
+
+def gate_of(section: AncillarySection, period_s: int) -> float:
+    """Say for how many intervals what was bought stands."""
+    return section.gate_minutes * SECONDS_PER_MINUTE / period_s
 
 
 def _required(given: float | str, file: Path, clock: Clock, where: str) -> FloatArray:
