@@ -19,7 +19,7 @@ from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY
 from dlmp_cosim.federates.runtime.base import Role, main
 from dlmp_cosim.federates.runtime.clock import OFFER_SLOT, PRICE_SLOT, market_slot
 from dlmp_cosim.federates.runtime.link import Link, Value
-from dlmp_cosim.federates.study.ancillary import tripped
+from dlmp_cosim.federates.study.ancillary import out_of_service
 from dlmp_cosim.federates.study.outlook import horizon_spans
 from dlmp_cosim.federates.study.study import Study
 from dlmp_cosim.federates.study.wiring import RESPONDED
@@ -207,7 +207,8 @@ class OfferingFederate(ABC):
         beside = np.zeros(len(kw))
         if RESPONDED in link.keys:
             beside = link.vector(RESPONDED, since=since)
-        out = tripped(self.study.member.disruptions, number, known=False) if self.study.member else ()
+        disruptions = self.study.member.disruptions if self.study.member else ()
+        out = out_of_service(disruptions, number, self.resources, known=False)
         awards = {}
         for k, resource in enumerate(network.resources):
             if resource.name not in self.resources:

@@ -28,7 +28,9 @@ from dlmp_cosim.federates.results.store import ResultsWriter, create_results, ve
 from dlmp_cosim.federates.runtime.base import main
 from dlmp_cosim.federates.runtime.clock import PRICE_SLOT, SECONDS_PER_MINUTE
 from dlmp_cosim.federates.runtime.link import Link, Value
+from dlmp_cosim.federates.study.ancillary import head_open
 from dlmp_cosim.federates.study.inputs import hashes_of
+from dlmp_cosim.federates.study.study import Study
 from dlmp_cosim.federates.study.substation import SubstationStudy
 from dlmp_cosim.feeders.errors import FederationError
 from dlmp_cosim.feeders.network import Network
@@ -286,6 +288,7 @@ class Substation:
 
     def _text(self, interval: int, ended: Ended, drawn: complex, more: Mapping[str, Any]) -> str:
         """Write the record of an interval."""
+        dark = [name for name, member in self.study.members.items() if _open(member, interval)]
         held = binding(ended.limits, ended.adder)
         feeders = {
             name: {
@@ -306,6 +309,7 @@ class Substation:
                 "feeders": feeders,
             }
             | ({"ancillary": more} if more else {})
+            | ({"open": dark} if dark else {})
         )
 
     def _read_head(self, link: Link, name: str, interval: int) -> complex:
@@ -320,6 +324,11 @@ class Substation:
     def _read_lmp(self, link: Link, name: str, interval: int) -> float:
         since = self.study.clock.at(interval, PRICE_SLOT)
         return link.number(in_federation("wholesale/lmp", name), since=since)
+
+
+def _open(member: Study, interval: int) -> bool:
+    """Whether the head of a feeder is open."""
+    return member.member is not None and head_open(member.member.disruptions, interval, known=False)
 
 
 def _said(response: Response) -> Said:

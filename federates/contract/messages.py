@@ -85,6 +85,8 @@ class FeederStatus:
         Steps that regulators moved.
     clipped : tuple of str
         Flexible loads whose held curtailment exceeds their demand and was cut to it.
+    head_open : bool
+        Whether the head is open: nothing is served, and every voltage is 0.
     """
 
     interval: int
@@ -94,10 +96,11 @@ class FeederStatus:
     iterations: int
     tap_changes: int = 0
     clipped: tuple[str, ...] = ()
+    head_open: bool = False
 
     def text(self) -> str:
-        """Write it as JSON."""
-        return encode(asdict(self))
+        """Write it as JSON; a head that is closed is not worth a word."""
+        return encode({name: value for name, value in asdict(self).items() if name != "head_open" or value})
 
 
 def read_status(text: str) -> FeederStatus:

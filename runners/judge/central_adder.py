@@ -97,7 +97,7 @@ def adder_gaps(run: Results, every: int) -> list[AdderGap]:
     """Hold every n-th interval that has an adder, or buys capacity, against the program of all feeders.
 
     Left out are intervals in which regulators moved after the final dispatch, resources tripped or were
-    called: what they ended with is not what the markets had cleared at.
+    called: what they ended with is not what the markets had cleared at. So are those with a head open.
 
     Parameters
     ----------
@@ -113,6 +113,7 @@ def adder_gaps(run: Results, every: int) -> list[AdderGap]:
     heads = {name: run.values(f"{name}/head_power_real") for name in names}
     expected = {name: run.values(f"{name}/predicted_head_power_real") for name in names}
     rested = np.all([np.abs(heads[name] - expected[name]) <= RESTED_KW for name in names], axis=0)
+    rested &= np.array([not record.get("open") for record in records], dtype=bool)
     names_sold = scenario.ancillary.products if scenario.ancillary is not None else {}
     required = {name: run.values(f"{name}/requirement") for name in names_sold}
     prices = {name: run.values(f"{name}/price") for name in names_sold}
