@@ -24,6 +24,10 @@ Payer = Literal["energy", "peak", "deviation"]
 """By what the cost of ancillary services is shared among the feeders."""
 
 
+Counted = Literal["unpriced", "all", "none"]
+"""What of missed requirements and of calls makes the verdict of the substation violated."""
+
+
 class ProductSection(Section):
     """One product of the ancillary market."""
 
@@ -62,6 +66,12 @@ class AncillarySection(Section):
         description="how long what the markets bought together stands, before it is bought anew [min]",
     )
     tolerance_kw: NotNegative = Field(default=1.0, description="called power that may be missing [kW]")
+    verdict: Counted = Field(
+        default="unpriced",
+        description='what makes the verdict of the substation violated: "unpriced", a requirement missed at '
+        'a price below its cap, and a call that is short; "all", any requirement missed, and a call that is '
+        'late or short; "none", neither',
+    )
     paid_by: Payer = Field(
         default="energy",
         description="how feeders share the cost: by the energy that each draws, by its peak, or by "

@@ -77,7 +77,7 @@ class SubstationVerdict:
     feeders : tuple of FeederVerdict
         Every feeder.
     ancillary : AncillaryVerdict, optional
-        How its ancillary market did; it is told, and no part of the status.
+        How its ancillary market did; what of it is part of the status its scenario says.
     """
 
     status: Status
@@ -119,6 +119,9 @@ def judge_substation(run: Results) -> SubstationVerdict:
     found = {feeder.status for feeder in feeders} | {"violated" if broken else "feasible"}
     if not run.complete:
         found.add("unknown")
+    ancillary = judge_ancillary(run)
+    if ancillary is not None and ancillary.violated:
+        found.add("violated")
     order: tuple[Status, ...] = ("violated", "unknown", "feasible")
     return SubstationVerdict(
         status=next(status for status in order if status in found),
@@ -130,7 +133,7 @@ def judge_substation(run: Results) -> SubstationVerdict:
         peak_kw=float(kw.max(initial=0.0)),
         violations=broken,
         feeders=feeders,
-        ancillary=judge_ancillary(run),
+        ancillary=ancillary,
     )
 
 
