@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from dlmp_cosim.federates.devices import Car, Moment, Roof, read_devices
+from dlmp_cosim.federates.ev import Session, dues, share_out
 from dlmp_cosim.federates.offering import Awarded, Interval, OfferingFederate, run_owner
 from dlmp_cosim.federates.study.csv_rows import read_rows
 from dlmp_cosim.federates.study.forecast import day_ahead_prices
@@ -23,8 +24,9 @@ from dlmp_cosim.federates.study.owners import read_settings
 from dlmp_cosim.federates.study.scenario import Section
 from dlmp_cosim.federates.study.study import Study
 from dlmp_cosim.feeders.errors import InputError, unknown_name
-from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.feeders.network import FloatArray, Resource
 from dlmp_cosim.market.aggregate import Window, best, fitted, missed, shared, window
+from dlmp_cosim.market.horizon.terms import Ahead
 from dlmp_cosim.market.offers import Offer, Participation
 
 FULL_SUN = 1000.0
@@ -62,7 +64,7 @@ class Aggregator(OfferingFederate):
     Raises
     ------
     InputError
-        When its tables or its resources cannot be used, or the market looks ahead.
+        When its tables or its resources cannot be used, or the market looks ahead and it is no fleet of cars.
     """
 
     NAME = "aggregator"
@@ -73,17 +75,12 @@ class Aggregator(OfferingFederate):
         self._rules = rules = read_settings(
             study.scenario, study.scenario_file, self.name, AggregatorSettings
         )
-        if study.scenario.market.horizon:
-            raise InputError(
-                "an aggregator clears one interval at a time, and the scenario has a horizon",
-                where=where,
-                expected="no [market] horizon; federates/ev.py tells of sessions ahead",
-            )
         self.devices = read_devices(study.data_file(rules.devices, f"owner.{self.name}.settings.devices"))
         self._check_resources(where)
         self._expected = day_ahead_prices(study)
         self._sun = self._irradiance() / FULL_SUN
         self._markets = self._participation(where)
+        self._fleet = self._looks_ahead(where)
         self._window: Window = window([])
         self.lost = self.vetoed = 0.0
 
@@ -99,6 +96,8 @@ class Aggregator(OfferingFederate):
         least, most = (
             _within(float(limit.sum()), resource.kw_max) for limit in (self._window.low, self._window.high)
         )
+        if self._fleet:
+            return [self._sessions(resource, now)]
         if market == "wholesale":
             wanted = _within(float(best(self._window, now.lmp).sum()), resource.kw_max)
             return [_scheduled(resource.name, wanted, least, most, self._window)]
@@ -121,12 +120,14 @@ class Aggregator(OfferingFederate):
             Figures to publish: `lost` and `vetoed` so far and `cost` [$], `unplaced` [kW], `shortfall` [kWh].
         """
         moment, devices = self._moment(now), self._window
+        if self._fleet:
+            return self._charge(moment, *awards.values())
         if self._rules.offers == "apart":
-            power = np.array([awards[device.name].kw for device in self.devices])
+            power = np.array([awards[device.name].given_kw for device in self.devices])
             left, price = 0.0, float(np.mean([item.dlmp_real for item in awards.values()]))
         else:
             (awarded,) = awards.values()
-            power, left = shared(devices, awarded.kw)
+            power, left = shared(devices, awarded.given_kw)
             price = awarded.dlmp_real
         if self._markets[now.number] == "wholesale":
             self.vetoed += missed(devices, power, now.lmp) * now.hours
@@ -141,6 +142,41 @@ class Aggregator(OfferingFederate):
             "cost": devices.spent(power) * now.hours,
             "shortfall": self._shortfall(moment),
         }
+
+    def _sessions(self, resource: Resource, now: Interval) -> Offer:
+        """Tell a market that looks ahead of every car: a session of the fleet, free within its time."""
+        most = _within(-float(self._window.low.sum()), resource.kw_max)
+        least = min(-float(self._window.high.sum()), most)
+        told = Ahead(sessions=dues(self._fleet, now.number * now.hours))
+        return Offer(resource.name, -most, -least, 0.0, s_max_kva=resource.kva_max, ahead=told)
+
+    def _charge(self, moment: Moment, awarded: Awarded) -> dict[str, float]:
+        """Share the award among cars: what cannot wait first, then by deadline; nothing of that is lost."""
+        cars = sorted(self._fleet, key=lambda car: (car.deadline_h, car.car))
+        drawn = share_out(-awarded.given_kw, cars, moment.start_h, moment.hours)
+        for car, kw in zip(cars, drawn, strict=True):
+            car.charge(kw * moment.hours)
+        left, short = awarded.given_kw + sum(drawn), self._shortfall(moment)
+        return {"lost": 0.0, "vetoed": 0.0, "unplaced": left, "cost": 0.0, "shortfall": short}
+
+    def _looks_ahead(self, where: str) -> tuple[Session, ...]:
+        """Cars of a fleet of which a market that looks ahead is told; none where it does not look ahead."""
+        if not self.study.scenario.market.horizon:
+            return ()
+        cars = tuple(device.session for device in self.devices if isinstance(device, Car))
+        others = [device.name for device in self.devices if not isinstance(device, Car)]
+        if others or self._rules.offers != "together" or set(self._markets) != {"retail"}:
+            why = (
+                f"{others[0]!r} is no car"
+                if others
+                else "it is not one offer in the retail market throughout"
+            )
+            raise InputError(
+                f"the market looks ahead, and {why}",
+                where=where,
+                expected='under a [market] horizon, cars alone, offers = "together" and market = "retail"',
+            )
+        return cars
 
     def _each(self, k: int, now: Interval, market: Participation) -> Offer:
         """Offer one device by itself."""

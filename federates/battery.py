@@ -7,6 +7,7 @@ value and sells above it, net of losses.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -20,11 +21,29 @@ from dlmp_cosim.federates.study.scenario import NotNegative, Positive, Section
 from dlmp_cosim.federates.study.study import Study
 from dlmp_cosim.feeders.errors import InputError
 from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.ancillary.products import PRODUCTS, Capacity
 from dlmp_cosim.market.horizon.terms import Ahead, Later, Store
 from dlmp_cosim.market.offers import Offer
 
+
+class CapacitySettings(Section):
+    """What a battery asks for capacity, where a substation buys it; a product without a price is not sold."""
+
+    regulation_up: NotNegative | None = Field(
+        default=None, description="price of regulation upwards [$/MW for an hour]"
+    )
+    regulation_down: NotNegative | None = Field(
+        default=None, description="price of regulation downwards [$/MW for an hour]"
+    )
+    reserve: NotNegative | None = Field(default=None, description="price of reserve [$/MW for an hour]")
+    called: float | None = Field(
+        default=None, description="price of called energy [$/MWh]; without it, the d-LMP"
+    )
+
+
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
 LEVELS = 201
+MINUTES_PER_HOUR = 60.0
 
 
 class BatterySettings(Section):
@@ -38,6 +57,9 @@ class BatterySettings(Section):
     wear: NotNegative = Field(default=0.0, description="cost of each MWh delivered or drawn [$/MWh]")
     loss_per_hour: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.0, description="share of the energy lost in an hour, where the market looks ahead"
+    )
+    capacity: CapacitySettings | None = Field(
+        default=None, description="what it sells to the ancillary market of a substation"
     )
     end_kwh: NotNegative | None = Field(
         default=None,
@@ -76,6 +98,7 @@ class Battery(OfferingFederate):
                 expected=f"{rules.reserve_kwh:g} to {rules.energy_kwh:g}",
             )
         self.energy = rules.start_kwh
+        self._sells, self._beside = self._sold(), 0.0
         self._levels = np.linspace(rules.reserve_kwh, rules.energy_kwh, LEVELS)
         hours = self.clock.period_s / 3600.0
         expected = day_ahead_prices(study)
@@ -90,8 +113,12 @@ class Battery(OfferingFederate):
         value = float(np.interp(self.energy, self._levels, self._worth[now.number + 1]))
         ask = value / rules.discharge_efficiency + rules.wear
         bid = value * rules.charge_efficiency - rules.wear
-        give = max(self.energy - rules.reserve_kwh, 0.0) * rules.discharge_efficiency / now.hours
-        take = max(rules.energy_kwh - self.energy, 0.0) / rules.charge_efficiency / now.hours
+        room = self._left(
+            max(self.energy - rules.reserve_kwh, 0.0) * rules.discharge_efficiency,
+            max(rules.energy_kwh - self.energy, 0.0) / rules.charge_efficiency,
+            now.hours,
+        )
+        give, take = (kwh / now.hours for kwh in room)
         sells = now.lmp > (ask + bid) / 2
         return [
             Offer(
@@ -100,6 +127,7 @@ class Battery(OfferingFederate):
                 p_max_kw=min(size, give) if sells else 0.0,
                 cost_linear=ask if sells else bid,
                 s_max_kva=self._resource.kva_max,
+                capacity=self._capacity(room),
             )
         ]
 
@@ -107,6 +135,9 @@ class Battery(OfferingFederate):
         """Tell a market that looks ahead what the battery holds; the market finds out what it is worth."""
         size, store, later = self._resource.kw_max, self._store(), len(self.later_steps(now))
         low, high = store.bounds(self.energy, now.hours)
+        room = self._left(high * now.hours, -low * now.hours, now.hours) if self._beside else None
+        if room is not None:
+            low, high = -room[1] / now.hours, room[0] / now.hours
         return Offer(
             self._resource.name,
             p_min_kw=max(-size, low),
@@ -114,7 +145,39 @@ class Battery(OfferingFederate):
             cost_linear=0.0,
             s_max_kva=self._resource.kva_max,
             ahead=Ahead(store=store, later=Later((-size,) * later, (size,) * later)),
+            capacity=self._capacity(room),
         )
+
+    def _sold(self) -> Mapping[str, float]:
+        """Say what it asks for capacity: as its settings say, or else its line of the asset table."""
+        if self._rules.capacity is not None:
+            return self._rules.capacity.model_dump(exclude_none=True)
+        lines = {terms.resource: terms.capacity for terms in self.study.terms}
+        return lines.get(self._resource.name, {})
+
+    def _capacity(self, room: tuple[float, float] | None) -> Capacity | None:
+        """Offer capacity from full charging to full discharging, and the energy behind it.
+
+        Parameters
+        ----------
+        room : (float, float) or None
+            What it can give and take [kWh]; None where the market knows that from its store.
+        """
+        if not set(self._sells) & set(PRODUCTS):
+            return None
+        size = self._resource.kw_max
+        up, down = room or (math.inf, math.inf)
+        return Capacity(**self._sells, p_min_kw=-size, p_max_kw=size, up_kwh=up, down_kwh=down)
+
+    def _left(self, give_kwh: float, take_kwh: float, hours: float) -> tuple[float, float]:
+        """Energy that can be sold: without what it moves while it comes back from the last call [kWh]."""
+        reach = self._sells.get("ramp_kw_per_minute", math.inf) * MINUTES_PER_HOUR * hours
+        still, tail = abs(self._beside) - reach, 0.0
+        while still > 0.0:
+            tail += still * hours
+            still -= reach
+        up, down = (tail, 0.0) if self._beside > 0.0 else (0.0, tail)
+        return max(give_kwh - up, 0.0), max(take_kwh - down, 0.0)
 
     def _store(self) -> Store:
         """State the battery as the market's terms have it."""
@@ -132,7 +195,7 @@ class Battery(OfferingFederate):
         )
 
     def award(self, now: Interval, awards: Mapping[str, Awarded]) -> Mapping[str, float]:
-        """Move the state of charge by what was awarded.
+        """Move the state of charge by what it gave: its award, and what was called beside it.
 
         Parameters
         ----------
@@ -146,7 +209,8 @@ class Battery(OfferingFederate):
         mapping of str to float
             Figures to publish: `energy` after the interval [kWh].
         """
-        power = awards[self._resource.name].kw
+        awarded = awards[self._resource.name]
+        power, self._beside = awarded.given_kw, 0.0 if awarded.out else awarded.response_kw
         if self.study.scenario.market.horizon:
             self.energy = self._store().after(self.energy, power, now.hours)
         else:

@@ -130,7 +130,7 @@ class EvFleet(OfferingFederate):
             price = float(free @ prices / free.sum()) if free.sum() > 0.0 else 0.0
             ahead = None
             if self.study.scenario.market.horizon:
-                price, ahead = 0.0, self._ahead(cars, now)
+                price, ahead = 0.0, Ahead(sessions=dues(cars, start))
             high = min(float(most.sum()), point.kw_max)
             offers.append(
                 Offer(
@@ -163,27 +163,12 @@ class EvFleet(OfferingFederate):
         for name, awarded in awards.items():
             cars = [session for session in self.sessions if session.point == name]
             cars.sort(key=lambda car: (car.deadline_h, car.car))
-            for car, power in zip(cars, share_out(-awarded.kw, cars, start, now.hours), strict=True):
+            for car, power in zip(cars, share_out(-awarded.given_kw, cars, start, now.hours), strict=True):
                 car.charge(power * now.hours)
                 self.delivered += power * now.hours
         end = start + now.hours + _ROUNDING
         missed = sum(session.energy_kwh for session in self.sessions if session.deadline_h <= end)
         return {"energy": self.delivered, "missed": missed}
-
-    def _ahead(self, cars: Sequence[Session], now: Interval) -> Ahead:
-        """Tell of every car that is there or will come: comfort at once, then the rest by the deadline."""
-        start, sessions = now.number * now.hours, []
-        for car in cars:
-            arrival = max(car.arrival_h - start, 0.0)
-            ready = arrival + car.comfort_kwh / car.kw_max
-            if car.deadline_h - start <= 0.0:
-                continue
-            if car.comfort_kwh > _ROUNDING:
-                sessions.append(Due(car.comfort_kwh, ready, car.kw_max, arrival))
-            if car.energy_kwh - car.comfort_kwh > _ROUNDING:
-                rest = car.energy_kwh - car.comfort_kwh
-                sessions.append(Due(rest, car.deadline_h - start, car.kw_max, ready))
-        return Ahead(sessions=tuple(sessions))
 
     def _price(self, car: Session, now: Interval) -> float:
         """Return the highest price among the cheapest intervals that the car still needs [$/MWh]."""
@@ -191,6 +176,30 @@ class EvFleet(OfferingFederate):
         ahead: FloatArray = np.sort(self._prices[now.number : max(last, now.number + 1)])
         needed = int(np.ceil(car.energy_kwh / (car.kw_max * now.hours) - _ROUNDING))
         return float(ahead[min(max(needed, 1), len(ahead)) - 1])
+
+
+def dues(cars: Sequence[Session], start_h: float) -> tuple[Due, ...]:
+    """Tell of every car that is there or will come: comfort at once, then the rest by the deadline.
+
+    Parameters
+    ----------
+    cars : sequence of Session
+        Cars of one charging point, or of one fleet.
+    start_h : float
+        Start of the interval, from the start of the run [h].
+    """
+    sessions = []
+    for car in cars:
+        arrival = max(car.arrival_h - start_h, 0.0)
+        ready = arrival + car.comfort_kwh / car.kw_max
+        if car.deadline_h - start_h <= 0.0:
+            continue
+        if car.comfort_kwh > _ROUNDING:
+            sessions.append(Due(car.comfort_kwh, ready, car.kw_max, arrival))
+        if car.energy_kwh - car.comfort_kwh > _ROUNDING:
+            rest = car.energy_kwh - car.comfort_kwh
+            sessions.append(Due(rest, car.deadline_h - start_h, car.kw_max, ready))
+    return tuple(sessions)
 
 
 def share_out(kw: float, cars: Sequence[Session], start_h: float, hours: float) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from dlmp_cosim.feeders.engine import AcEngine
 from dlmp_cosim.feeders.errors import FederationError, FeederError, InputError
 from dlmp_cosim.feeders.network import ComplexArray, IntArray, Network
 from dlmp_cosim.feeders.readers.network_json import network_to_json
+from dlmp_cosim.feeders.state import AcState
 
 NAME = "feeder"
 
@@ -39,6 +41,7 @@ class Feeder:
         self._clock = study.clock
         self._load_scale = study.scenario.feeder.load_scale
         self._engine = engine or open_engine(study)
+        self._state: AcState | None = None
         member = study.member
         self._ancillary = member is not None and member.ancillary
         ramps = {terms.resource: terms.capacity.get("ramp_kw_per_minute", np.inf) for terms in study.terms}
@@ -121,7 +124,11 @@ class Feeder:
     ) -> None:
         """Solve and publish; only a trial may fail to converge."""
         before = self._engine.taps
-        state = self._engine.solve(points.demand, points.injection, controls=controls)
+        dark = self._following.head_open(interval, final=stage == "final")
+        if dark:
+            state = without_supply(self._state, points.demand)
+        else:
+            state = self._state = self._engine.solve(points.demand, points.injection, controls=controls)
         if state.converged:
             for key, value in state_values(state).items():
                 link.publish(key, value)
@@ -132,9 +139,42 @@ class Feeder:
             )
         moved = int(np.abs(state.tap - before).sum())
         status = FeederStatus(
-            interval, stage, trials, state.converged, state.iterations, moved, points.clipped
+            interval, stage, trials, state.converged, state.iterations, moved, points.clipped, dark
         )
         link.publish("feeder/status", status.text())
+
+
+def without_supply(last: AcState | None, demand: ComplexArray) -> AcState:
+    """State of a feeder whose head is open: no voltage, nothing served, nothing injected; controls stand.
+
+    Parameters
+    ----------
+    last : AcState or None
+        State that was solved last.
+    demand : ndarray, shape (n_load,)
+        Demand at nominal voltage, none of which is served [kVA].
+
+    Raises
+    ------
+    FeederError
+        When nothing was ever solved.
+    """
+    if last is None:
+        raise FeederError("the head is open before the first power flow; expected one to start from")
+    return replace(
+        last,
+        voltage=np.zeros_like(last.voltage),
+        power=np.zeros_like(last.power),
+        current=np.zeros_like(last.current),
+        load=np.zeros_like(last.load),
+        demand=demand,
+        injection=np.zeros_like(last.injection),
+        machine=np.zeros_like(last.machine),
+        head=np.zeros_like(last.head),
+        losses=0j,
+        converged=True,
+        iterations=0,
+    )
 
 
 def open_engine(study: Study, network: Network | None = None, *, held: bool = False) -> AcEngine:

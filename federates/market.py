@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from dlmp_cosim.federates.anchoring.demand import nominal_demand
-from dlmp_cosim.federates.anchoring.hold import hold
+from dlmp_cosim.federates.anchoring.hold import hold, nothing_cleared
 from dlmp_cosim.federates.anchoring.member import Member, Playing
 from dlmp_cosim.federates.anchoring.realised import realised_cost
 from dlmp_cosim.federates.anchoring.rounds import Outcome, RoundRules, anchor
@@ -33,7 +33,7 @@ from dlmp_cosim.federates.contract.messages import (
 from dlmp_cosim.federates.runtime.base import main
 from dlmp_cosim.federates.runtime.clock import FORECAST_SLOT, PRICE_SLOT
 from dlmp_cosim.federates.runtime.link import Link, Value, refusal
-from dlmp_cosim.federates.study.ancillary import tripped
+from dlmp_cosim.federates.study.ancillary import head_open, out_of_service
 from dlmp_cosim.federates.study.emissions import own_cost, with_carbon
 from dlmp_cosim.federates.study.outlook import Forecaster
 from dlmp_cosim.federates.study.study import Study
@@ -205,7 +205,8 @@ class MarketFederate:
             )
         kw = dict(zip(network.load_ids, demand.real.tolist(), strict=True))
         book = _read_book(link, interval, network, kw)
-        book = in_service(book, tripped(self._disruptions, interval, known=True))
+        out = out_of_service(self._disruptions, interval, network.resource_ids, known=True)
+        book = in_service(book, out)
         book = replace(book, accepted=self._as_cleared(book.accepted))
         outlook = self._forecaster.outlook(network, interval, price, ratio) if self._forecaster else None
         return Case(interval, price, demand, book, forecast, outlook)
@@ -232,6 +233,8 @@ class MarketFederate:
 
     def _clear(self, market: RetailMarket, network: Network, case: Case, state: AcState) -> Clearing:
         """Clear at an AC state; a clearing that the physics cannot be asked is none."""
+        if head_open(self._disruptions, case.interval, known=True):
+            return nothing_cleared(network, case.price)
         if case.outlook is not None:
             ahead = cast("LookingAhead", market)
             clearing = ahead.clear_ahead(state, case.outlook, case.book.accepted)

@@ -19,8 +19,10 @@ from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY
 from dlmp_cosim.federates.runtime.base import Role, main
 from dlmp_cosim.federates.runtime.clock import OFFER_SLOT, PRICE_SLOT, market_slot
 from dlmp_cosim.federates.runtime.link import Link, Value
+from dlmp_cosim.federates.study.ancillary import out_of_service
 from dlmp_cosim.federates.study.outlook import horizon_spans
 from dlmp_cosim.federates.study.study import Study
+from dlmp_cosim.federates.study.wiring import RESPONDED
 from dlmp_cosim.feeders.errors import InputError
 from dlmp_cosim.feeders.network import Network, Resource, node_id
 from dlmp_cosim.feeders.readers.network_json import network_from_json
@@ -61,12 +63,23 @@ class Awarded:
         Price of real power [$/MWh].
     dlmp_reactive : float
         Price of reactive power [$/(MVAR*h)].
+    response_kw : float
+        What it gave beside its award, as called by an ancillary market [kW].
+    out : bool
+        Whether it was out of service, and gave nothing.
     """
 
     kw: float
     kvar: float
     dlmp_real: float
     dlmp_reactive: float
+    response_kw: float = 0.0
+    out: bool = False
+
+    @property
+    def given_kw(self) -> float:
+        """What it really gave, positive towards the grid [kW]."""
+        return 0.0 if self.out else self.kw + self.response_kw
 
 
 class OfferingFederate(ABC):
@@ -191,13 +204,25 @@ class OfferingFederate(ABC):
         since = self.clock.at(number, market_slot(0))
         keys = ("dispatch_real", "dispatch_reactive", "dlmp_real", "dlmp_reactive")
         kw, kvar, real, reactive = (link.vector(f"market/{key}", since=since) for key in keys)
+        beside = np.zeros(len(kw))
+        if RESPONDED in link.keys:
+            beside = link.vector(RESPONDED, since=since)
+        disruptions = self.study.member.disruptions if self.study.member else ()
+        out = out_of_service(disruptions, number, self.resources, known=False)
         awards = {}
         for k, resource in enumerate(network.resources):
             if resource.name not in self.resources:
                 continue
             nodes = [network.node_index[node_id(resource.bus, phase)] for phase in resource.phases]
             price, reactive_price = float(np.mean(real[nodes])), float(np.mean(reactive[nodes]))
-            awards[resource.name] = Awarded(float(kw[k]), float(kvar[k]), price, reactive_price)
+            awards[resource.name] = Awarded(
+                float(kw[k]),
+                float(kvar[k]),
+                price,
+                reactive_price,
+                response_kw=float(beside[k]),
+                out=resource.name in out,
+            )
         return awards
 
 

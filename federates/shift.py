@@ -109,7 +109,7 @@ class Shift(OfferingFederate):
         """
         total = 0.0
         for name, awarded in awards.items():
-            owed = self._waiting[name].after(awarded.kw, now.hours)
+            owed = self._waiting[name].after(awarded.given_kw, now.hours)
             self._waiting[name] = replace(self._waiting[name], owed=owed)
             total += sum(item.energy_kwh for item in owed)
         return {"energy": total}

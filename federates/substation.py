@@ -16,6 +16,7 @@ from dlmp_cosim.federates.contract.shared import (
     CALL,
     RESPONSE,
     Call,
+    Held,
     Response,
     Turn,
     call_text,
@@ -27,11 +28,14 @@ from dlmp_cosim.federates.results.store import ResultsWriter, create_results, ve
 from dlmp_cosim.federates.runtime.base import main
 from dlmp_cosim.federates.runtime.clock import PRICE_SLOT, SECONDS_PER_MINUTE
 from dlmp_cosim.federates.runtime.link import Link, Value
+from dlmp_cosim.federates.study.ancillary import head_open
 from dlmp_cosim.federates.study.inputs import hashes_of
+from dlmp_cosim.federates.study.study import Study
 from dlmp_cosim.federates.study.substation import SubstationStudy
 from dlmp_cosim.feeders.errors import FederationError
 from dlmp_cosim.feeders.network import Network
 from dlmp_cosim.market.ancillary.products import Awards, Product
+from dlmp_cosim.market.ancillary.quotes import Seller
 from dlmp_cosim.market.ancillary.rounds import CapacityRound
 from dlmp_cosim.market.substation.curve import HeadCurve
 from dlmp_cosim.market.substation.limits import SharedLimit, binding, limits_of, shared_cost
@@ -70,7 +74,7 @@ def feeder_topics(name: str) -> tuple[Topic, ...]:
 
 @dataclass
 class Ended:
-    """How an interval went: what every feeder said last, the adder, awards, rounds and exchanges."""
+    """How an interval went: what every feeder said last, the adder, awards, sellers, rounds and exchanges."""
 
     adder: float
     responses: Mapping[str, Response]
@@ -80,6 +84,7 @@ class Ended:
     settled: bool = False
     awards: Awards = field(default_factory=dict)
     prices: dict[Product, float] = field(default_factory=dict)
+    sellers: dict[str, tuple[Seller, ...]] = field(default_factory=dict)
 
 
 @dataclass
@@ -148,25 +153,27 @@ class Substation:
                 asked_awards = self._ask(capacity, ended, last=last or exchange >= rules.exchanges // 2)
                 if asked_awards is not None:
                     call = Call(turn, ended.adder, quotes=True)
-                    link.publish(CALL, call_text(call, held_by(asked_awards)))
+                    link.publish(CALL, call_text(call, held_by(asked_awards, ended.sellers, needs)))
                     continue
             if found is None:
                 if window < RESTATED:
                     ended.limits = self._limits(ended.responses)
                 found = AdderRound(ended.limits, ended.adder, Tolerances(rules.settle_kw, rules.settle_price))
             asked = found.hear(self._said(ended.responses), last=last)
+            held = held_by(ended.awards, ended.sellers, needs)
             if asked:
-                link.publish(CALL, call_text(Call(turn, ended.adder, asked), held_by(ended.awards)))
+                link.publish(CALL, call_text(Call(turn, ended.adder, asked), held))
                 continue
             agreed = all(said.agreed for said in ended.responses.values())
             ended.settled = agreed and found.held and (capacity is None or capacity.held)
             ended.adder = found.adder
-            self._end_round(link, Call(turn, ended.adder, final=ended.settled or final), ended)
+            self._end_round(link, Call(turn, ended.adder, final=ended.settled or final), ended, held)
             return
 
     def _ask(self, capacity: CapacityRound, ended: Ended, *, last: bool) -> Awards | None:
         """Take in what markets quote; awards to ask quotes for, or None when those of `ended` hold."""
         quotes = {name: said.quote for name, said in ended.responses.items() if said.quote is not None}
+        ended.sellers |= {name: quote.sellers for name, quote in quotes.items()}
         if len(quotes) < len(ended.responses):
             return None
         asked = capacity.hear(quotes, last=last)
@@ -174,14 +181,14 @@ class Substation:
             ended.awards, ended.prices = capacity.awards, capacity.prices
         return asked
 
-    def _end_round(self, link: Link, call: Call, ended: Ended) -> None:
+    def _end_round(self, link: Link, call: Call, ended: Ended, held: Mapping[str, Held]) -> None:
         """End the exchanges of a round: say what holds, and in the end what is called."""
         called = {}
         if self._desk is not None and call.final:
             expected = sum(said.head_kw for said in ended.responses.values())
             expected += sum(self._last_heads.get(name, 0j).real for name in self._stopped)
             called = called_by(self._desk.calls(call.turn.interval, ended.awards, expected))
-        link.publish(CALL, call_text(call, held_by(ended.awards), called))
+        link.publish(CALL, call_text(call, held, called))
         link.publish("substation/adder", ended.adder)
 
     def _hear(self, link: Link, turn: Turn) -> dict[str, Response]:
@@ -281,6 +288,7 @@ class Substation:
 
     def _text(self, interval: int, ended: Ended, drawn: complex, more: Mapping[str, Any]) -> str:
         """Write the record of an interval."""
+        dark = [name for name, member in self.study.members.items() if _open(member, interval)]
         held = binding(ended.limits, ended.adder)
         feeders = {
             name: {
@@ -301,6 +309,7 @@ class Substation:
                 "feeders": feeders,
             }
             | ({"ancillary": more} if more else {})
+            | ({"open": dark} if dark else {})
         )
 
     def _read_head(self, link: Link, name: str, interval: int) -> complex:
@@ -315,6 +324,11 @@ class Substation:
     def _read_lmp(self, link: Link, name: str, interval: int) -> float:
         since = self.study.clock.at(interval, PRICE_SLOT)
         return link.number(in_federation("wholesale/lmp", name), since=since)
+
+
+def _open(member: Study, interval: int) -> bool:
+    """Whether the head of a feeder is open."""
+    return member.member is not None and head_open(member.member.disruptions, interval, known=False)
 
 
 def _said(response: Response) -> Said:

@@ -16,7 +16,7 @@ import numpy as np
 from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network, node_id
 from dlmp_cosim.feeders.state import AcState
 
-Kind = Literal["voltage_low", "voltage_high", "rating"]
+Kind = Literal["voltage_low", "voltage_high", "rating", "outage"]
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ class Violation:
 
     Attributes
     ----------
-    kind : {"voltage_low", "voltage_high", "rating"}
-        Which limit.
+    kind : {"voltage_low", "voltage_high", "rating", "outage"}
+        Which limit; an outage is no voltage anywhere.
     where : str
-        Name of a `VoltagePoint`, or conductor of `Network.conductor_ids`.
+        Name of a `VoltagePoint`, or conductor of `Network.conductor_ids`; of an outage, the head's bus.
     value, limit : float
         AC value and limit [pu or A].
     priced : bool
@@ -190,6 +190,10 @@ def find_violations(
     priced : collection of (str, str)
         Kind and place of the limits that the market gave a price; a violation says whether it is one.
     """
+    if not state.voltage.any():
+        # Without a source there is one thing to say, and not one for every node.
+        where = network.head_ids[0].rpartition(".")[0]
+        return (Violation("outage", where, 0.0, limits.voltage_min_pu, ("outage", where) in priced),)
     found = [*_voltages(network, limits, state.voltage, priced), *_currents(network, limits, state, priced)]
     return tuple(sorted(found, key=lambda violation: (-violation.excess, violation.where)))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from dlmp_cosim.feeders.errors import nearest_name
 from dlmp_cosim.feeders.network import FloatArray, Network, Resource
-from dlmp_cosim.market.ancillary.products import Capacity, reason_against_capacity
+from dlmp_cosim.market.ancillary.products import UPWARDS, Capacity, Product, reason_against_capacity
 from dlmp_cosim.market.horizon.terms import Ahead, reason_against
 from dlmp_cosim.market.resources import curtails
 
@@ -170,6 +170,7 @@ def _reason_against(offer: Offer, resources: Mapping[str, Resource], accepted: M
         or _beyond_resource(offer, resource)
         or ("" if offer.ahead is None else reason_against(offer.ahead))
         or ("" if offer.capacity is None else reason_against_capacity(offer.capacity))
+        or _without_energy(offer, resource)
     )
     if reason:
         return reason
@@ -193,6 +194,20 @@ def _out_of_place(offer: Offer, resource: Resource) -> str:
         return "sells capacity and takes part outside the retail market; expected one of the two"
     if offer.market == "out" and offer.p_min_kw != offer.p_max_kw:
         return "stays out and leaves its power to the market; expected p_min_kw = p_max_kw"
+    return ""
+
+
+def _without_energy(offer: Offer, resource: Resource) -> str:
+    """Why nobody knows for how long a storage can serve what it sells; empty when it is known."""
+    sold = offer.capacity if resource.kind == "storage" and offer.capacity is not None else Capacity()
+    known = {"up_kwh": sold.up_kwh, "down_kwh": sold.down_kwh}
+    if offer.ahead is not None and offer.ahead.store is not None:
+        return ""
+    behind: tuple[tuple[str, tuple[Product, ...]], ...]
+    behind = (("up_kwh", UPWARDS), ("down_kwh", ("regulation_down",)))
+    for name, products in behind:
+        if any(sold.price(product) is not None for product in products) and math.isinf(known[name]):
+            return f"sells capacity of a storage and no energy behind it; expected capacity.{name}"
     return ""
 
 
@@ -248,8 +263,9 @@ def _numbers(offer: Offer) -> tuple[float, ...]:
 
 def _beyond_resource(offer: Offer, resource: Resource) -> str:
     """Why a resource cannot do what it offers; empty when it can."""
+    low, high = reach_of(offer)
     if curtails(resource):
-        more, own = -offer.p_min_kw, max(abs(offer.q_min_kvar), abs(offer.q_max_kvar))
+        more, own = -low, max(abs(offer.q_min_kvar), abs(offer.q_max_kvar))
         if more > resource.kw_more * SLACK + 1e-9:
             able = f"; it can consume {resource.kw_more:g} kW more" if resource.kw_more else ""
             return f"a flexible load cannot be asked to consume {more:g} kW more{able}"
@@ -259,7 +275,7 @@ def _beyond_resource(offer: Offer, resource: Resource) -> str:
                 "not consume (reactive_ratio)"
             )
         return ""
-    most = max(abs(offer.p_min_kw), abs(offer.p_max_kw))
+    most = max(abs(low), abs(high))
     if most > resource.kw_max * SLACK:
         return f"{most:g} kW is beyond its nameplate of {resource.kw_max:g} kW"
     reach = most * math.hypot(1.0, offer.reactive_ratio or 0.0)
@@ -269,6 +285,14 @@ def _beyond_resource(offer: Offer, resource: Resource) -> str:
     if reach > resource.kva_max * SLACK:
         return f"it could reach {reach:g} kVA, beyond its rating of {resource.kva_max:g} kVA"
     return ""
+
+
+def reach_of(offer: Offer) -> tuple[float, float]:
+    """Least and most power of an offer, called or not [kW]."""
+    called = offer.capacity or Capacity()
+    given = [(offer.p_min_kw, called.p_min_kw), (offer.p_max_kw, called.p_max_kw)]
+    low, high = ([value for value in pair if value is not None] for pair in given)
+    return min(low), max(high)
 
 
 def holding_back(offer: Offer, up_kw: float, down_kw: float) -> Offer:

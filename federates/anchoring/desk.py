@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dlmp_cosim.federates.contract.topics import PRICE, Topic
 from dlmp_cosim.federates.runtime.link import Value
 from dlmp_cosim.federates.study.ancillary import AncillaryPlan
 from dlmp_cosim.market.ancillary.calls import calls_of, delivered_of, set_point, shares_called
-from dlmp_cosim.market.ancillary.products import PRODUCTS, Awards, Need, Product, held_of
-from dlmp_cosim.market.ancillary.quotes import Quote
+from dlmp_cosim.market.ancillary.products import PRODUCTS, Awards, Need, Product
+from dlmp_cosim.market.ancillary.quotes import Quote, Seller, room_of
 from dlmp_cosim.market.ancillary.rounds import procured
 
 Responses = Mapping[str, Mapping[str, float]]
@@ -157,9 +157,25 @@ def _asked(awards: Awards, quotes: Mapping[str, Quote | None]) -> dict[str, dict
     return found
 
 
-def held_by(awards: Awards) -> dict[str, dict[str, tuple[float, float]]]:
-    """Room that awards keep free, by feeder and resource [kW]."""
-    return {name: {key: held_of(award) for key, award in feeder.items()} for name, feeder in awards.items()}
+def held_by(
+    awards: Awards, sellers: Mapping[str, Sequence[Seller]], needs: Sequence[Need]
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """Room that awards keep free, by feeder and resource [kW].
+
+    Parameters
+    ----------
+    awards : dict
+        Capacity by feeder and resource [kW].
+    sellers : mapping of str to sequence of Seller
+        Who sells at every feeder.
+    needs : sequence of Need
+        What is required of the products.
+    """
+    table = {(name, item.resource): item for name, found in sellers.items() for item in found}
+    return {
+        name: {key: room_of(table[name, key], award, needs) for key, award in feeder.items()}
+        for name, feeder in awards.items()
+    }
 
 
 def called_by(called: Awards) -> dict[str, dict[str, float]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from dlmp_cosim.federates.runtime.clock import SECONDS_PER_MINUTE
-from dlmp_cosim.federates.study.ancillary import Disruption, tripped
+from dlmp_cosim.federates.study.ancillary import Disruption, head_open, out_of_service
 from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network, Resource
 from dlmp_cosim.market.resources import curtails
 
@@ -46,7 +46,11 @@ class Following:
 
     def known(self, interval: int, dispatch: ComplexArray) -> ComplexArray:
         """Take out of a dispatch what is known to be out of service."""
-        return self._without(dispatch, tripped(self._disruptions, interval, known=True))
+        return self._without(dispatch, self._out(interval, known=True))
+
+    def head_open(self, interval: int, *, final: bool) -> bool:
+        """Tell whether the head is open: in a forecast or trial, as far as that is known."""
+        return head_open(self._disruptions, interval, known=not final)
 
     def realise(
         self, interval: int, dispatch: ComplexArray, called: FloatArray, demand: ComplexArray
@@ -77,11 +81,14 @@ class Following:
         low, high = self._limits(demand, dispatch.real)
         power = np.clip(dispatch.real + wanted, low, high)
         moved = np.where(wanted == 0.0, dispatch, power + 1j * self._reactive(dispatch.imag, power))
-        out = tripped(self._disruptions, interval, known=False)
+        out = self._out(interval, known=False)
         real = self._without(moved, out)
         stays = np.array([name not in out for name in self._network.resource_ids], dtype=bool)
         self.given = np.where(stays & (wanted != 0.0), real.real - dispatch.real, 0.0)
         return real
+
+    def _out(self, interval: int, *, known: bool) -> frozenset[str]:
+        return out_of_service(self._disruptions, interval, self._network.resource_ids, known=known)
 
     def _without(self, dispatch: ComplexArray, out: frozenset[str]) -> ComplexArray:
         if not out:

@@ -1,4 +1,4 @@
-"""The last final clearing once more, for an interval in which nothing settled."""
+"""Clearings without a market: the last final one once more where nothing settled, and nothing at all."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from dlmp_cosim.feeders.state import AcState
 from dlmp_cosim.market.baselines.uniform import uniform_prices
 from dlmp_cosim.market.clearing import Clearing
 from dlmp_cosim.market.offers import Offer, WholesalePrice
+
+HEAD_OPEN = "cleared nothing: the head of the feeder was open"
+"""Note of a clearing in such an interval."""
 
 
 def hold(
@@ -49,6 +52,28 @@ def hold(
         losses_kw=float(state.losses.real),
         prices=last.prices if last is not None else uniform_prices(len(network.node_ids), price),
         cost=cost,
+    )
+
+
+def nothing_cleared(network: Network, price: WholesalePrice) -> Clearing:
+    """Clear nothing, at the price of the head everywhere: a market whose feeder has its head open.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+    price : WholesalePrice
+        Price at the feeder head.
+    """
+    return Clearing(
+        dispatch=np.zeros(len(network.resources), dtype=np.complex128),
+        voltage=np.zeros(len(network.node_ids), dtype=np.complex128),
+        power=np.zeros(len(network.conductor_ids), dtype=np.complex128),
+        head=np.zeros(len(network.head_ids), dtype=np.complex128),
+        losses_kw=0.0,
+        prices=uniform_prices(len(network.node_ids), price),
+        cost=0.0,
+        notes=(HEAD_OPEN,),
     )
 
 

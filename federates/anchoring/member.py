@@ -144,7 +144,7 @@ class Member:
     ) -> Response:
         """Answer with what a clearing at terms costs, draws, and how its sellers stand."""
         found = self._probed(playing, at_terms(case, terms), state)
-        head, told = found.head.sum(), quote(network, found, case.book.accepted)
+        head, told = found.head.sum(), quote(network, found, case.book.accepted, self._hours)
         return replace(response, head_kw=float(head.real), head_kvar=float(head.imag), quote=told)
 
     def _describe(
@@ -156,7 +156,7 @@ class Member:
         curve = head_curve(network, clearing, offers, at.price)
         room: Mapping[str, float] = asdict(flexibility(network, clearing, offers, self._hours))
         pairs = zip(curve.adder.tolist(), curve.kw.tolist(), strict=True)
-        told = quote(network, clearing, case.book.accepted) if self._quotes else None
+        told = quote(network, clearing, case.book.accepted, self._hours) if self._quotes else None
         return replace(response, curve=tuple(pairs), flexibility=room, quote=told)
 
 

@@ -19,7 +19,7 @@ from dlmp_cosim.feeders.network import ComplexArray, Network, Resource
 from dlmp_cosim.feeders.state import AcState
 from dlmp_cosim.market.clearing import Clearing
 from dlmp_cosim.market.horizon.outlook import Outlook
-from dlmp_cosim.market.offers import Offer, WholesalePrice, accept_offers
+from dlmp_cosim.market.offers import Offer, WholesalePrice, accept_offers, reach_of
 
 Stage = Literal["forecast", "trial", "final"]
 OFFER_FIELDS = tuple(field.name for field in fields(Offer))
@@ -85,6 +85,8 @@ class FeederStatus:
         Steps that regulators moved.
     clipped : tuple of str
         Flexible loads whose held curtailment exceeds their demand and was cut to it.
+    head_open : bool
+        Whether the head is open: nothing is served, and every voltage is 0.
     """
 
     interval: int
@@ -94,10 +96,11 @@ class FeederStatus:
     iterations: int
     tap_changes: int = 0
     clipped: tuple[str, ...] = ()
+    head_open: bool = False
 
     def text(self) -> str:
-        """Write it as JSON."""
-        return encode(asdict(self))
+        """Write it as JSON; a head that is closed is not worth a word."""
+        return encode({name: value for name, value in asdict(self).items() if name != "head_open" or value})
 
 
 def read_status(text: str) -> FeederStatus:
@@ -362,8 +365,9 @@ def _check_limits(offer: Offer, kw: float, back_kw: float) -> None:
     name = offer.resource
     if offer.p_min_kw > offer.p_max_kw or offer.q_min_kvar > offer.q_max_kvar:
         raise ValueError(f"limits of {name!r} are crossed")
-    if max(offer.p_min_kw, offer.p_max_kw) > kw or min(offer.p_min_kw, offer.p_max_kw) < -back_kw:
-        raise ValueError(f"{name!r} offers {offer.p_min_kw:g} to {offer.p_max_kw:g} kW; it has {kw:g} kW")
+    low, high = reach_of(offer)
+    if high > kw or low < -back_kw:
+        raise ValueError(f"{name!r} offers {low:g} to {high:g} kW; it has {kw:g} kW")
     if abs(offer.cost_linear) > LARGEST_COST or not 0.0 <= offer.cost_quadratic <= LARGEST_COST:
         raise ValueError(f"cost of {name!r} is absurd: {offer.cost_linear:g}, {offer.cost_quadratic:g}")
     if offer.s_max_kva <= 0.0:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dlmp_cosim.federates.runtime.clock import SECONDS_PER_MINUTE, Clock
 from dlmp_cosim.federates.study.section import NotNegative, Positive, Section
@@ -24,6 +24,10 @@ Payer = Literal["energy", "peak", "deviation"]
 """By what the cost of ancillary services is shared among the feeders."""
 
 
+Counted = Literal["unpriced", "all", "none"]
+"""What of missed requirements and of calls makes the verdict of the substation violated."""
+
+
 class ProductSection(Section):
     """One product of the ancillary market."""
 
@@ -31,6 +35,11 @@ class ProductSection(Section):
         description="capacity that is required [kW], or a table of minutes,value"
     )
     minutes: Positive = Field(description="time within which called energy has to be there [min]")
+    duration_minutes: Positive | None = Field(
+        default=None,
+        description="how long it may be called: so much energy stands behind what a storage sells [min]; "
+        "without it, until the next gate",
+    )
     cap: Positive = Field(
         default=1000.0, description="price at which the requirement gives way [$/MW for an hour]"
     )
@@ -57,6 +66,12 @@ class AncillarySection(Section):
         description="how long what the markets bought together stands, before it is bought anew [min]",
     )
     tolerance_kw: NotNegative = Field(default=1.0, description="called power that may be missing [kW]")
+    verdict: Counted = Field(
+        default="unpriced",
+        description='what makes the verdict of the substation violated: "unpriced", a requirement missed at '
+        'a price below its cap, and a call that is short; "all", any requirement missed, and a call that is '
+        'late or short; "none", neither',
+    )
     paid_by: Payer = Field(
         default="energy",
         description="how feeders share the cost: by the energy that each draws, by its peak, or by "
@@ -78,20 +93,51 @@ class AncillarySection(Section):
 
 
 class DisruptionSection(Section):
-    """A resource that does not do what it was awarded."""
+    """A resource that does not do what it was awarded, or the head of a feeder that is open."""
 
-    feeder: str = Field(description="feeder of the resource")
-    resource: str = Field(description="resource that trips")
+    feeder: str = Field(description="feeder of the resource, or whose head is open")
+    resource: str | None = Field(
+        default=None, description="resource that trips; without one, the head of the feeder is open"
+    )
+    head: bool = Field(
+        default=False, description="says in so many words that the head is open, where no resource is given"
+    )
     begin_minutes: NotNegative = Field(description="when, from the start of the run [min]")
     minutes: Positive = Field(description="for how long [min]")
     ramp_kw_per_minute: Annotated[float | None, Field(gt=0.0)] = Field(
         default=None, description="given: it does not trip, and follows calls no faster than this [kW/min]"
     )
 
+    @model_validator(mode="after")
+    def _one_thing(self) -> DisruptionSection:
+        if self.resource is not None and self.head:
+            raise ValueError(
+                f"resource {self.resource!r} and head are both given; expected one of the two: with the head "
+                "open nothing of the feeder is in service"
+            )
+        if self.resource is None and self.ramp_kw_per_minute is not None:
+            raise ValueError("ramp_kw_per_minute is given and no resource; a head is open or closed")
+        return self
+
+    @property
+    def what(self) -> str:
+        """What it befalls, for messages."""
+        return f"the head of {self.feeder!r}" if self.resource is None else f"{self.feeder}.{self.resource}"
+
+    def at_once_with(self, other: DisruptionSection) -> bool:
+        """Whether both befall the same thing in the same way at the same time."""
+        same = (self.feeder, self.resource) == (other.feeder, other.resource)
+        alike = (self.ramp_kw_per_minute is None) == (other.ramp_kw_per_minute is None)
+        first, last = sorted((self, other), key=lambda item: item.begin_minutes)
+        return same and alike and last.begin_minutes < first.begin_minutes + first.minutes
+
 
 @dataclass(frozen=True)
 class Disruption:
-    """A disruption in intervals: from `first` on, before `end`; with a ramp it is slow, without it trips."""
+    """A disruption in intervals: from `first` on, before `end`; with a ramp it is slow, without it trips.
+
+    Without a `resource` it is the head of the feeder that is open.
+    """
 
     resource: str
     first: int
@@ -118,10 +164,48 @@ def tripped(disruptions: Sequence[Disruption], interval: int, *, known: bool) ->
     return frozenset(
         item.resource
         for item in disruptions
-        if item.ramp_kw_per_minute is None
-        and item.within(interval)
-        and not (known and item.first == interval)
+        if item.resource and item.ramp_kw_per_minute is None and _lasts(item, interval, known=known)
     )
+
+
+def head_open(disruptions: Sequence[Disruption], interval: int, *, known: bool) -> bool:
+    """Tell whether the head of the feeder is open.
+
+    Parameters
+    ----------
+    disruptions : sequence of Disruption
+        What goes wrong.
+    interval : int
+        When.
+    known : bool
+        Whether only that counts of which the market knows: not what opens in this interval.
+    """
+    return any(_lasts(item, interval, known=known) for item in disruptions if not item.resource)
+
+
+def out_of_service(
+    disruptions: Sequence[Disruption], interval: int, names: Iterable[str], *, known: bool
+) -> frozenset[str]:
+    """Name the resources that give nothing: those that trip, and with the head open all.
+
+    Parameters
+    ----------
+    disruptions : sequence of Disruption
+        What goes wrong.
+    interval : int
+        When.
+    names : iterable of str
+        All resources of the feeder.
+    known : bool
+        Whether only that counts of which the market knows.
+    """
+    if head_open(disruptions, interval, known=known):
+        return frozenset(names)
+    return tripped(disruptions, interval, known=known)
+
+
+def _lasts(item: Disruption, interval: int, *, known: bool) -> bool:
+    return item.within(interval) and not (known and item.first == interval)
 
 
 def disruptions_of(
@@ -131,7 +215,7 @@ def disruptions_of(
     step = period_s / SECONDS_PER_MINUTE
     return tuple(
         Disruption(
-            item.resource,
+            item.resource or "",
             int(item.begin_minutes // step),
             int(np.ceil((item.begin_minutes + item.minutes) / step - 1e-9)),
             item.ramp_kw_per_minute,
@@ -155,19 +239,34 @@ class AncillaryPlan:
         Signal of the products that a file calls, -1 to 1.
     gate : int
         Intervals for which what was bought stands.
+    period_s : int
+        Length of an interval [s].
     """
 
     section: AncillarySection
     required: Mapping[Product, FloatArray] = field(default_factory=dict)
     signals: Mapping[Product, FloatArray] = field(default_factory=dict)
     gate: int = 1
+    period_s: int = 60
 
     def needs(self, interval: int) -> tuple[Need, ...]:
         """Return the requirements of an interval."""
         return tuple(
-            Need(name, float(self.required[name][interval]), item.minutes, item.cap)
+            Need(
+                name,
+                float(self.required[name][interval]),
+                item.minutes,
+                item.cap,
+                self._lasts(item, interval),
+            )
             for name, item in self.section.products.items()
         )
+
+    def _lasts(self, item: ProductSection, interval: int) -> float:
+        """How long a product may be called from an interval on, this one with it [intervals]."""
+        if item.duration_minutes is None:
+            return float(self.gate - interval % self.gate)
+        return max(item.duration_minutes * SECONDS_PER_MINUTE / self.period_s, 1.0)
 
     def signal(self, interval: int) -> dict[Product, float]:
         """Signals of an interval."""
@@ -191,7 +290,7 @@ def read_plan(section: AncillarySection, file: Path, clock: Clock) -> AncillaryP
     InputError
         When a table cannot be used, or the gate is no whole number of intervals.
     """
-    gate = section.gate_minutes * SECONDS_PER_MINUTE / clock.period_s
+    gate = gate_of(section, clock.period_s)
     if gate < 1.0 or gate != int(gate):
         raise InputError(
             f"{section.gate_minutes:g} min are {gate:g} intervals",
@@ -204,7 +303,12 @@ def read_plan(section: AncillarySection, file: Path, clock: Clock) -> AncillaryP
         required[name] = _required(item.requirement_kw, file, clock, f"{where}.requirement_kw")
         if item.signal != IMBALANCE:
             signals[name] = _signal(file.parent / item.signal, clock, f"{where}.signal")
-    return AncillaryPlan(section, required, signals, int(gate))
+    return AncillaryPlan(section, required, signals, int(gate), clock.period_s)
+
+
+def gate_of(section: AncillarySection, period_s: int) -> float:
+    """Say for how many intervals what was bought stands."""
+    return section.gate_minutes * SECONDS_PER_MINUTE / period_s
 
 
 def _required(given: float | str, file: Path, clock: Clock, where: str) -> FloatArray:

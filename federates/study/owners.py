@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +11,7 @@ from dlmp_cosim.federates.study.checked_file import validate
 from dlmp_cosim.federates.study.scenario import OwnedResource, OwnerSection, Scenario, Section
 from dlmp_cosim.feeders.errors import InputError, nearest_name, unknown_name
 from dlmp_cosim.feeders.network import Network, Resource, delta, wye
+from dlmp_cosim.feeders.readers.assets import AssetTerms
 
 SettingsT = TypeVar("SettingsT", bound=Section)
 PHASES = (1, 2, 3)
@@ -109,6 +110,33 @@ def _check_loads(resources: Iterable[Resource], file: Path) -> None:
                 f"{first[resource.load]!r} and {resource.name!r} both curtail load {resource.load!r}",
                 where=f"{file} owner",
                 expected=f'one resource a load; an owner can have takes = ["{first[resource.load]}"]',
+            )
+
+
+def check_sellers(
+    network: Network, terms: Sequence[AssetTerms], keepers: Collection[str], file: Path
+) -> None:
+    """Raise InputError when a storage sells capacity and its owner does not know what energy it has.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder, its owners as the scenario says.
+    terms : sequence of AssetTerms
+        Lines of the asset table.
+    keepers : collection of str
+        Owners that offer what the table says and keep no state of charge.
+    file : Path
+        The scenario, for messages.
+    """
+    table = {resource.name: resource for resource in network.resources}
+    for item in terms:
+        resource = table[item.resource]
+        if item.capacity and resource.kind == "storage" and resource.owner in keepers:
+            raise InputError(
+                f"storage {item.resource!r} sells capacity, and {resource.owner!r} does not know its energy",
+                where=f"{file} feeder.assets",
+                expected=f'an owner that does, such as a battery with takes = ["{item.resource}"]',
             )
 
 

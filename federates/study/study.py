@@ -12,12 +12,12 @@ from dlmp_cosim.federates.study.ancillary import Disruption
 from dlmp_cosim.federates.study.helics_config import FederateConfig, load_config
 from dlmp_cosim.federates.study.inputs import files_named, hashes_of
 from dlmp_cosim.federates.study.named import check_names
-from dlmp_cosim.federates.study.owners import with_owners
+from dlmp_cosim.federates.study.owners import check_sellers, with_owners
 from dlmp_cosim.federates.study.profiles import with_profiles, with_tables
 from dlmp_cosim.federates.study.scenario import Scenario, load_scenario
 from dlmp_cosim.federates.study.series_sections import ProfileSection
 from dlmp_cosim.federates.study.steps_table import read_steps
-from dlmp_cosim.federates.study.wiring import BUILT_IN, SHARED, as_member, default_config
+from dlmp_cosim.federates.study.wiring import ASSETS, BUILT_IN, SHARED, as_member, default_config, hearing
 from dlmp_cosim.feeders import ieee123
 from dlmp_cosim.feeders.errors import InputError, unknown_name
 from dlmp_cosim.feeders.network import FloatArray, Network, Resource
@@ -195,6 +195,7 @@ class Study:
             network = with_owners(network, self.scenario.owner, self.scenario_file)
             check_network(network)
         check_names(network, self.scenario, self.scenario_file)
+        check_sellers(network, terms, (ASSETS,), self.scenario_file)
         return network, terms
 
     @cached_property
@@ -300,8 +301,10 @@ class Study:
             raise InputError(
                 f"the federate is called {config.name!r}", where=f"{file} name", expected=repr(federate)
             )
-        if self.member is None or federate not in BUILT_IN:
+        if self.member is None:
             return config
+        if federate not in BUILT_IN:
+            return hearing(config) if self.member.ancillary else config
         return as_member(config, default_config(federate, self.scenario, self.folder, shared=self._shared))
 
     @property

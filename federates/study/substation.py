@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -125,7 +126,7 @@ class SubstationScenario(Section):
     )
     feeders: Annotated[list[MemberSection], Field(min_length=1)] = Field(description="feeders that meet here")
     disruption: list[DisruptionSection] = Field(
-        default_factory=list, description="resources that trip, or follow calls slowly"
+        default_factory=list, description="resources that trip or follow calls slowly, heads that open"
     )
     results: ResultsSection
 
@@ -145,6 +146,12 @@ class SubstationScenario(Section):
                 valid = ", ".join(names)
                 raise ValueError(
                     f"disruption: there is no feeder {item.feeder!r}{hint}; expected one of {valid}"
+                )
+        for one, other in combinations(self.disruption, 2):
+            if one.at_once_with(other):
+                raise ValueError(
+                    f"disruption: {one.what} is out twice from {other.begin_minutes:g} min on; expected one "
+                    "disruption at a time"
                 )
         return self
 
@@ -222,7 +229,7 @@ class SubstationStudy:
         self._fits(found[first])
         for item in self.scenario.disruption:
             known = found[item.feeder].network.resource_ids
-            if item.resource not in known:
+            if item.resource is not None and item.resource not in known:
                 raise unknown_name(
                     "resource", item.resource, known, where=f"{self.scenario_file} disruption.resource"
                 )

@@ -30,6 +30,9 @@ CALLS = ("substation/call",)
 FOLLOWED = ("market/called_real",)
 """Topics that the feeder follows where there is an ancillary market."""
 
+AWARDED, RESPONDED = "market/dispatch_real", "feeder/response_real"
+"""Topics by which an owner hears of its awards, and of what its resources gave beside them."""
+
 SHARED = ("substation", "ancillary")
 """Features that come with a substation."""
 
@@ -130,6 +133,21 @@ def as_member(config: FederateConfig, default: FederateConfig) -> FederateConfig
             "subscriptions": completed(config.subscriptions, default.subscriptions),
         }
     )
+
+
+def hearing(config: FederateConfig) -> FederateConfig:
+    """Let an owner that hears of its awards hear what was called beside them.
+
+    Parameters
+    ----------
+    config : FederateConfig
+        As the user's file has it.
+    """
+    keys = {item.key for item in config.subscriptions}
+    if AWARDED not in keys or RESPONDED in keys:
+        return config
+    more = config_of(config.name, (), [_known(RESPONDED)]).subscriptions
+    return config.model_copy(update={"subscriptions": (*config.subscriptions, *more)})
 
 
 def agent_hosts(scenario: Scenario) -> tuple[str, ...]:

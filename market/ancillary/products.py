@@ -26,6 +26,11 @@ class Capacity:
         What called energy is to be paid [$/MWh]; None for the d-LMP, as for any other energy.
     ramp_kw_per_minute : float
         How fast it follows a call [kW/min].
+    p_min_kw, p_max_kw : float or None
+        Least and most power that it can be called to [kW]; None for the limits of its energy.
+    up_kwh, down_kwh : float
+        Energy that stands behind what it sells, at its terminals: what it can still give, and what it can
+        still take [kWh].
     """
 
     regulation_up: float | None = None
@@ -33,6 +38,10 @@ class Capacity:
     reserve: float | None = None
     called: float | None = None
     ramp_kw_per_minute: float = math.inf
+    p_min_kw: float | None = None
+    p_max_kw: float | None = None
+    up_kwh: float = math.inf
+    down_kwh: float = math.inf
 
     def price(self, product: Product) -> float | None:
         """Price of a product [$/MW for an hour]; None where it is not sold."""
@@ -54,12 +63,15 @@ class Need:
         Time within which called energy has to be there [min].
     cap : float
         Price at which the requirement gives way [$/MW for an hour].
+    lasts : float
+        How long it may be called, this interval with it [intervals, at least 1].
     """
 
     product: Product
     kw: float
     minutes: float
     cap: float
+    lasts: float = 1.0
 
 
 Award = dict[Product, float]
@@ -84,4 +96,7 @@ def reason_against_capacity(capacity: Capacity) -> str:
         return f"its price of called energy is {capacity.called:g}; expected at most {LARGEST_PRICE:g}"
     if not capacity.ramp_kw_per_minute > 0.0:
         return f"its ramp is {capacity.ramp_kw_per_minute:g} kW/min; expected more than 0"
+    for kwh in ("up_kwh", "down_kwh"):
+        if not getattr(capacity, kwh) >= 0.0:
+            return f"its {kwh} is {getattr(capacity, kwh):g}; expected 0 or more"
     return ""

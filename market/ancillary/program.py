@@ -3,8 +3,10 @@
 Every seller has its energy p and its capacities u (regulation up), s (reserve) and d (regulation down):
 
     p + u + s <= p_max,   p - d >= p_min,   u, s, d <= ramp * minutes,   u + s <= ramp * most minutes
+    p + n(u) u + n(s) s <= give,   n(u) u + n(s) s <= give,   and the same downwards with what it can take
 
-so that no kW is sold twice, and what is sold can be there in time, both products called together. What the
+so that no kW is sold twice, and what is sold can be there in time, both products called together, and for all
+n intervals for which each may be called: energy that comes in meanwhile does not count. What the
 rest of a feeder costs is a convex function of its sellers' energy, known from below by the planes of the
 quotes so far. The multiplier of a requirement is the price of its product.
 """
@@ -137,6 +139,7 @@ class Program:
         ramp = seller.capacity.ramp_kw_per_minute
         up: dict[int, float] = {}
         down: dict[int, float] = {}
+        lasts = {self._capacity(i, k): need.lasts for k, need in enumerate(self._needs)}
         for k, need in enumerate(self._needs):
             column = self._capacity(i, k)
             rows.add({column: -1.0}, 0.0)
@@ -144,8 +147,14 @@ class Program:
             if not sold or np.isfinite(ramp):
                 rows.add({column: 1.0}, ramp * need.minutes / UNIT_KW if sold else 0.0)
             (up if need.product in UPWARDS else down)[column] = 1.0
-        rows.add({i: 1.0, **up}, seller.p_max_kw / UNIT_KW)
-        rows.add({i: -1.0, **down}, -seller.p_min_kw / UNIT_KW)
+        rows.add({i: 1.0, **up}, seller.highest_kw / UNIT_KW)
+        rows.add({i: -1.0, **down}, -seller.lowest_kw / UNIT_KW)
+        if seller.highest_kw > seller.p_max_kw:
+            rows.add({i: 1.0}, seller.p_max_kw / UNIT_KW)
+        if seller.lowest_kw < seller.p_min_kw:
+            rows.add({i: -1.0}, -seller.p_min_kw / UNIT_KW)
+        _energy_rows(rows, {i: 1.0}, {k: lasts[k] for k in up}, max(seller.give_kw, seller.p_min_kw))
+        _energy_rows(rows, {i: -1.0}, {k: lasts[k] for k in down}, max(seller.take_kw, -seller.p_max_kw))
         if len(up) > 1 and np.isfinite(ramp):
             minutes = max(need.minutes for need in self._needs if need.product in UPWARDS)
             rows.add(up, ramp * minutes / UNIT_KW)
@@ -180,6 +189,13 @@ class Program:
             if award:
                 awards[name][seller.resource] = award
         return awards
+
+
+def _energy_rows(rows: _Rows, power: Mapping[int, float], called: Mapping[int, float], kw: float) -> None:
+    """State that energy lasts for what may be called, beside the energy of the interval and without it."""
+    if called and np.isfinite(kw):
+        rows.add({**power, **called}, kw / UNIT_KW)
+        rows.add(called, max(kw, 0.0) / UNIT_KW)
 
 
 def _solved(quadratic: sp.csc_matrix, linear: FloatArray, rows: sp.csc_matrix, bound: FloatArray) -> Any:

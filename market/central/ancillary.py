@@ -41,7 +41,10 @@ class Reserved:
 
 
 def reserve(
-    energy: Sequence[tuple[Network, Sequence[Offer], cp.Expression]], needs: Sequence[Need], unit: float
+    energy: Sequence[tuple[Network, Sequence[Offer], cp.Expression]],
+    needs: Sequence[Need],
+    unit: float,
+    hours: float = 1.0,
 ) -> Reserved:
     """State capacity beside energy.
 
@@ -53,6 +56,8 @@ def reserve(
         What is required.
     unit : float
         Unit of cost of the program [$/h].
+    hours : float, optional
+        Length of the interval [h].
     """
     per_mwh = POWER_UNIT / 1e3 / unit
     capacity = [[cp.Variable(max(len(offers), 1), nonneg=True) for _, offers, _ in energy] for _ in needs]
@@ -61,6 +66,7 @@ def reserve(
     for f, (network, offers, power) in enumerate(energy):
         of_feeder = [row[f] for row in capacity]
         constraints += _limits(network, offers, power, needs, of_feeder)
+        constraints += _energy(network, offers, power, (needs, of_feeder), hours)
         for need, held in zip(needs, of_feeder, strict=True):
             asked = [_price(offer, need) or 0.0 for offer in offers] or [0.0]
             cost = cost + per_mwh * (np.array(asked) @ held)
@@ -99,10 +105,50 @@ def _limits(
         energy = power[index[offer.resource]]
         if upward:
             up = sum(held[k][i] for k in upward)
-            found.append(energy + up <= offer.p_max_kw / POWER_UNIT)
+            found.append(energy + up <= _reach(offer)[1] / POWER_UNIT)
             if np.isfinite(ramp):
                 longest = max(needs[k].minutes for k in upward)
                 found.append(up <= ramp * longest / POWER_UNIT)
         if downward:
-            found.append(energy - sum(held[k][i] for k in downward) >= offer.p_min_kw / POWER_UNIT)
+            found.append(energy - sum(held[k][i] for k in downward) >= _reach(offer)[0] / POWER_UNIT)
+    return found
+
+
+def _reach(offer: Offer) -> tuple[float, float]:
+    """Least and most power that a resource can be called to [kW]."""
+    low, high = offer.p_min_kw, offer.p_max_kw
+    if offer.capacity is not None and offer.capacity.p_min_kw is not None:
+        low = min(low, offer.capacity.p_min_kw)
+    if offer.capacity is not None and offer.capacity.p_max_kw is not None:
+        high = max(high, offer.capacity.p_max_kw)
+    return low, high
+
+
+def _energy(
+    network: Network,
+    offers: Sequence[Offer],
+    power: cp.Expression,
+    asked: tuple[Sequence[Need], Sequence[cp.Variable]],
+    hours: float,
+) -> list[cp.Constraint]:
+    """State that what a store gives and takes lasts for as long as products may be called [kWh]."""
+    found: list[cp.Constraint] = []
+    index = {name: k for k, name in enumerate(network.resource_ids)}
+    for i, offer in enumerate(offers):
+        if offer.capacity is None:
+            continue
+        there = {1.0: offer.capacity.up_kwh, -1.0: offer.capacity.down_kwh}
+        if offer.ahead is not None and offer.ahead.store is not None:
+            low, high = offer.ahead.store.bounds(offer.ahead.store.energy_kwh, hours)
+            there = {1.0: min(there[1.0], high * hours), -1.0: min(there[-1.0], -low * hours)}
+        for sign, kwh in there.items():
+            own = [
+                need.lasts * held[i]
+                for need, held in zip(*asked, strict=True)
+                if (need.product == "regulation_down") == (sign < 0.0)
+            ]
+            if own and np.isfinite(kwh):
+                energy = sign * power[index[offer.resource]]
+                found.append(hours * sum(own) <= kwh / POWER_UNIT)
+                found.append(hours * (energy + sum(own)) <= kwh / POWER_UNIT)
     return found

@@ -91,6 +91,8 @@ class CentralSubstation:
         Any installed CVXPY solver for quadratic programs.
     needs : sequence of Need, optional
         Requirements of ancillary products.
+    hours : float, optional
+        Length of the interval [h]; it says for how long energy has to last.
     """
 
     def __init__(
@@ -99,7 +101,9 @@ class CentralSubstation:
         limits: Sequence[SharedLimit],
         solver: str = "CLARABEL",
         needs: Sequence[Need] = (),
+        hours: float = 1.0,
     ) -> None:
+        self._hours = hours
         self._feeders, self._limits, self._solver, self._needs = feeders, limits, solver, needs
         self._cases = [part.market.case(part.state, part.demand, part.offers, part.price) for part in feeders]
         self._heads = [_head(case) for case in self._cases]
@@ -136,7 +140,7 @@ class CentralSubstation:
             (item.market.network, item.offers, part.r[: len(item.market.network.resources)])
             for item, part in zip(self._feeders, stated, strict=True)
         ]
-        held = reserve(energy, self._needs, scale)
+        held = reserve(energy, self._needs, scale, self._hours)
         constraints += [*rows, *held.constraints, *held.requirements]
         problem = cp.Problem(cp.Minimize(sum(own) + penalty + held.cost), constraints)
         solve(problem, self._solver)

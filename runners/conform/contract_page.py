@@ -108,11 +108,13 @@ CAPACITY = """
 ## Capacity
 
 Where a substation has an [ancillary market](ancillary.md), an offer may sell capacity beside its energy; an
-owner that knows of none leaves it out. Both are cleared together, within the limits of the offer.
+owner that knows of none leaves it out. Both are cleared together, within the limits of the offer, and no more
+is sold than the energy behind it lasts for while a product may be called. A storage says what energy it has,
+here or in `ahead.store`; without, its offer is refused.
 
 ```json
 {"resource": "battery_76", "p_min_kw": -150, "p_max_kw": 150, "cost_linear": 40,
- "capacity": {"regulation_up": 4, "reserve": 2, "called": 60, "ramp_kw_per_minute": 30}}
+ "capacity": {"regulation_up": 4, "reserve": 2, "called": 60, "ramp_kw_per_minute": 30, "up_kwh": 228}}
 ```
 
 | field | unless given | |
@@ -124,6 +126,10 @@ SOLD = {
     "reserve": ("not sold", "price of the reserve [$/MW for an hour]"),
     "called": ("the d-LMP", "what called energy is to be paid [$/MWh]"),
     "ramp_kw_per_minute": ("at once", "how fast it follows a call [kW/min]"),
+    "p_min_kw": ("that of its energy", "least power that it can be called to [kW]"),
+    "p_max_kw": ("that of its energy", "most power that it can be called to [kW]"),
+    "up_kwh": ("no limit", "energy that it can still give, at its terminals [kWh]; a storage states it"),
+    "down_kwh": ("no limit", "energy that it can still take, at its terminals [kWh]; a storage states it"),
 }
 ATTRIBUTE = re.compile(r"^    ([\w, ]+) : .*\n        (.*(?:\n        .*)*)", re.MULTILINE)
 """Names of a class's documented attributes, and what is said of them."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dlmp_cosim.federates.results.run import Results
-from dlmp_cosim.federates.study.ancillary import AncillarySection
+from dlmp_cosim.federates.study.ancillary import AncillarySection, Counted
 from dlmp_cosim.federates.study.substation import SubstationScenario
 from dlmp_cosim.feeders.errors import ResultsError
 from dlmp_cosim.feeders.network import FloatArray
@@ -22,6 +22,14 @@ from dlmp_cosim.market.spells import in_a_row
 MINUTES_PER_HOUR = 60.0
 MET_KW = 1e-2
 """Capacity that a requirement may miss for rounding [kW]."""
+AT_CAP = 1e-3
+"""Share by which a price at its cap may be below it."""
+COUNTED_CALLS: dict[Counted, tuple[Answer, ...]] = {
+    "unpriced": ("short",),
+    "all": ("late", "short"),
+    "none": (),
+}
+"""Answers to calls that make the verdict of the substation violated."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,8 @@ class ProductVerdict:
         Intervals in which less was awarded than required.
     short_kw : float
         Most that was missing [kW].
+    counted_intervals : int
+        Intervals whose missing capacity makes the verdict violated, by the rule of the scenario.
     price_mean, price_max : float
         Price over the intervals [$/MW for an hour].
     calls : mapping of str to int
@@ -45,6 +55,7 @@ class ProductVerdict:
     product: Product
     short_intervals: int
     short_kw: float
+    counted_intervals: int
     price_mean: float
     price_max: float
     calls: Mapping[Answer, int]
@@ -68,6 +79,10 @@ class AncillaryVerdict:
         Every product.
     answers : tuple of CallAnswer
         Every call of every resource.
+    counted : {"unpriced", "all", "none"}
+        What makes the verdict of the substation violated, as its scenario says.
+    counted_calls : int
+        Calls that do.
     """
 
     band_kw: float
@@ -76,6 +91,13 @@ class AncillaryVerdict:
     within_minutes: float
     products: tuple[ProductVerdict, ...]
     answers: tuple[CallAnswer, ...]
+    counted: Counted
+    counted_calls: int
+
+    @property
+    def violated(self) -> bool:
+        """Whether a requirement or a call makes the verdict of the substation violated."""
+        return bool(self.counted_calls) or any(item.counted_intervals for item in self.products)
 
 
 def section_of(run: Results) -> AncillarySection | None:
@@ -112,18 +134,26 @@ def judge_ancillary(run: Results) -> AncillaryVerdict | None:
         out_of_band=int(out.sum()),
         longest_minutes=float(max((end - begin for begin, end in in_a_row(out)), default=0)) * minutes,
         within_minutes=max((item.minutes for item in section.products.values()), default=0.0),
-        products=tuple(_product(run, name, found) for name in section.products),
+        products=tuple(_product(run, section, name, found) for name in section.products),
         answers=tuple(found),
+        counted=section.verdict,
+        counted_calls=sum(item.answer in COUNTED_CALLS[section.verdict] for item in found),
     )
 
 
-def _product(run: Results, name: Product, found: Sequence[CallAnswer]) -> ProductVerdict:
+def _product(
+    run: Results, section: AncillarySection, name: Product, found: Sequence[CallAnswer]
+) -> ProductVerdict:
     missing = run.values(f"{name}/requirement") - run.values(f"{name}/procured")
     price = run.values(f"{name}/price")
+    counts = (missing > section.tolerance_kw) & (section.verdict != "none")
+    if section.verdict == "unpriced":
+        counts &= price < section.products[name].cap * (1.0 - AT_CAP)
     return ProductVerdict(
         product=name,
         short_intervals=int((missing > MET_KW).sum()),
         short_kw=max(float(missing.max(initial=0.0)), 0.0),
+        counted_intervals=int(counts.sum()),
         price_mean=float(price.mean()) if len(price) else 0.0,
         price_max=float(price.max(initial=0.0)),
         calls=counted([item for item in found if item.product == name]),

@@ -26,6 +26,12 @@ def show_ancillary(console: Console, verdict: AncillaryVerdict) -> None:
                 f"{who} called in interval {call.begin}: {call.answer}, "
                 f"{call.missed_kw:,.1f} kW missing at most"
             )
+    intervals = sum(item.counted_intervals for item in verdict.products)
+    if verdict.violated:
+        console.print(
+            f"the verdict counts ({verdict.counted}) requirements missed in {intervals} intervals, and "
+            f"{verdict.counted_calls} calls"
+        )
     within = f"; products have {verdict.within_minutes:g} min" if verdict.products else ""
     console.print(
         f"more than {verdict.band_kw:g} kW off what was bought in {verdict.out_of_band} intervals, for "

@@ -14,6 +14,7 @@ from dlmp_cosim.federates.contract.exchange import STATE_TOPICS, state_of
 from dlmp_cosim.federates.contract.messages import read_offers
 from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY
 from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.study.ancillary import AncillaryPlan, AncillarySection, gate_of
 from dlmp_cosim.federates.study.scenario import Scenario
 from dlmp_cosim.federates.study.substation import SubstationScenario
 from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network
@@ -24,6 +25,7 @@ from dlmp_cosim.market.central.substation import CentralSubstation, FeederCase
 from dlmp_cosim.market.offers import Offer, WholesalePrice
 from dlmp_cosim.market.substation.limits import SharedLimit, shared_cost
 
+SECONDS_PER_HOUR = 3600.0
 RESTED_KW = 0.2
 """Difference of a feeder's power from what its market expected that no regulator makes [kW]."""
 
@@ -95,7 +97,7 @@ def adder_gaps(run: Results, every: int) -> list[AdderGap]:
     """Hold every n-th interval that has an adder, or buys capacity, against the program of all feeders.
 
     Left out are intervals in which regulators moved after the final dispatch, resources tripped or were
-    called: what they ended with is not what the markets had cleared at.
+    called: what they ended with is not what the markets had cleared at. So are those with a head open.
 
     Parameters
     ----------
@@ -111,29 +113,40 @@ def adder_gaps(run: Results, every: int) -> list[AdderGap]:
     heads = {name: run.values(f"{name}/head_power_real") for name in names}
     expected = {name: run.values(f"{name}/predicted_head_power_real") for name in names}
     rested = np.all([np.abs(heads[name] - expected[name]) <= RESTED_KW for name in names], axis=0)
+    rested &= np.array([not record.get("open") for record in records], dtype=bool)
     names_sold = scenario.ancillary.products if scenario.ancillary is not None else {}
     required = {name: run.values(f"{name}/requirement") for name in names_sold}
     prices = {name: run.values(f"{name}/price") for name in names_sold}
+    plan = _plan(scenario, required, run.period_h)
     bought = np.any([values > 0.0 for values in required.values()], axis=0) if required else rested & False
     found = []
     for k in np.flatnonzero(((adder != 0.0) | bought) & rested)[::every].tolist():
-        needs = [
-            Need(name, float(required[name][k]), item.minutes, item.cap) for name, item in names_sold.items()
-        ]
         held = _Held(
-            needs, records[k].get("ancillary", {}).get("awards", {}), {n: prices[n][k] for n in prices}
+            plan.needs(k),
+            records[k].get("ancillary", {}).get("awards", {}),
+            {n: prices[n][k] for n in prices},
+            run.period_h,
         )
         found.append(_gap(k, float(adder[k]), records[k]["limits"], feeders, heads, held))
     return found
 
 
+def _plan(
+    scenario: SubstationScenario, required: Mapping[Product, FloatArray], hours: float
+) -> AncillaryPlan:
+    """Products of a run as its substation had them."""
+    section, period_s = scenario.ancillary or AncillarySection(), round(hours * SECONDS_PER_HOUR)
+    return AncillaryPlan(section, required, {}, int(gate_of(section, period_s)), period_s)
+
+
 @dataclass(frozen=True)
 class _Held:
-    """Requirements of an interval, and what the run bought at which prices."""
+    """Requirements of an interval, what the run bought at which prices, and how long it is [h]."""
 
     needs: Sequence[Need]
     awards: Awards
     prices: Mapping[Product, float]
+    hours: float
 
     def cost(self, cases: Mapping[str, FeederCase]) -> float:
         """Cost of the capacity bought, and of what requirements miss [$/h]."""
@@ -154,7 +167,7 @@ def _gap(
 ) -> AdderGap:
     shared = tuple(SharedLimit(**limit) for limit in limits)  # type: ignore[arg-type]
     cases = {name: feeder.case(interval) for name, feeder in feeders.items()}
-    central = CentralSubstation(list(cases.values()), shared, needs=held.needs).solve()
+    central = CentralSubstation(list(cases.values()), shared, needs=held.needs, hours=held.hours).solve()
     drawn = np.array([heads[name][interval] for name in feeders])
     spent = sum(feeders[name].cost(interval, case) for name, case in cases.items())
     # What the run left beyond a limit within its tolerance is worth the adder, and not the penalty.

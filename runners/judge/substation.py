@@ -19,7 +19,7 @@ from dlmp_cosim.market.audit import judge_run
 from dlmp_cosim.market.substation.verdict import SharedViolation, find_shared_violations, worst
 from dlmp_cosim.runners.judge.ancillary import AncillaryVerdict, judge_ancillary
 from dlmp_cosim.runners.judge.ancillary_shown import show_ancillary
-from dlmp_cosim.runners.judge.verdict import EXIT_CODES, SUBSTATION_MARK, read_records
+from dlmp_cosim.runners.judge.verdict import EXIT_CODES, SUBSTATION_MARK, read_records, unserved_kwh
 from dlmp_cosim.runners.plain_table import Rows
 
 Status = Literal["feasible", "violated", "unknown"]
@@ -39,6 +39,8 @@ class FeederVerdict:
         Intervals that finished, and in which its market and physics agreed.
     violations : int
         Limits of its own that were broken, over all intervals.
+    unserved_kwh : float
+        Demand of customers while its head was open [kWh].
     stopped : str
         Why it stopped; empty when it did not.
     """
@@ -48,6 +50,7 @@ class FeederVerdict:
     intervals: int
     settled: int
     violations: int
+    unserved_kwh: float = 0.0
     stopped: str = ""
 
 
@@ -74,7 +77,7 @@ class SubstationVerdict:
     feeders : tuple of FeederVerdict
         Every feeder.
     ancillary : AncillaryVerdict, optional
-        How its ancillary market did; it is told, and no part of the status.
+        How its ancillary market did; what of it is part of the status its scenario says.
     """
 
     status: Status
@@ -116,6 +119,9 @@ def judge_substation(run: Results) -> SubstationVerdict:
     found = {feeder.status for feeder in feeders} | {"violated" if broken else "feasible"}
     if not run.complete:
         found.add("unknown")
+    ancillary = judge_ancillary(run)
+    if ancillary is not None and ancillary.violated:
+        found.add("violated")
     order: tuple[Status, ...] = ("violated", "unknown", "feasible")
     return SubstationVerdict(
         status=next(status for status in order if status in found),
@@ -127,7 +133,7 @@ def judge_substation(run: Results) -> SubstationVerdict:
         peak_kw=float(kw.max(initial=0.0)),
         violations=broken,
         feeders=feeders,
-        ancillary=judge_ancillary(run),
+        ancillary=ancillary,
     )
 
 
@@ -145,13 +151,15 @@ def _stopped(run: Results) -> dict[str, str]:
 def _feeder(path: Path, name: str, stopped: str) -> FeederVerdict:
     try:
         with Results(path) as run:
-            verdict = judge_run(read_records(run))
+            records = read_records(run)
+            verdict, unserved = judge_run(records), unserved_kwh(run, records)
             complete = run.complete
     except ResultsError:
-        return FeederVerdict(name, "unknown", 0, 0, 0, stopped)
+        return FeederVerdict(name, "unknown", 0, 0, 0, stopped=stopped)
     known = complete and not stopped
     status = verdict.status if known or verdict.status == "violated" else "unknown"
-    return FeederVerdict(name, status, verdict.intervals, verdict.settled, verdict.violations, stopped)
+    numbers = (verdict.intervals, verdict.settled, verdict.violations, unserved)
+    return FeederVerdict(name, status, *numbers, stopped)
 
 
 def tell_substation(run: Results, *, as_json: bool) -> int:
@@ -201,6 +209,8 @@ def _show(console: Console, verdict: SubstationVerdict) -> None:
         table.add_row(item.name, item.status, *map(str, numbers))
     table.print(console)
     for item in verdict.feeders:
+        if item.unserved_kwh:
+            console.print(f"{item.name}: {item.unserved_kwh:,.1f} kWh were not served, its head was open")
         if item.stopped:
             console.print(item.stopped)
     if verdict.ancillary is not None:

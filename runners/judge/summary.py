@@ -22,7 +22,12 @@ from dlmp_cosim.runners.judge.metrics_shown import metric_figures
 from dlmp_cosim.runners.judge.performance import Performance, as_plain, performance
 from dlmp_cosim.runners.plain_table import Rows
 
-KINDS = {"voltage_high": "upper voltage at", "voltage_low": "lower voltage at", "rating": "rating of"}
+KINDS = {
+    "voltage_high": "upper voltage at",
+    "voltage_low": "lower voltage at",
+    "rating": "rating of",
+    "outage": "supply at",
+}
 SHOWN = 3
 """Limits that a summary names."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 from rich.console import Console
 
 from dlmp_cosim.federates.results.run import Results
@@ -68,7 +69,7 @@ def verdict_command(results: Path, as_json: bool) -> None:
                 raise SystemExit(tell_substation(run, as_json=as_json))
             records = read_records(run)
             notes = read_notes(run)
-            verdict = judge_run(records)
+            verdict, unserved = judge_run(records), unserved_kwh(run, records)
             finished, expected = run.intervals, run.expected
     except DlmpError as error:
         click.echo(f"error: {error}", err=True)
@@ -76,11 +77,14 @@ def verdict_command(results: Path, as_json: bool) -> None:
     cut_short = finished < expected
     status = "unknown" if cut_short and verdict.status == "feasible" else verdict.status
     if as_json:
-        click.echo(json.dumps(_plain(verdict, status) | {"notes": notes}, indent=2))
+        more = {"notes": notes, "unserved_kwh": unserved}
+        click.echo(json.dumps(_plain(verdict, status) | more, indent=2))
     else:
         show(Console(), verdict, places(records), f"{finished} of {expected}", status)
         for note, count in notes.items():
             click.echo(f"in {count} of {finished} intervals {note}")
+        if unserved:
+            click.echo(f"{unserved:,.1f} kWh were not served: the head of the feeder was open")
     raise SystemExit(EXIT_CODES[status])
 
 
@@ -106,6 +110,22 @@ def read_records(run: Results) -> list[IntervalRecord]:
         IntervalRecord(bool(settled), int(rounds), float(voltage), float(head), _verdict(record))
         for settled, rounds, voltage, head, record in columns
     ]
+
+
+def unserved_kwh(run: Results, records: Sequence[IntervalRecord]) -> float:
+    """Energy that customers asked for and did not get, because the head of their feeder was open [kWh].
+
+    Parameters
+    ----------
+    run : Results
+        Results of the feeder.
+    records : sequence of IntervalRecord
+        Its audit, which says when.
+    """
+    dark = [any(item.kind == "outage" for item in record.verdict.violations) for record in records]
+    if not any(dark):
+        return 0.0
+    return float(run.values("feeder/demand_real")[np.array(dark)].sum()) * run.period_h
 
 
 def read_notes(run: Results) -> dict[str, int]:

@@ -65,7 +65,8 @@ def voltage_quality(results: Results) -> VoltageQuality:
     points = point_voltages(network, volts)
     points = np.where(points > 0.0, points, np.nan)
     out = outside(points, limits)
-    apart, where = unbalance(network, volts)
+    # Intervals with the head open have no voltage anywhere, and nothing that could be out of balance.
+    apart, where = unbalance(network, volts[volts.any(axis=1)])
     worst = np.unravel_index(int(np.argmax(apart)), apart.shape) if apart.size else None
     return VoltageQuality(
         low_pu=float(np.fmin.reduce(points, axis=None, initial=np.nan)),

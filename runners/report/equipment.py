@@ -113,4 +113,5 @@ def _energy(power: FloatArray, hours: float, rule: Mapping[str, Any]) -> FloatAr
 def count_breaches(records: Iterable[IntervalRecord]) -> dict[str, FloatArray]:
     """Count the limits that AC breaks in each interval, by kind; shape (n,) each."""
     rows = [[violation.kind for violation in record.verdict.violations] for record in records]
-    return {kind: np.array([row.count(kind) for row in rows], dtype=np.float64) for kind in get_args(Kind)}
+    found = {kind: np.array([row.count(kind) for row in rows], dtype=np.float64) for kind in get_args(Kind)}
+    return {kind: counts for kind, counts in found.items() if kind != "outage" or counts.any()}

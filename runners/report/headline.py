@@ -12,8 +12,8 @@ from dlmp_cosim.runners.judge.figure import Figure
 from dlmp_cosim.runners.judge.settle import summary
 from dlmp_cosim.runners.report.runs import RunView, known_mean
 
-QUANTITY = {"voltage_low": "voltage", "voltage_high": "voltage", "rating": "current"}
-UNIT = {"voltage_low": "pu", "voltage_high": "pu", "rating": "A"}
+QUANTITY = {"voltage_low": "voltage", "voltage_high": "voltage", "rating": "current", "outage": "voltage"}
+UNIT = {"voltage_low": "pu", "voltage_high": "pu", "rating": "A", "outage": "pu"}
 WORD = {"feasible": "Feasible", "violated": "Violated", "unknown": "Cannot tell"}
 CLOCK = "%H:%M"
 

@@ -144,7 +144,7 @@ def accept(table: dict[str, Any], page: Path, *, whole: bool) -> None:
         return
     if whole:
         return
-    shared = "ancillary" in table
+    shared = bool({"ancillary", "disruption"} & set(table))
     example = "substation_trip" if shared else "ieee123_day"
     base = tomllib.loads((ROOT / "configs" / example / "scenario.toml").read_text())
     merged = {key: {**base.get(key, {}), **value} if isinstance(value, dict) else value

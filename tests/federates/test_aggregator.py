@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 from dlmp_cosim.federates.aggregator import Aggregator, read_markets
+from dlmp_cosim.federates.devices import Car
+from dlmp_cosim.federates.ev import dues, share_out
 from dlmp_cosim.federates.offering import Awarded, Interval
 from dlmp_cosim.federates.results.run import Results
 from dlmp_cosim.federates.runtime.direct import run_direct
@@ -147,10 +150,105 @@ def test_a_federation_gives_the_same(run: Results, tmp_path: Path) -> None:
             assert np.array_equal(between.values(key), run.values(key)), key
 
 
-def test_a_market_that_looks_ahead_is_refused(tmp_path: Path) -> None:
-    made = study(tmp_path, horizon="horizon = [{ minutes = 60 }]\nveto_price = 200 ")
-    with pytest.raises(InputError, match="clears one interval at a time"):
-        Aggregator(made, "homes")
+CARS = """device,kind,kw_max,price,arrival_h,deadline_h,energy_kwh,comfort_kwh
+early,car,50,70,0,4,90,10
+late,car,50,40,2.5,7,120,0
+short,car,22,90,1,3,40,0
+long,car,11,60,0,7,30,5
+"""
+AHEAD = 'horizon = [{ minutes = 60, steps = 7 }]\nhorizon_end = "run"\nveto_price = 200 '
+
+
+def fleet(place: Path, cars: str = CARS, **changes: str) -> Study:
+    """Seven hours in which homes are cars alone, and the market looks ahead."""
+    made = study(place, **{"horizon": AHEAD, "devices": 'devices = "cars.csv"'} | changes)
+    (made.folder / "cars.csv").write_text(cars)
+    before, rest = made.scenario_file.read_text().split('[[owner]]\nname = "solar"')
+    after = rest[rest.index("[results]") :]
+    foreseen = '[forecast]\nprice = "perfect"\ndemand = "perfect"\n'
+    made.scenario_file.write_text(before + foreseen + after)
+    return load_study(made.folder)
+
+
+def test_a_market_that_looks_ahead_hears_of_every_car(tmp_path: Path) -> None:
+    """One offer of the fleet says what a charging point with the same cars says, interval by interval."""
+    made = fleet(tmp_path)
+    homes = Aggregator(made, "homes")
+    sessions = [device.session for device in homes.devices if isinstance(device, Car)]
+    point = [replace(item) for item in sessions]
+    for number in range(HOURS):
+        now = Interval(number, 1.0, 30.0, 0.5)
+        (offer,) = homes.offer(now)
+        assert offer.ahead is not None
+        assert offer.ahead.sessions == dues(point, float(number))
+        cars = sorted(point, key=lambda car: (car.deadline_h, car.car))
+        most = sum(car.most(float(number), 1.0) for car in cars)
+        least = sum(car.least(float(number), 1.0) for car in cars)
+        assert (offer.p_min_kw, offer.p_max_kw) == pytest.approx((-most, -least))
+        kw = least + 0.3 * (most - least)
+        for car, drawn in zip(cars, share_out(kw, cars, float(number), 1.0), strict=True):
+            car.charge(drawn)
+        figures = homes.award(now, {"homes_76": Awarded(-kw, 0.0, 30.0, 0.0)})
+        assert figures["unplaced"] == pytest.approx(0.0, abs=1e-9)
+        assert [item.energy_kwh for item in sessions] == pytest.approx([item.energy_kwh for item in point])
+    assert figures["shortfall"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_fleet_is_charged_by_its_deadlines_when_energy_is_cheap(tmp_path: Path) -> None:
+    made = fleet(tmp_path)
+    run_direct(made, {**ROLES, "homes": OWNERS["homes"]})
+    with Results(made.results_file) as ahead:
+        refused = [record["refused"] for record in ahead.records("market/clearing")]
+        drawn = -ahead.values("market/dispatch_real")[:, place(ahead, "homes_76")]
+        short, unplaced = ahead.values("homes/shortfall"), ahead.values("homes/unplaced")
+        price = ahead.values("wholesale/lmp")
+    assert not any("homes" in text for texts in refused for text in texts)
+    assert np.abs(short).max() <= 1e-3
+    assert np.abs(unplaced).max() <= 1e-3
+    assert drawn.sum() == pytest.approx(280.0, abs=1e-2), "all that the cars asked for"
+    paid, best = float(drawn @ price), least_paid(made, price)
+    assert best - 1.0 <= paid <= 1.01 * best, "at the LMP, but for comfort, losses and limits"
+    assert paid < 0.97 * float(at_once(made) @ price)
+
+
+def least_paid(made: Study, price: np.ndarray) -> float:
+    """Charge every car in the cheapest hours of its time, whatever the feeder does [kWh * $/MWh]."""
+    paid = 0.0
+    for car in (device.session for device in Aggregator(made, "homes").devices if isinstance(device, Car)):
+        left = car.energy_kwh
+        for hour in np.argsort(price).tolist():
+            there = max(min(hour + 1.0, car.deadline_h) - max(float(hour), car.arrival_h), 0.0)
+            taken = min(left, car.kw_max * there)
+            left, paid = left - taken, paid + taken * float(price[hour])
+        assert left == 0.0
+    return paid
+
+
+def at_once(made: Study) -> np.ndarray:
+    """Charge every car as fast as it can from its arrival on, shape (n,) [kW]."""
+    cars = [device.session for device in Aggregator(made, "homes").devices if isinstance(device, Car)]
+    drawn = np.zeros(HOURS)
+    for number in range(HOURS):
+        for car in cars:
+            kw = car.most(float(number), 1.0)
+            drawn[number] += kw
+            car.charge(kw)
+    return drawn
+
+
+@pytest.mark.parametrize(
+    ("cars", "settings", "says"),
+    [
+        (CARS + "roof,pv,5,0,,,,\n", {}, "'roof' is no car"),
+        (CARS, {"devices": 'devices = "cars.csv"\nmarket = "out"'}, "throughout"),
+        (CARS, {"devices": 'devices = "cars.csv"\noffers = "apart"'}, "owns 1 resources"),
+    ],
+)
+def test_who_is_no_fleet_of_cars_is_refused_by_a_market_that_looks_ahead(
+    tmp_path: Path, cars: str, settings: dict[str, str], says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        Aggregator(fleet(tmp_path, cars, **settings), "homes")
 
 
 @pytest.mark.parametrize(

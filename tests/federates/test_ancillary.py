@@ -175,7 +175,8 @@ def test_the_market_is_judged_and_settled(tmp_path: Path) -> None:
     study = study_of(tmp_path, RESERVE + TRIP + SLOW, ASSETS.replace("4,3,2,60,80", "4,3,2,90,80"))
     run_together(study, {"one": ROLES, "two": ROLES})
     with Results(study.results_file) as results:
-        verdict = judge_substation(results).ancillary
+        judged = judge_substation(results)
+        verdict, status = judged.ancillary, judged.status
         tiers = read_tiers(results)
         price = results.values("reserve/price")
     assert verdict is not None
@@ -188,6 +189,7 @@ def test_the_market_is_judged_and_settled(tmp_path: Path) -> None:
     assert slow.missed_kw > 50.0
     assert slow.delivered_kwh < 0.1 * slow.called_kwh
     assert verdict.out_of_band >= 1
+    assert (verdict.counted, verdict.counted_calls, status) == ("unpriced", 1, "violated")
     ledger = tiers.ancillary
     assert ledger is not None
     assert abs(ledger.imbalance_usd) <= 1e-6
@@ -196,6 +198,51 @@ def test_the_market_is_judged_and_settled(tmp_path: Path) -> None:
     assert paid["one", "dg"].called_usd > paid["two", "dg"].called_usd
     assert paid["two", "dg"].capacity_usd < paid["one", "dg"].capacity_usd, "what did not come is not paid"
     assert ledger.collected <= float(price.sum()) * 300.0 / 1e3 / 60.0 + paid["one", "dg"].called_usd + 1e-2
+
+
+SCARCE = RESERVE.replace("= 300", "= 900")
+"""More reserve than there is: the requirement gives way at its cap."""
+JUDGED = {
+    "": (SCARCE, "feasible", 0, 0),
+    "none": (SCARCE + TRIP + SLOW, "feasible", 0, 0),
+    "all": (SCARCE, "violated", 6, 0),
+    "late": (RESERVE + TRIP + SLOW.replace("minutes = 6", "minutes = 4"), "violated", 0, 1),
+}
+
+
+@pytest.mark.parametrize("rule", JUDGED)
+def test_the_scenario_says_what_makes_a_verdict_violated(tmp_path: Path, rule: str) -> None:
+    settings, status, intervals, calls = JUDGED[rule]
+    word = "all" if rule == "late" else rule
+    key = f'band_kw = 10\nverdict = "{word}"' if word else "band_kw = 10"
+    study = study_of(tmp_path, settings.replace("band_kw = 10", key))
+    run_together(study, {"one": ROLES, "two": ROLES})
+    with Results(study.results_file) as results:
+        found = judge_substation(results)
+        assert (results.values("reserve/price") > 999.0).all() == (rule != "late")
+    assert found.ancillary is not None
+    (reserve,) = found.ancillary.products
+    assert found.status == status
+    assert reserve.counted_intervals == intervals
+    assert (found.ancillary.counted_calls >= 1) == bool(calls)
+    assert reserve.short_intervals == (0 if rule == "late" else 6)
+
+
+def test_a_requirement_missed_below_its_cap_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody asked the market to give way: awards that fall short at a low price are its own failure."""
+    study = study_of(tmp_path, RESERVE)
+    run_together(study, {"one": ROLES, "two": ROLES})
+    with Results(study.results_file) as results:
+        values = results.values
+
+        def fewer(key: str) -> Any:
+            return values(key) - (5.0 if key == "reserve/procured" else 0.0)
+
+        monkeypatch.setattr(results, "values", fewer)
+        found = judge_substation(results)
+    assert found.ancillary is not None
+    assert found.ancillary.products[0].counted_intervals == 6
+    assert found.status == "violated"
 
 
 def test_products_and_a_limit_hold_together(tmp_path: Path) -> None:

@@ -69,6 +69,31 @@ minutes = 1
 """
 
 
+OPEN = """
+[[disruption]]
+feeder = "one"
+begin_minutes = 1
+minutes = 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (OPEN.replace('"one"', '"oen"'), "there is no feeder 'oen', did you mean 'one'"),
+        (OPEN.replace("begin", 'head = true\nresource = "dg"\nbegin'), "'dg' and head are both given"),
+        (OPEN + OPEN.replace("= 1", "= 2"), "the head of 'one' is out twice from 2 min on"),
+    ],
+)
+def test_a_head_that_cannot_open_so_is_found_before_anything_starts(
+    tmp_path: Path, settings: str, says: str
+) -> None:
+    study = make_substation(tmp_path / "all", "one", "two", settings=settings, model="nodal")
+    shown = CliRunner().invoke(main, ["check", str(make_runner(study, "one", "two"))])
+    assert shown.exit_code == 2
+    assert says in " ".join(shown.output.split())
+
+
 def test_a_table_of_a_product_that_is_not_there_is_found_before_anything_starts(tmp_path: Path) -> None:
     settings = RESERVE.replace("= 30", '= "needed.csv"')
     study = make_substation(tmp_path / "all", "one", "two", settings=settings, model="nodal")

@@ -10,7 +10,8 @@ import pytest
 from dlmp_cosim.federates.anchoring.desk import Desk, called_by, held_by
 from dlmp_cosim.federates.runtime.clock import Clock
 from dlmp_cosim.federates.study.ancillary import AncillarySection, ProductSection, read_plan
-from dlmp_cosim.market.ancillary.products import Awards
+from dlmp_cosim.market.ancillary.products import Awards, Capacity
+from dlmp_cosim.market.ancillary.quotes import Seller
 
 AWARDS: Awards = {"a": {"dg": {"reserve": 400.0}}, "b": {"dg": {"regulation_down": 200.0}}}
 CLOCK = Clock(0, 300, 12)
@@ -72,7 +73,8 @@ def test_within_the_band_nothing_is_called() -> None:
 
 
 def test_room_is_kept_above_for_what_is_upwards_and_below_for_what_is_not() -> None:
-    assert held_by(AWARDS) == {"a": {"dg": (400.0, 0.0)}, "b": {"dg": (0.0, 200.0)}}
+    sellers = {name: [Seller("dg", 0.0, 0.0, -9e3, 9e3, 0.0, 0.0, Capacity())] for name in AWARDS}
+    assert held_by(AWARDS, sellers, []) == {"a": {"dg": (400.0, 0.0)}, "b": {"dg": (0.0, 200.0)}}
 
 
 def test_a_gate_is_a_whole_number_of_intervals() -> None:

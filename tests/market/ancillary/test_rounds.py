@@ -14,10 +14,12 @@ from dlmp_cosim.market.ancillary.products import (
     Awards,
     Capacity,
     Need,
+    Product,
     held_of,
     reason_against_capacity,
 )
-from dlmp_cosim.market.ancillary.quotes import Quote, Seller
+from dlmp_cosim.market.ancillary.program import Program
+from dlmp_cosim.market.ancillary.quotes import Quote, Seller, room_of
 from dlmp_cosim.market.ancillary.rounds import CapacityRound, farthest, procured
 
 
@@ -107,6 +109,52 @@ def test_down_needs_something_that_runs() -> None:
     plants = {"idle": Plant(100.0, 50.0, 0.02, down), "busy": Plant(100.0, 10.0, 0.02, down)}
     found, _ = play({"a": plants}, [Need("regulation_down", 70.0, 5.0, 400.0)])
     assert found.awards["a"]["busy"]["regulation_down"] == pytest.approx(70.0, abs=1e-3)
+
+
+CELL = Seller(
+    "cell", 0.0, 30.0, 0.0, 0.0, 40.0, 0.0,
+    Capacity(regulation_up=1.0, regulation_down=1.0, reserve=1.0, p_min_kw=-100.0, p_max_kw=100.0),
+    give_kw=120.0, take_kw=60.0,
+)  # fmt: skip
+
+
+def awarded(needs: list[Need], seller: Seller = CELL) -> dict[Product, float]:
+    return Program(needs, {"a": [Quote(0.0, (seller,))]}).solve().awards["a"].get("cell", {})
+
+
+def test_energy_lasts_for_as_long_as_a_product_may_be_called() -> None:
+    assert awarded([Need("reserve", 90.0, 10.0, 500.0)])["reserve"] == pytest.approx(90.0)
+    assert awarded([Need("reserve", 90.0, 10.0, 500.0, lasts=6.0)])["reserve"] == pytest.approx(20.0)
+    assert awarded([Need("regulation_down", 90.0, 5.0, 500.0, lasts=3.0)]) == pytest.approx(
+        {"regulation_down": 20.0}
+    )
+    both = awarded(
+        [Need("regulation_up", 30.0, 5.0, 900.0, lasts=2.0), Need("reserve", 90.0, 10.0, 500.0, 6.0)]
+    )
+    assert both == pytest.approx({"regulation_up": 30.0, "reserve": 10.0})
+    assert not awarded([Need("reserve", 90.0, 10.0, 500.0, lasts=6.0)], replace(CELL, give_kw=0.0))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.floats(0.0, 300.0), st.floats(0.0, 300.0), st.floats(1.0, 12.0), st.floats(0.0, 300.0),
+    st.floats(-60.0, 60.0),
+)  # fmt: skip
+def test_an_award_leaves_room_for_what_stands_behind_it(
+    give: float, take: float, lasts: float, kw: float, energy: float
+) -> None:
+    seller = replace(CELL, give_kw=give, take_kw=take, p_min_kw=-min(take, 40.0), p_max_kw=min(give, 40.0))
+    needs = [Need("reserve", kw, 10.0, 500.0, lasts), Need("regulation_down", kw, 10.0, 500.0, lasts)]
+    award = awarded(needs, seller)
+    up, down = room_of(seller, award, needs)
+    at = min(max(energy, seller.p_min_kw + down), seller.p_max_kw - up)
+    assert at >= seller.p_min_kw + down - 1e-3, "there is an energy that leaves the room of both"
+    for sold, there, sign in ((award.get("reserve", 0.0), give, 1.0),
+                              (award.get("regulation_down", 0.0), take, -1.0)):  # fmt: skip
+        assert sold * lasts <= there + 1e-3
+        if sold:
+            assert sign * at + sold * lasts <= there + 1e-3
+            assert sign * at + sold <= 100.0 + 1e-3
 
 
 def test_quotes_close_in_where_energy_is_worth_less_the_more_there_is() -> None:

@@ -12,7 +12,7 @@ import pytest
 from dlmp_cosim.federates.study.study import load_study
 from dlmp_cosim.feeders.state import AcState
 from dlmp_cosim.market.ancillary.products import PRODUCTS, Award, Awards, Capacity, Need, held_of
-from dlmp_cosim.market.ancillary.quotes import Quote, quote
+from dlmp_cosim.market.ancillary.quotes import Quote, Seller, energy_behind, quote, room_of
 from dlmp_cosim.market.ancillary.rounds import CapacityRound, procured
 from dlmp_cosim.market.central.nodal import CentralNodal
 from dlmp_cosim.market.central.substation import CentralAdder, CentralSubstation, FeederCase
@@ -27,6 +27,7 @@ from dlmp_cosim.runners.judge.walk import Case, Day
 CONFIGS = Path(__file__).parents[3] / "configs" / "substation_day"
 NAMES = ("north", "village", "solar")
 INTERVAL = 17 * 6
+HOURS = 1 / 6
 NEEDS = (
     Need("regulation_up", 300.0, 5.0, 500.0),
     Need("regulation_down", 200.0, 5.0, 500.0),
@@ -44,13 +45,20 @@ class Feeder:
     offers: tuple[Offer, ...]
     state: AcState
     market: NodalMarket
+    needs: Sequence[Need] = ()
 
     def clear(self, held: Mapping[str, Award], adder: float = 0.0) -> Clearing:
-        offers = [holding_back(o, *held_of(held.get(o.resource, {}))) for o in self.offers]
+        offers = [holding_back(o, *self.room(o, held.get(o.resource, {}))) for o in self.offers]
         return self.market.clear(self.state, self.case.demand, offers, self.case.price.plus(adder))
 
+    def room(self, offer: Offer, award: Award) -> tuple[float, float]:
+        capacity = offer.capacity or Capacity()
+        give, take = (kwh / HOURS for kwh in energy_behind(offer, HOURS))
+        limits = (offer.p_min_kw, offer.p_max_kw, 0.0, 0.0)
+        return room_of(Seller(offer.resource, 0.0, 0.0, *limits, capacity, give, take), award, self.needs)
+
     def quote(self, held: Mapping[str, Award], adder: float = 0.0) -> Quote:
-        return quote(self.day.network, self.clear(held, adder), self.offers)
+        return quote(self.day.network, self.clear(held, adder), self.offers, HOURS)
 
 
 def selling(offer: Offer, k: int) -> Offer:
@@ -109,7 +117,7 @@ def joint(
         FeederCase(CentralNodal(f.day.network, f.settings), f.state, f.case.demand, f.offers, f.case.price)
         for f in feeders.values()
     ]
-    return CentralSubstation(parts, limits, needs=needs).solve()
+    return CentralSubstation(parts, limits, needs=needs, hours=HOURS).solve()
 
 
 def spent(feeders: dict[str, Feeder], awards: Awards, needs: Sequence[Need]) -> float:
@@ -136,6 +144,35 @@ def test_prices_and_cost_are_those_of_one_program_of_all_feeders(
         assert abs(procured(awards, need.product) - central.procured[need.product]) <= 0.1
     assert abs(spent(feeders, awards, needs) - central.cost) <= 1e-4 * abs(central.cost)
     assert exchanges <= 6
+
+
+def test_what_energy_leaves_is_sold_as_in_one_program(feeders: dict[str, Feeder]) -> None:
+    """Every third seller has energy for a third of its power, for as long as reserve may be called."""
+    needs = tuple(replace(need, kw=2.0 * need.kw, lasts=4.0) for need in NEEDS)
+    short = {
+        name: replace(
+            item, offers=tuple(little(o) if k % 3 == 0 else o for k, o in enumerate(item.offers)), needs=needs
+        )
+        for name, item in feeders.items()
+    }
+    found, awards, _ = play(short, needs)
+    central = joint(short, needs)
+    plenty = joint(feeders, needs)
+    for need in needs:
+        assert abs(found.prices[need.product] - central.products[need.product]) <= 0.1, need.product
+    assert abs(spent(short, awards, needs) - central.cost) <= 1e-4 * abs(central.cost)
+    assert central.products["reserve"] > plenty.products["reserve"] + 0.2
+    for name, item in short.items():
+        for offer in item.offers:
+            up = held_of(awards[name].get(offer.resource, {}))[0]
+            assert up * 4.0 * HOURS <= (offer.capacity or Capacity()).up_kwh + 1e-3
+
+
+def little(offer: Offer) -> Offer:
+    """Have energy for 40 minutes at a third of its power."""
+    if offer.capacity is None:
+        return offer
+    return replace(offer, capacity=replace(offer.capacity, up_kwh=4.0 * HOURS * offer.p_max_kw / 3.0))
 
 
 def test_no_kw_is_sold_twice(feeders: dict[str, Feeder]) -> None:
