@@ -37,7 +37,8 @@ CHECK_EVERY = 10
 HOPS = 2
 """One-hop messages in sequence of an iteration: values, then duals."""
 CHECKED = 3
-"""Numbers in a message of a check: two residuals and the restart distance."""
+"""Numbers that a check needs: two residuals and the restart distance. Agents apart send six: that distance,
+and the one that a restart would need, as two sums each."""
 MASK = 0.5
 """Width of the private mask on the duals: gammahat is drawn from [0.5, 1] gamma."""
 MOMENTUM = 0.3
