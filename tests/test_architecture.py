@@ -8,11 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
-pytestmark = pytest.mark.xdist_group("architecture")
-"""In one worker, where every file is parsed once."""
-
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("feeders", "market", "federates", "runners")
 """Each may import itself and those before it."""

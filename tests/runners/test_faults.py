@@ -20,7 +20,7 @@ from toys import NAMES, ROOT, environment, make_runner, make_study, processes
 from dlmp_cosim.federates.results.run import Results
 from dlmp_cosim.federates.runtime.ports import BLOCK, check_ports, reserve_block
 
-pytestmark = [pytest.mark.federation, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.federation
 
 FAULTY_INTERVAL = 3
 ENDS_WITHIN_S = 10.0
