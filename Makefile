@@ -10,6 +10,9 @@ RESULTS := results/$(STUDY)/results.h5
 WORKERS ?= 2
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# The tests start hundreds of Python processes: each reads what was compiled before, and makes no threads for itself.
+unexport PYTHONDONTWRITEBYTECODE
+pytest: export OPENBLAS_NUM_THREADS := 1
 
 .PHONY: demo test proof docs lint types pytest install circuits clean
 
@@ -37,8 +40,10 @@ lint: install
 types: install
 	mypy
 
+# A worker takes whole files: what the tests of a file share is run once, and no more federations run at a time
+# than there are workers.
 pytest: install circuits
-	pytest -n $(WORKERS) --dist loadgroup
+	pytest -n $(WORKERS) --dist loadfile
 
 install: $(VENV)/installed
 

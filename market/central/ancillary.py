@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cvxpy as cp
 import numpy as np
 
-from dlmp_cosim.feeders.network import Network
+from dlmp_cosim.feeders.network import FloatArray, Network
 from dlmp_cosim.market.ancillary.products import Need
 from dlmp_cosim.market.central.circuit import POWER_UNIT
 from dlmp_cosim.market.offers import Offer
@@ -91,27 +91,32 @@ def _limits(
     needs: Sequence[Need],
     held: Sequence[cp.Variable],
 ) -> list[cp.Constraint]:
-    """State what the resources of one feeder can give together."""
-    found: list[cp.Constraint] = []
+    """State what the resources of one feeder can give together, a row of resources at a time."""
+    if not offers:
+        return []
     index = {name: k for k, name in enumerate(network.resource_ids)}
+    energy = power[[index[offer.resource] for offer in offers]]
+    ramp = np.array([offer.capacity.ramp_kw_per_minute if offer.capacity else 0.0 for offer in offers])
+    found: list[cp.Constraint] = []
+    for need, kw in zip(needs, held, strict=True):
+        sold = np.array([_price(offer, need) is not None for offer in offers])
+        found += _at_most(kw, np.where(sold, ramp * need.minutes, 0.0))
     upward = [k for k, need in enumerate(needs) if need.product != "regulation_down"]
     downward = [k for k, need in enumerate(needs) if need.product == "regulation_down"]
-    for i, offer in enumerate(offers):
-        ramp = offer.capacity.ramp_kw_per_minute if offer.capacity else 0.0
-        for k, need in enumerate(needs):
-            sold = _price(offer, need) is not None
-            if not sold or np.isfinite(ramp):
-                found.append(held[k][i] <= (ramp * need.minutes / POWER_UNIT if sold else 0.0))
-        energy = power[index[offer.resource]]
-        if upward:
-            up = sum(held[k][i] for k in upward)
-            found.append(energy + up <= _reach(offer)[1] / POWER_UNIT)
-            if np.isfinite(ramp):
-                longest = max(needs[k].minutes for k in upward)
-                found.append(up <= ramp * longest / POWER_UNIT)
-        if downward:
-            found.append(energy - sum(held[k][i] for k in downward) >= _reach(offer)[0] / POWER_UNIT)
+    if upward:
+        up = sum(held[k] for k in upward)
+        found += _at_most(energy + up, np.array([_reach(offer)[1] for offer in offers]))
+        found += _at_most(up, ramp * max(needs[k].minutes for k in upward))
+    if downward:
+        down = sum(held[k] for k in downward)
+        found += _at_most(down - energy, np.array([-_reach(offer)[0] for offer in offers]))
     return found
+
+
+def _at_most(power: cp.Expression, kw: FloatArray) -> list[cp.Constraint]:
+    """Keep a power of every resource within what is finite of its limits."""
+    within = np.flatnonzero(np.isfinite(kw))
+    return [power[within] <= kw[within] / POWER_UNIT] if within.size else []
 
 
 def _reach(offer: Offer) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from toys import NAMES, ROOT, environment, make_runner, make_study, processes
 from dlmp_cosim.federates.results.run import Results
 from dlmp_cosim.federates.runtime.ports import BLOCK, check_ports, reserve_block
 
-pytestmark = [pytest.mark.federation, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.federation
 
 FAULTY_INTERVAL = 3
 ENDS_WITHIN_S = 10.0
@@ -31,7 +31,7 @@ SAYS = {
     "raise": "a fault on purpose",
     "exit": "ended without a word",
     "kill": "ended without a word",
-    "hang": "has not answered for 5 s",
+    "hang": "has not answered for 3 s",
 }
 
 STRANGER = """
@@ -66,7 +66,7 @@ class Ended:
 
 @contextmanager
 def command(
-    folder: Path, way: str, faults: dict[str, str], **options: float
+    folder: Path, way: str, faults: dict[str, str], **options: Any
 ) -> Iterator[tuple[list[str], dict[str, str], int]]:
     """Write a toy study; give the command that runs it, its environment and its port, reserved meanwhile."""
     runner = make_runner(make_study(folder / "study"), faults=faults, **options)
@@ -87,7 +87,7 @@ def member(folder: Path, name: str) -> Iterator[dict[str, Any]]:
     file.write_text(json.dumps(table))
 
 
-def run(folder: Path, way: str, faults: dict[str, str], **options: float) -> Ended:
+def run(folder: Path, way: str, faults: dict[str, str], **options: Any) -> Ended:
     """Run a toy study and time its end from the moment of the fault."""
     with command(folder, way, faults, **options) as (words, variables, port):
         done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
@@ -128,11 +128,17 @@ def finished_intervals(ended: Ended) -> int:
         return results.intervals
 
 
+def all_but(name: str) -> tuple[str, ...]:
+    return tuple(other for other in NAMES if other != name)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("way", ["helics", "dlmp"])
 def test_a_fault_ends_the_run_and_is_named(tmp_path: Path, way: str, name: str, fault: str) -> None:
-    ended = run(tmp_path, way, {name: f"{fault}@{FAULTY_INTERVAL}"})
+    """Where one is killed, all have processes of their own; elsewhere the others share one, for less."""
+    hosted, stall_s = () if fault == "kill" else all_but(name), 3.0 if fault == "hang" else 5.0
+    ended = run(tmp_path, way, {name: f"{fault}@{FAULTY_INTERVAL}"}, hosted=hosted, stall_s=stall_s)
     assert ended.code != 0
     assert ended.took_s < ENDS_WITHIN_S
     broker = tmp_path / ("broker.log" if way == "helics" else "out/results.run/broker.log")
@@ -160,7 +166,7 @@ def test_a_stopped_process_is_named(tmp_path: Path) -> None:
 
 def test_one_that_never_joins_is_named(tmp_path: Path) -> None:
     start_s = 8.0
-    with command(tmp_path, "dlmp", {}, start_s=start_s) as (words, variables, _):
+    with command(tmp_path, "dlmp", {}, start_s=start_s, hosted=all_but("recorder")) as (words, variables, _):
         with member(tmp_path, "recorder") as recorder:
             recorder["exec"] = "python -c 'import time; time.sleep(60)'"
         done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
@@ -171,7 +177,7 @@ def test_one_that_never_joins_is_named(tmp_path: Path) -> None:
 
 
 def test_a_federate_with_another_key_stays_out(tmp_path: Path) -> None:
-    with command(tmp_path, "helics", {}) as (words, variables, _):
+    with command(tmp_path, "helics", {}, hosted=all_but("assets")) as (words, variables, _):
         with member(tmp_path, "assets") as assets:
             assets["env"]["HELICS_BROKER_KEY"] = "of-another-run"
         done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
@@ -191,7 +197,7 @@ def test_a_stranger_who_comes_while_others_join_ends_the_run_and_is_named(
 ) -> None:
     stranger = tmp_path / "stranger.py"
     stranger.write_text(STRANGER)
-    with command(tmp_path, "dlmp", {}, start_s=60.0) as (words, variables, _):
+    with command(tmp_path, "dlmp", {}, start_s=60.0, hosted=all_but("recorder")) as (words, variables, _):
         with member(tmp_path, "recorder") as recorder:
             recorder["exec"] = f"python {stranger} {tmp_path / 'out' / 'results.run'} {key}"
         done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from toy_federate import GO
-from toys import ROOT, environment, make_study, processes
+from toys import NAMES, ROOT, environment, make_study, processes
 from toys import make_runner as make_toy_runner
 
 from dlmp_cosim.federates.results.run import Results
@@ -26,6 +26,10 @@ PATIENT_S = 90.0
 
 def make_runner(study: Path, **options: Any) -> Path:
     return make_toy_runner(study, stall_s=PATIENT_S, start_s=PATIENT_S, **options)
+
+
+def all_but(name: str) -> tuple[str, ...]:
+    return tuple(other for other in NAMES if other != name)
 
 
 def complete(folder: Path) -> bool:
@@ -66,7 +70,7 @@ def test_two_of_helics_run_at_once(tmp_path: Path) -> None:
 
 
 def test_four_of_dlmp_run_at_once_and_are_silent_where_nobody_watches(tmp_path: Path) -> None:
-    runner = make_runner(make_study(tmp_path / "toy"))
+    runner = make_runner(make_study(tmp_path / "toy"), hosted=all_but("market"))
     words = [sys.executable, "-m", "dlmp_cosim.runners.cli", "run", str(runner), "-o"]
     pipes = {"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     running = []
@@ -82,7 +86,7 @@ def test_four_of_dlmp_run_at_once_and_are_silent_where_nobody_watches(tmp_path: 
 
 
 def test_a_run_shows_its_progress_on_a_terminal(tmp_path: Path) -> None:
-    runner = make_runner(make_study(tmp_path / "toy", intervals=60))
+    runner = make_runner(make_study(tmp_path / "toy", intervals=60), hosted=all_but("market"))
     words = [sys.executable, "-m", "dlmp_cosim.runners.cli", "run", str(runner)]
     ours, theirs = pty.openpty()
     variables = environment(TERM="xterm", COLUMNS="160")
@@ -106,7 +110,8 @@ def read_some(terminal: int) -> bytes:
 
 def test_a_second_run_into_the_same_folder_disturbs_nobody(tmp_path: Path) -> None:
     """The first waits in its third interval until both ways of starting a second were refused."""
-    runner = make_runner(make_study(tmp_path / "toy"), faults={"assets": "wait@2"})
+    study = make_study(tmp_path / "toy")
+    runner = make_runner(study, faults={"assets": "wait@2"}, hosted=all_but("assets"))
     port, guard = reserve_block()
     dlmp = [sys.executable, "-m", "dlmp_cosim.runners.cli", "run", str(runner)]
     with guard, subprocess.Popen(dlmp, cwd=ROOT, stdout=subprocess.DEVNULL) as first:

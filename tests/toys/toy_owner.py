@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dlmp_cosim.federates.assets import Assets
 from dlmp_cosim.federates.offering import Interval
+from dlmp_cosim.federates.runtime.base import Role
 from dlmp_cosim.federates.study.study import Study
 from dlmp_cosim.feeders.errors import InputError
 from dlmp_cosim.market.offers import Offer
@@ -44,3 +45,10 @@ class Hanging(Raising):
             self.mark()
             time.sleep(3600)
         return super().offer(now)
+
+
+def of_the_day(study: Study, name: str) -> Role:
+    """One of the five federates of a built-in study, for a process that hosts them."""
+    from dlmp_cosim.federates.runtime.local import ROLES
+
+    return ROLES[name](study)

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -149,6 +149,12 @@ class Roles(Mapping[str, Any]):
 ROLES = Roles()
 
 
+def role(study: Study, name: str) -> Role:
+    """The role of a toy federate in a process that hosts several."""
+    made: Role = ROLES[name](study)
+    return made
+
+
 def make_study(
     folder: Path,
     *,
@@ -218,9 +224,17 @@ def write_configs(folder: Path) -> None:
 
 
 def make_runner(
-    study: Path, *, faults: Mapping[str, str] | None = None, stall_s: float = 5.0, start_s: float = 60.0
+    study: Path,
+    *,
+    faults: Mapping[str, str] | None = None,
+    hosted: Collection[str] = (),
+    stall_s: float = 5.0,
+    start_s: float = 60.0,
 ) -> Path:
-    """Write a runner file that starts the toy federates, some of them with a fault such as ``kill@3``."""
+    """Write a runner file that starts the toy federates, some of them with a fault such as ``kill@3``.
+
+    Those in `hosted` share one process; every other has its own.
+    """
     faults = faults or {}
 
     def exec_of(name: str) -> str:
@@ -230,8 +244,11 @@ def make_runner(
     waits = f"--federates {','.join(NAMES)} --stall {stall_s} --start {start_s}"
     members = {
         "broker": f"python -u -m dlmp_cosim.runners.broker {study} {waits}",
-        **{name: exec_of(name) for name in NAMES},
+        **{name: exec_of(name) for name in NAMES if name not in hosted},
     }
+    if hosted:
+        listed = " ".join(f"{name}=toys:role" for name in NAMES if name in hosted)
+        members["host"] = f"python -u -m dlmp_cosim.federates.host {study} {listed}"
     common = {"directory": str(ROOT), "host": "localhost", "env": {"PYTHONPATH": PYTHONPATH}}
     rows = [{"name": name, "exec": text, **common} for name, text in members.items()]
     path = study.parent / "toy.json"

@@ -18,7 +18,7 @@ from dlmp_cosim.federates.study.study import load_study
 from dlmp_cosim.runners.judge.ahead import ahead_command
 
 CONFIGS = Path(__file__).parents[3] / "configs"
-pytestmark = [pytest.mark.federation, pytest.mark.xdist_group("ahead")]
+pytestmark = pytest.mark.federation
 HORIZON = """method = "interior-point"
 horizon = [{ minutes = 60 }]
 """

@@ -15,12 +15,13 @@ from click.testing import CliRunner
 from toys import CONFIGS, PYTHONPATH, ROOT, environment, processes
 
 from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.runtime.direct import run_direct
 from dlmp_cosim.federates.runtime.ports import reserve_block
 from dlmp_cosim.feeders.errors import InputError
 from dlmp_cosim.runners.measure import crowd
 from dlmp_cosim.runners.measure.crowd import crowd_command, write_crowd
 from dlmp_cosim.runners.run.preflight import check_study
-from dlmp_cosim.runners.run.runner_file import load_runner
+from dlmp_cosim.runners.run.runner_file import HOST_MODULE, load_runner
 from dlmp_cosim.runners.run.supervise import supervise
 
 
@@ -44,10 +45,10 @@ def day(tmp_path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
-    """A day, and what it comes to without a crowd."""
+    """A day, and what it comes to without a crowd, in one process."""
     folder = tmp_path_factory.mktemp("day")
     written = write_day(folder)
-    assert supervise(load_runner(Path(written))) is None
+    run_direct(load_runner(Path(written)).single)
     return written, result(folder / "alone" / "results.h5")
 
 
@@ -100,14 +101,24 @@ def test_who_offers_a_load_changes_nothing(
 def test_a_hosted_federate_at_fault_is_named(
     day: str, tmp_path: Path, way: str, owner: str, says: str, finished: int
 ) -> None:
-    """The market is one that negotiates nothing: how a federate fails has nothing to do with it."""
+    """How a federate fails has nothing to do with the market, which negotiates nothing, nor with the day's
+    other federates, which share a process.
+    """
     path = write_crowd(day, 3, tmp_path / "crowd", hosted=True)
     scenario = path.parent / "scenario.toml"
     scenario.write_text(scenario.read_text().replace('model = "nodal"', 'model = "uniform"'))
     assert load_runner(path).study.scenario.market.model == "uniform"
     table = json.loads(path.read_text())
-    table["federates"][0]["exec"] += " --stall 3"
-    host = table["federates"][-1]
+    broker, *members, host = table["federates"]
+    broker["exec"] += " --stall 3"
+    day_own = [f"{member['name']}=toy_owner:of_the_day" for member in members]
+    shared = {
+        **members[0],
+        "name": "day",
+        "exec": f"python -u -m {HOST_MODULE} {path.parent} {' '.join(day_own)}",
+        "env": {"PYTHONPATH": PYTHONPATH},
+    }
+    table["federates"] = [broker, shared, host]
     host["exec"] = host["exec"].replace(
         "owner_2=dlmp_cosim.federates.assets:Assets", f"owner_2=toy_owner:{owner}"
     )
@@ -120,8 +131,8 @@ def test_a_hosted_federate_at_fault_is_named(
         done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
     ended = time.time()
     assert done.returncode == 1
-    broker = path.parent / ("broker.log" if way == "helics" else "results.run/broker.log")
-    said = done.stdout + done.stderr + broker.read_text()
+    log = path.parent / ("broker.log" if way == "helics" else "results.run/broker.log")
+    said = done.stdout + done.stderr + log.read_text()
     assert any("owner_2" in line and says in line for line in said.splitlines()), said
     assert ended - float((path.parent / "fault.time").read_text()) < 10.0
     assert processes(path.parent) == []
