@@ -8,7 +8,6 @@ import numpy as np
 
 from dlmp_cosim.feeders.errors import InputError
 from dlmp_cosim.market.isone.clock import HOUR, eastern_text
-from dlmp_cosim.market.isone.monotone import monotone_cubic
 from dlmp_cosim.market.isone.series import FloatArray, IntArray, Series, find_gaps, with_values
 
 
@@ -125,6 +124,10 @@ def _curve_mean(knots: IntArray, values: FloatArray, step_s: int, edges: IntArra
     """
     if values.size < 2:
         return _step_mean(knots, values, step_s, edges)
-    energy = np.concatenate([[0.0], np.cumsum(values)])
-    at_edges = monotone_cubic(energy, (edges - knots[0]) / step_s)
+    # A quarter of a second to import, and only demand at finer steps needs it.
+    from scipy.interpolate import PchipInterpolator
+
+    hours = np.arange(values.size + 1, dtype=np.float64)
+    energy = PchipInterpolator(hours, np.concatenate([[0.0], np.cumsum(values)]))
+    at_edges = energy((edges - knots[0]) / step_s)
     return np.asarray(np.diff(at_edges) * (step_s / np.diff(edges)), dtype=np.float64)
