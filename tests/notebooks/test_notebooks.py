@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,15 @@ def executed(name: str, folder: Path) -> list[str]:
 
 def _text(output: Any) -> str:
     return str(output.get("text") or output.get("data", {}).get("text/plain", ""))
+
+
+@pytest.mark.parametrize("name", ["first_look", "sweep"])
+def test_it_imports_by_the_name_that_is_installed(name: str) -> None:
+    """In a checkout the bare names of the rooms would do as well."""
+    notebook: Any = nbformat.read(ROOT / "docs" / "notebooks" / f"{name}.ipynb", as_version=4)
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    assert "from dlmp_cosim.runners.api import" in code
+    assert not re.search(r"^\s*(from|import) (feeders|market|federates|runners)\b", code, re.MULTILINE)
 
 
 def test_a_first_look(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ OWN = ("wholesale", "feeder", "assets", "market", "battery")
 def test_the_projects_own_federates_honour_the_contract(
     conform: Callable[..., list[Finding]], name: str
 ) -> None:
-    findings = conform(f"python -m federates.{name} {ROOT / 'configs' / 'ieee123_battery'}")
+    findings = conform(f"python -m dlmp_cosim.federates.{name} {ROOT / 'configs' / 'ieee123_battery'}")
     assert len(findings) > 5
 
 
