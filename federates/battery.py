@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from dlmp_cosim.federates.offering import Awarded, Interval, OfferingFederate, run_owner
+from dlmp_cosim.federates.study.ancillary import CapacitySettings
 from dlmp_cosim.federates.study.forecast import day_ahead_prices
 from dlmp_cosim.federates.study.owners import read_settings
 from dlmp_cosim.federates.study.scenario import NotNegative, Positive, Section
@@ -24,22 +25,6 @@ from dlmp_cosim.feeders.network import FloatArray
 from dlmp_cosim.market.ancillary.products import PRODUCTS, Capacity
 from dlmp_cosim.market.horizon.terms import Ahead, Later, Store
 from dlmp_cosim.market.offers import Offer
-
-
-class CapacitySettings(Section):
-    """What a battery asks for capacity, where a substation buys it; a product without a price is not sold."""
-
-    regulation_up: NotNegative | None = Field(
-        default=None, description="price of regulation upwards [$/MW for an hour]"
-    )
-    regulation_down: NotNegative | None = Field(
-        default=None, description="price of regulation downwards [$/MW for an hour]"
-    )
-    reserve: NotNegative | None = Field(default=None, description="price of reserve [$/MW for an hour]")
-    called: float | None = Field(
-        default=None, description="price of called energy [$/MWh]; without it, the d-LMP"
-    )
-
 
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
 LEVELS = 201

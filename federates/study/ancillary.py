@@ -92,6 +92,21 @@ class AncillarySection(Section):
         return {name: section for name, section in found.items() if section is not None}
 
 
+class CapacitySettings(Section):
+    """What an owner asks for capacity, where a substation buys it; a product without a price is not sold."""
+
+    regulation_up: NotNegative | None = Field(
+        default=None, description="price of regulation upwards [$/MW for an hour]"
+    )
+    regulation_down: NotNegative | None = Field(
+        default=None, description="price of regulation downwards [$/MW for an hour]"
+    )
+    reserve: NotNegative | None = Field(default=None, description="price of reserve [$/MW for an hour]")
+    called: float | None = Field(
+        default=None, description="price of called energy [$/MWh]; without it, the d-LMP"
+    )
+
+
 class DisruptionSection(Section):
     """A resource that does not do what it was awarded, or the head of a feeder that is open."""
 

@@ -28,6 +28,7 @@ KEYS = {
     "violations_unpriced",
     "worst_violation_pu",
     "status",
+    "unserved_kwh",
     "notes",
 }
 FINE = Verdict(True, 1e-5, 0.01, 0.01, 0.01, 1e-7, ())
