@@ -244,14 +244,18 @@ def load_runner(path: Path) -> Runner:
 def find_runner(text: str) -> Path:
     """Find the runner file that a user means: its path, a study's folder that holds it, or a study's name.
 
+    A folder stands for the runner file of its name where that starts the study in it, and not one elsewhere.
+
     Raises
     ------
     InputError
         When there is none, with the nearest name.
     """
-    named = (RUNNERS / f"{text}.json", RUNNERS / f"{Path(text).name}.json")
-    for path in (Path(text), Path(text) / RUNNER_FILE, *named):
-        if path.is_file():
+    folder = Path(text)
+    named = (RUNNERS / f"{text}.json", RUNNERS / f"{folder.name}.json")
+    elsewhere = (folder / SCENARIO_FILE).is_file()
+    for path in (folder, folder / RUNNER_FILE, *named):
+        if path.is_file() and not (path in named and elsewhere and not _starts(path, folder)):
             return path
     raise InputError(
         f"there is no study {text!r}",
@@ -260,6 +264,13 @@ def find_runner(text: str) -> Path:
         "`dlmp new` writes a study",
         nearest=nearest_name(Path(text).stem, known_studies()),
     )
+
+
+def _starts(path: Path, folder: Path) -> bool:
+    """Whether a runner file starts the study of a folder."""
+    runner = load_runner(path)
+    words = runner.broker.operands
+    return bool(words) and (runner.folder(runner.broker) / words[0]).resolve() == folder.resolve()
 
 
 def known_studies() -> list[str]:

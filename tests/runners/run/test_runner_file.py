@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,16 @@ def test_a_study_is_found_by_path_and_by_name(monkeypatch: pytest.MonkeyPatch) -
     assert find_runner("configs/ieee123_day") == path
     with pytest.raises(InputError, match="did you mean 'ieee123_day'"):
         find_runner("iee123_day")
+
+
+def test_a_study_elsewhere_is_not_one_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    copy = tmp_path / "ieee123_day"
+    shutil.copytree(ROOT / "configs" / "ieee123_day", copy)
+    with pytest.raises(InputError, match=f"there is no study '{copy}'"):
+        find_runner(str(copy))
+    shutil.copy(ROOT / "runners" / "ieee123_day.json", copy / "runner.json")
+    assert find_runner(str(copy)) == copy / "runner.json"
 
 
 def test_a_study_folder_without_scenario_is_refused(tmp_path: Path) -> None:
