@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toys import NAMES, ROOT, environment, make_runner, make_study, processes
+from toys import NAMES, ROOT, all_but, environment, make_runner, make_study, processes
 
 from dlmp_cosim.federates.results.run import Results
 from dlmp_cosim.federates.runtime.ports import BLOCK, check_ports, reserve_block
@@ -126,10 +126,6 @@ def finished_intervals(ended: Ended) -> int:
             )
             assert len(rows) == results.intervals
         return results.intervals
-
-
-def all_but(name: str) -> tuple[str, ...]:
-    return tuple(other for other in NAMES if other != name)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from toy_federate import GO
-from toys import NAMES, ROOT, environment, make_study, processes
+from toys import ROOT, all_but, environment, make_study, processes
 from toys import make_runner as make_toy_runner
 
 from dlmp_cosim.federates.results.run import Results
@@ -26,10 +26,6 @@ PATIENT_S = 90.0
 
 def make_runner(study: Path, **options: Any) -> Path:
     return make_toy_runner(study, stall_s=PATIENT_S, start_s=PATIENT_S, **options)
-
-
-def all_but(name: str) -> tuple[str, ...]:
-    return tuple(other for other in NAMES if other != name)
 
 
 def complete(folder: Path) -> bool:

@@ -121,6 +121,11 @@ class ToyWholesale:
         return
 
 
+def all_but(name: str) -> tuple[str, ...]:
+    """Name the toys beside one, as bystanders that may share a process."""
+    return tuple(other for other in NAMES if other != name)
+
+
 def toy_feeder(study: Study) -> Role:
     """The real feeder federate on the toy engine."""
     from dlmp_cosim.federates.feeder import Feeder
