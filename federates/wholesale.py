@@ -47,7 +47,7 @@ class Wholesale:
         return {"wholesale/source": encode(self._series.source | more)}
 
     def run(self, link: Link) -> None:
-        """Publish each interval; in step with the recorder, because its verdict is subscribed to."""
+        """Publish each interval; in step with the market, because its clearing is subscribed to."""
         series, rise = self._series, 0.0
         for interval in range(self._clock.intervals):
             if interval:

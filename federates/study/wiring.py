@@ -21,9 +21,6 @@ AGENTS = "agents_"
 FOR_THE_RECORD = ("wholesale/source", "wholesale/emission_rate", "feeder/response_real")
 """Topics that the market has no use for."""
 
-OPTIONAL = ("audit/verdict",)
-"""Topics that may have no publisher: a run without a recorder is a run."""
-
 CALLS = ("substation/call",)
 """Topics of a substation that markets read; what comes of them is in the records of the markets."""
 
@@ -37,7 +34,9 @@ SHARED = ("substation", "ancillary")
 """Features that come with a substation."""
 
 READS: dict[str, tuple[str, ...]] = {
-    "wholesale": ("audit/verdict",),
+    # Two federates that read each other answer each other's time requests without end while both wait: with the
+    # market that is short, for it is the market that others wait for.
+    "wholesale": ("market/clearing",),
     "feeder": (
         "wholesale/demand_ratio",
         "market/dispatch_real",
@@ -47,9 +46,6 @@ READS: dict[str, tuple[str, ...]] = {
     ASSETS: ("wholesale/demand_ratio",),
 }
 """Topics that a federate reads, beside those of `market` and `recorder`, which follow from the owners."""
-
-ANSWERED = ("market/clearing",)
-"""Topics that the wholesale side reads too where its price answers what the feeder draws."""
 
 BUILT_IN = (*READS, "market", "recorder")
 """Federates of the package, which need no file."""
@@ -83,8 +79,7 @@ def default_config(
     if federate.startswith(AGENTS) and peers:
         return config_of(federate, (), (), peers)
     if federate in READS:
-        more = ANSWERED if federate == "wholesale" and "supply" in has else ()
-        more = (*more, *(FOLLOWED if federate == "feeder" and "ancillary" in has else ()))
+        more = FOLLOWED if federate == "feeder" and "ancillary" in has else ()
         reads: Sequence[Topic] = [_known(key) for key in (*READS[federate], *more)]
     elif federate == "market":
         calls = [_known(key) for key in CALLS] if "substation" in has else []
@@ -193,7 +188,7 @@ def config_of(
     publishes : iterable of Topic
         What it publishes.
     reads : iterable of Topic
-        What it reads; those that need not be there are not required.
+        What it reads.
     peers : tuple of str
         Federates that it sends messages to; without any it has no endpoint.
     """
@@ -211,7 +206,7 @@ def config_of(
             "endpoints": (f"{federate}/post",) if peers else (),
             "peers": peers,
             "publications": [row(topic, **{"global": True}) for topic in publishes],
-            "subscriptions": [row(topic, required=topic.key not in OPTIONAL) for topic in reads],
+            "subscriptions": [row(topic) for topic in reads],
         }
     )
 
