@@ -90,6 +90,7 @@ class MarketFederate:
             controls=section.controls,
             # With a supply curve price and quantity belong together; a horizon takes too long to clear again.
             repriced=section.anchored and not section.horizon and self._curve is None,
+            price=section.settle_price,
         )
 
     def initial(self) -> Mapping[str, Value]:

@@ -8,6 +8,9 @@ Controls (regulators, switched capacitors) either act after the final dispatch o
 with controls frozen; or they are settled together with the market: trials are answered with controls acting,
 and prediction and answer agree only where no control moves. A dispatch that moves a control which moves the
 dispatch back is a cycle: it is named, and ended at the trial whose AC state costs least.
+
+A settled dispatch is priced by one more clearing, anchored at its own AC answer. Where that changes a price,
+the dispatch was not at rest yet: while rounds last, the clearing that was made for prices is tried next.
 """
 
 from __future__ import annotations
@@ -48,6 +51,8 @@ class RoundRules:
         When regulators and switched capacitors act.
     repriced : bool
         Whether a settled dispatch gets the prices of one more clearing, anchored at its own AC answer.
+    price : float
+        Change of a price by that clearing up to which the dispatch is at rest [$/MWh].
     """
 
     rounds_max: int
@@ -57,6 +62,7 @@ class RoundRules:
     policy: Policy = "hold_last"
     controls: Controls = "after"
     repriced: bool = False
+    price: float = float("inf")
 
 
 @dataclass(frozen=True)
@@ -169,10 +175,11 @@ def anchor(
         When nothing settles and the policy is to fail.
     """
     rounds: list[Round] = []
-    state, trials = forecast, 0
+    state, trials, settled = forecast, 0, -1
+    known: Clearing | None = None
     while True:
-        clearing, decision = _clear(rules, clear, state)
-        tried = Round(clearing, None)
+        clearing, decision = _clear(rules, clear, state) if known is None else (known, Decision("try"))
+        known, tried = None, Round(clearing, None)
         if clearing is not None and decision.action == "try":
             found = answer(trials, clearing)
             trials += 1
@@ -182,9 +189,29 @@ def anchor(
         rounds.append(tried)
         if rules.controls == "together" and _wanders(rounds, decision):
             decision = _resume_cheapest(rounds, cost) or decision
-        if decision.action != "clear":
-            outcome = Outcome(tuple(rounds), trials, decision)
-            return reprice(outcome, clear) if rules.repriced else outcome
+        if decision.settled and rules.repriced:
+            rounds[-1], decision, known = _repriced(
+                rules, clear, tried, decision, left=rules.rounds_max - trials
+            )
+        if known is not None:
+            # What settled once is dispatched, should the rounds that follow it not settle.
+            settled, rules = len(_tried(rounds)) - 1, replace(rules, policy="hold_last")
+        elif decision.action != "clear":
+            if not decision.settled and settled >= 0:
+                decision = Decision("resume", settled=True, trial=settled)
+            return Outcome(tuple(rounds), trials, decision)
+
+
+def _repriced(
+    rules: RoundRules, clear: Callable[[AcState], Clearing], agreed: Round, decision: Decision, left: int
+) -> tuple[Round, Decision, Clearing | None]:
+    """Price a settled round where it led; with the clearing that did it, when that is to be tried next."""
+    there = _clear_again(clear, agreed)
+    if isinstance(there, str):
+        return agreed, replace(decision, reason=there), None
+    if left > 0 and agreed.clearing is not None and _price_change(agreed.clearing, there) > rules.price:
+        return _priced(agreed, there), decision, there
+    return _priced(agreed, there, counted=True), decision, None
 
 
 def reprice(outcome: Outcome, clear: Callable[[AcState], Clearing]) -> Outcome:
@@ -197,24 +224,42 @@ def reprice(outcome: Outcome, clear: Callable[[AcState], Clearing]) -> Outcome:
     clear : callable
         Clears at an AC state.
     """
-    agreed = outcome.rounds[-1]
-    if not outcome.decision.settled or agreed.clearing is None or agreed.state is None:
+    if not outcome.decision.settled:
         return outcome
-    try:
-        there = clear(agreed.state)
-    except ClearingError as error:
-        return _not_repriced(outcome, str(error))
-    if there.status != "solved":
-        return _not_repriced(outcome, "the negotiation missed its tolerance")
-    known = agreed.clearing
-    priced = replace(known, prices=there.prices, limits=there.limits).after(there)
-    return replace(outcome, rounds=(*outcome.rounds[:-1], replace(agreed, clearing=priced)))
+    rules = RoundRules(rounds_max=outcome.trials)
+    last, decision, _ = _repriced(rules, clear, outcome.rounds[-1], outcome.decision, left=0)
+    return replace(outcome, rounds=(*outcome.rounds[:-1], last), decision=decision)
 
 
-def _not_repriced(outcome: Outcome, why: str) -> Outcome:
-    """Leave the prices that were cleared, and say so."""
-    reason = f"prices are those before the AC answer, which could not be cleared again: {why}"
-    return replace(outcome, decision=replace(outcome.decision, reason=reason))
+def _clear_again(clear: Callable[[AcState], Clearing], agreed: Round) -> Clearing | str:
+    """Clear at the answer of a settled round; a text says why there are no prices of that."""
+    why = "it has no power flow"
+    if agreed.state is not None:
+        try:
+            there = clear(agreed.state)
+        except ClearingError as error:
+            why = str(error)
+        else:
+            if there.status == "solved":
+                return there
+            why = "the negotiation missed its tolerance"
+    return f"prices are those before the AC answer, which could not be cleared again: {why}"
+
+
+def _priced(agreed: Round, there: Clearing, *, counted: bool = False) -> Round:
+    """Give a round the prices of a clearing at its answer, and count what that took."""
+    if agreed.clearing is None:
+        return agreed
+    priced = replace(agreed.clearing, prices=there.prices, limits=there.limits)
+    return replace(agreed, clearing=priced.after(there) if counted else priced)
+
+
+def _price_change(before: Clearing, after: Clearing) -> float:
+    """Say how far the farthest price moves between two clearings [$/MWh, $/(MVAR*h)]."""
+    moves = np.abs(
+        np.append(after.prices.real - before.prices.real, after.prices.reactive - before.prices.reactive)
+    )
+    return float(moves[np.isfinite(moves)].max(initial=0.0))
 
 
 def _compare(clearing: Clearing, before: AcState, found: AcState | None, controls: Sequence[str]) -> Round:

@@ -186,6 +186,10 @@ class MarketSection(Section):
     settle_head_kw: Positive = Field(
         default=0.1, description="head power difference that counts as agreed [kW]"
     )
+    settle_price: Positive = Field(
+        default=0.05,
+        description="what a clearing at the AC answer may still change prices by, while rounds last [$/MWh]",
+    )
     on_failure: Policy = Field(default="hold_last", description="what is dispatched when no clearing settles")
     controls: Controls = Field(
         default="after",

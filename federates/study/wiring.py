@@ -34,8 +34,8 @@ SHARED = ("substation", "ancillary")
 """Features that come with a substation."""
 
 READS: dict[str, tuple[str, ...]] = {
-    # Two federates that read each other answer each other's time requests without end while both wait: with the
-    # market that is short, for it is the market that others wait for.
+    # Two federates that read each other answer each other's time requests without end while both wait. The
+    # market waits least: it is what others wait for.
     "wholesale": ("market/clearing",),
     "feeder": (
         "wholesale/demand_ratio",

@@ -109,7 +109,11 @@ def verify_physics(study: Study, settings: MarketSettings, every: int, progress:
     engine = open_engine(study, with_probes(study.network), held=True)
     section = study.scenario.market
     rules = RoundRules(
-        study.clock.rounds_max, section.settle_voltage_pu, section.settle_head_kw, repriced=section.anchored
+        study.clock.rounds_max,
+        section.settle_voltage_pu,
+        section.settle_head_kw,
+        repriced=section.anchored,
+        price=section.settle_price,
     )
     task = progress.add_task("AC optimum", total=len(range(0, day.intervals, every)))
     dispatches: list[ComplexArray] = []
@@ -158,8 +162,8 @@ def settle_interval(
         lambda _, answer: float(answer.head.real.sum()),
         (*day.network.tap_ids, *day.network.capacitor_ids),
     )
-    last = outcome.rounds[-1]
-    if last.clearing is None or last.state is None:
+    last = outcome.accepted
+    if last is None or last.clearing is None or last.state is None:
         raise ClearingError(f"interval {case.interval} has no clearing: {outcome.decision.reason}")
     return len(outcome.rounds), outcome.decision.settled, last.clearing, last.state
 
