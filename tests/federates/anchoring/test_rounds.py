@@ -259,3 +259,58 @@ def test_a_clearing_that_misses_leaves_the_prices_before_and_says_so(status: str
     assert outcome.accepted is not None
     assert outcome.accepted.clearing is not None
     assert outcome.accepted.clearing.prices.real.tolist() == [100.0]
+
+
+AT_REST = replace(RULES, repriced=True, price=0.05)
+
+
+def test_a_dispatch_whose_prices_move_is_not_at_rest() -> None:
+    cleared: list[float] = []
+
+    def clear(at: AcState) -> Clearing:
+        cleared.append(float(at.head.real.sum()))
+        return priced(at)
+
+    outcome = settle(AT_REST, state(1.0, 100.0), clear, Physics([state(1.0, 105.05), state(1.0, 105.06)]))
+    assert (outcome.trials, outcome.decision.action, outcome.decision.settled) == (2, "accept", True)
+    assert cleared == [100.0, 105.05, 105.06], "what was cleared for prices is tried, not cleared again"
+    assert [item.clearing.prices.real.tolist() for item in outcome.rounds if item.clearing] == [
+        [105.05],
+        [105.06],
+    ]
+    assert sum(item.clearing.rounds for item in outcome.rounds if item.clearing) == 90
+
+
+@pytest.mark.parametrize(("head", "trials"), [(105.0, 1), (105.09, 2)])
+def test_a_change_of_prices_within_the_tolerance_counts_as_none(head: float, trials: int) -> None:
+    answers = Physics([state(1.0, head), state(1.0, head)])
+    outcome = settle(replace(AT_REST, price=5.05), state(1.0, 100.0), priced, answers)
+    assert (outcome.trials, outcome.decision.settled) == (trials, True)
+
+
+def test_prices_that_never_rest_end_with_the_rounds() -> None:
+    answers = Physics([state(1.0, 105.0 + 0.02 * (-1) ** k) for k in range(4)])
+    outcome = settle(replace(AT_REST, price=0.01), state(1.0, 100.0), priced, answers)
+    assert (outcome.trials, outcome.decision.action, outcome.decision.settled) == (4, "accept", True)
+
+
+@pytest.mark.parametrize("policy", ["hold_last", "dispatch_anyway", "fail"])
+@pytest.mark.parametrize("later", [[None] * 3, [state(0.9)] * 3])
+def test_what_settled_once_is_dispatched_when_the_rounds_after_it_do_not(
+    policy: Policy, later: list[AcState | None]
+) -> None:
+    answers = Physics([state(1.0, 105.05), *later])
+    outcome = settle(replace(AT_REST, policy=policy), state(1.0, 100.0), priced, answers)
+    assert (outcome.decision.action, outcome.decision.settled, outcome.decision.trial) == ("resume", True, 0)
+    assert outcome.accepted is outcome.rounds[0]
+    assert outcome.accepted.clearing is not None
+    assert outcome.accepted.clearing.prices.real.tolist() == [105.05]
+
+
+def test_a_price_that_is_no_number_does_not_move() -> None:
+    def clear(at: AcState) -> Clearing:
+        nowhere = Prices(*([np.array([np.nan])] * 10))
+        return replace(priced(at), prices=nowhere)
+
+    outcome = settle(AT_REST, state(1.0, 100.0), clear, Physics([state(1.0, 105.05)]))
+    assert (outcome.trials, outcome.decision.settled) == (1, True)
