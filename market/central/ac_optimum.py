@@ -41,8 +41,8 @@ BOUGHT = 3
 MAX_STEPS = 60
 """Quadratic programs after which there is no optimum."""
 IDLE_STEPS, SAME_COST = 15, 1e-8
-"""Quadratic programs in a row that save no more than this share of the cost: they are solved to no more than
-that, and where the cost is that flat a dispatch moves by some hundredths of a kilowatt from one to the next."""
+"""Quadratic programs in a row that save no more than this share of the cost. They are solved to no more than
+that: where the cost is so flat, a dispatch moves by some hundredths of a kilowatt from one to the next."""
 
 
 @dataclass(frozen=True)
