@@ -10,7 +10,7 @@ and prediction and answer agree only where no control moves. A dispatch that mov
 dispatch back is a cycle: it is named, and ended at the trial whose AC state costs least.
 
 A settled dispatch is priced by one more clearing, anchored at its own AC answer. Where that changes a price,
-the dispatch was not at rest yet: while rounds last, the clearing that was made for prices is tried next.
+the dispatch was not at rest yet: on request, while rounds last, the clearing made for prices is tried next.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ class RoundRules:
         When regulators and switched capacitors act.
     repriced : bool
         Whether a settled dispatch gets the prices of one more clearing, anchored at its own AC answer.
-    price : float
-        Change of a price by that clearing up to which the dispatch is at rest [$/MWh].
+    price : float, optional
+        Change of a price by that clearing up to which the dispatch is at rest [$/MWh]; by default it is
+        at rest in any case.
     """
 
     rounds_max: int
@@ -62,7 +63,7 @@ class RoundRules:
     policy: Policy = "hold_last"
     controls: Controls = "after"
     repriced: bool = False
-    price: float = float("inf")
+    price: float | None = None
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def _repriced(
     there = _clear_again(clear, agreed)
     if isinstance(there, str):
         return agreed, replace(decision, reason=there), None
-    if left > 0 and agreed.clearing is not None and _price_change(agreed.clearing, there) > rules.price:
+    if left > 0 and rules.price is not None and _price_change(agreed.clearing, there) > rules.price:
         return _priced(agreed, there), decision, there
     return _priced(agreed, there, counted=True), decision, None
 
@@ -254,8 +255,10 @@ def _priced(agreed: Round, there: Clearing, *, counted: bool = False) -> Round:
     return replace(agreed, clearing=priced.after(there) if counted else priced)
 
 
-def _price_change(before: Clearing, after: Clearing) -> float:
+def _price_change(before: Clearing | None, after: Clearing) -> float:
     """Say how far the farthest price moves between two clearings [$/MWh, $/(MVAR*h)]."""
+    if before is None:
+        return 0.0
     moves = np.abs(
         np.append(after.prices.real - before.prices.real, after.prices.reactive - before.prices.reactive)
     )

@@ -186,9 +186,10 @@ class MarketSection(Section):
     settle_head_kw: Positive = Field(
         default=0.1, description="head power difference that counts as agreed [kW]"
     )
-    settle_price: Positive = Field(
-        default=0.05,
-        description="what a clearing at the AC answer may still change prices by, while rounds last [$/MWh]",
+    settle_price: Positive | None = Field(
+        default=None,
+        description="play further rounds, while they last, when a clearing at the AC answer changes a price "
+        "by more than this [$/MWh]; by default what settled is final",
     )
     on_failure: Policy = Field(default="hold_last", description="what is dispatched when no clearing settles")
     controls: Controls = Field(

@@ -120,20 +120,7 @@ def ac_optimum(
         When a power flow does not converge, or the dispatch keeps moving.
     """
     physics = _Physics(engine, demand, {offer.resource: offer for offer in offers}, price, settings)
-    powers, steps, idle, least = physics.powers(start), 0, 0, np.inf
-    while idle < IDLE_STEPS:
-        values, slopes = physics.differentiate(powers)
-        near, sign = physics.near(values)
-        found, multipliers = _improve(physics, powers, values, slopes, near, sign)
-        moved = float(np.max(np.abs(found - powers), initial=0.0))
-        powers, steps = found, steps + 1
-        if moved < tolerance_kw:
-            break
-        if steps == MAX_STEPS:
-            raise ClearingError(f"the AC optimum still moves by {moved:g} kW after {MAX_STEPS} steps")
-        cost = physics.cost(powers, physics.solve(powers))
-        idle = 0 if cost < least - SAME_COST * abs(cost) else idle + 1
-        least = min(least, cost)
+    powers, steps, moved, near, multipliers = _descend(physics, physics.powers(start), tolerance_kw)
     state = physics.solve(powers)
     if not state.converged:
         raise ClearingError("the power flow at the AC optimum did not converge")
@@ -258,6 +245,26 @@ class _Physics:
                 ahead, behind = (self.quantities(self.solve(powers, sign * drawn)) for sign in (1, -1))
                 prices[part, node] = weight @ (ahead - behind) / (2 * STEP_KW)
         return prices[0], prices[1]
+
+
+def _descend(
+    physics: _Physics, powers: FloatArray, tolerance_kw: float
+) -> tuple[FloatArray, int, float, IntArray, FloatArray]:
+    """Improve powers until they rest: with steps, the last move [kW], limits near, and their multipliers."""
+    steps, idle, least = 0, 0, np.inf
+    while True:
+        values, slopes = physics.differentiate(powers)
+        near, sign = physics.near(values)
+        found, multipliers = _improve(physics, powers, values, slopes, near, sign)
+        moved = float(np.max(np.abs(found - powers), initial=0.0))
+        powers, steps = found, steps + 1
+        cost = physics.cost(powers, physics.solve(powers))
+        idle = 0 if cost < least - SAME_COST * abs(cost) else idle + 1
+        least = min(least, cost)
+        if moved < tolerance_kw or idle == IDLE_STEPS:
+            return powers, steps, moved, near, multipliers
+        if steps == MAX_STEPS:
+            raise ClearingError(f"the AC optimum still moves by {moved:g} kW after {MAX_STEPS} steps")
 
 
 def _improve(

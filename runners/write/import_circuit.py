@@ -23,11 +23,6 @@ PRICES = (
 )
 """Prices and demand that a study begins with: ISO New England, 25 August 2020."""
 
-LARGE = 2000
-"""Nodes from which on prices come to rest so slowly that a study begins without rounds of their own."""
-AT_REST, UNASKED = 0.05, 1e6
-"""Changes of a price that further rounds are played for, and that none are played for [$/MWh]."""
-
 SCENARIO = """# {title}, imported from {case}.
 # Every key is checked; `dlmp check {runner}` names what is wrong.
 
@@ -53,7 +48,6 @@ location = ".Z.NEMASSBOST"
 [market]
 model = "nodal"
 settle_head_kw = {head_kw:g}    # what counts as agreed: 1e-5 of the listed load, 0.1 kW at least
-settle_price = {price:g}        # further rounds for prices that still move by more than this [$/MWh]{why}
 
 [results]
 file = "results/results.h5"     # beside this file
@@ -148,7 +142,7 @@ def write_study(
     circuit_file, folder = master.resolve(), output.resolve()
     inside = circuit_file.is_relative_to(folder)
     case = (circuit_file.relative_to(folder) if inside else circuit_file).as_posix()
-    listed, large = abs(network.listed_demand.sum()), len(network.node_ids) > LARGE
+    listed = abs(network.listed_demand.sum())
     scenario = SCENARIO.format(
         title=circuit.network.name,
         name=name,
@@ -158,8 +152,6 @@ def write_study(
         demand="load_shapes" if circuit.shapes else "wholesale",
         prices=f"data/{prices.name}",
         head_kw=max(0.1, 1e-5 * listed),
-        price=UNASKED if large else AT_REST,
-        why="; none on a circuit of this size" if large else "",
     )
     (output / "scenario.toml").write_text(scenario, encoding="utf-8")
     (output / "runner.json").write_text(json.dumps(_runner(name), indent=1) + "\n", encoding="utf-8")

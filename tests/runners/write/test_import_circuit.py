@@ -14,7 +14,6 @@ from dlmp_cosim.federates.runtime.local import run_local
 from dlmp_cosim.federates.study.study import load_study
 from dlmp_cosim.runners.run.preflight import check_study
 from dlmp_cosim.runners.run.runner_file import load_runner
-from dlmp_cosim.runners.write import import_circuit
 from dlmp_cosim.runners.write.import_circuit import import_command
 
 TOY = Path(__file__).parents[2] / "toys" / "toy.dss"
@@ -52,16 +51,6 @@ def test_the_study_is_sound_and_settles(tmp_path: Path) -> None:
         assert results.complete
         assert results.values("audit/settled").tolist() == [1.0] * 3
         assert abs(results.values("audit/balance_error")).max() < 1e-6
-
-
-@pytest.mark.parametrize(("large", "price", "said"), [(6, 0.05, False), (5, 1e6, True)])
-def test_prices_of_a_large_circuit_get_no_rounds_of_their_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: int, price: float, said: bool
-) -> None:
-    monkeypatch.setattr(import_circuit, "LARGE", large)
-    imported(TOY, tmp_path / "mine")
-    assert load_study(tmp_path / "mine").scenario.market.settle_price == price
-    assert ("none on a circuit of this size" in (tmp_path / "mine" / "scenario.toml").read_text()) is said
 
 
 def test_nothing_of_the_circuit_is_copied(tmp_path: Path) -> None:
