@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
@@ -135,33 +135,38 @@ def accept_offers(network: Network, offers: Iterable[Offer]) -> tuple[tuple[Offe
     offers : iterable of Offer
         All offers of one interval.
     """
-    resources = {resource.name: resource for resource in network.resources}
+    resources = dict(zip(network.resource_ids, network.resources, strict=True))
     accepted: dict[str, Offer] = {}
     refused = []
     for offer in offers:
-        reason = _reason_against(offer, resources, accepted)
+        resource = resources.get(offer.resource)
+        if resource is None:
+            hint = nearest_name(offer.resource, resources)
+            reason = "no such resource" + (f", did you mean {hint!r}?" if hint else "")
+        elif offer.resource in accepted:
+            reason = "offered twice"
+        else:
+            rated = _rated(offer, resource)
+            reason = _reason_against(offer, rated.s_max_kva, resource)
         if reason:
             refused.append(Refusal(offer.resource, reason))
         else:
-            accepted[offer.resource] = _rated(offer, resources[offer.resource])
+            accepted[offer.resource] = rated
     return tuple(accepted.values()), tuple(refused)
 
 
-def _reason_against(offer: Offer, resources: Mapping[str, Resource], accepted: Mapping[str, Offer]) -> str:
-    """Why an offer cannot be cleared; empty when it can."""
-    resource = resources.get(offer.resource)
-    if resource is None:
-        hint = nearest_name(offer.resource, resources)
-        return "no such resource" + (f", did you mean {hint!r}?" if hint else "")
-    if offer.resource in accepted:
-        return "offered twice"
+def _reason_against(offer: Offer, rating: float, resource: Resource) -> str:
+    """Why an offer of a resource cannot be cleared within a rating [kVA]; empty when it can."""
     if not all(map(math.isfinite, _numbers(offer))) or math.isnan(offer.s_max_kva):
         return "a value is not a finite number"
     if offer.p_min_kw > offer.p_max_kw or offer.q_min_kvar > offer.q_max_kvar or offer.s_max_kva < 0:
         return "its limits are crossed"
     if offer.cost_quadratic < 0:
         return "its cost is not convex: cost_quadratic is negative"
-    top = max(abs(offer.cost_linear + offer.cost_quadratic * p) for p in (offer.p_min_kw, offer.p_max_kw))
+    top = max(
+        abs(offer.cost_linear + offer.cost_quadratic * offer.p_min_kw),
+        abs(offer.cost_linear + offer.cost_quadratic * offer.p_max_kw),
+    )
     if top > PRICE_CAP:
         return f"its marginal cost of {top:g} $/MWh is beyond {PRICE_CAP:g}"
     reason = _out_of_place(offer, resource)
@@ -177,7 +182,7 @@ def _reason_against(offer: Offer, resources: Mapping[str, Resource], accepted: M
     least_reach = math.hypot(
         _least(offer.p_min_kw, offer.p_max_kw), _least(offer.q_min_kvar, offer.q_max_kvar)
     )
-    if offer.reactive_ratio is None and least_reach > _rated(offer, resource).s_max_kva * SLACK:
+    if offer.reactive_ratio is None and least_reach > rating * SLACK:
         return "its limits leave nothing within its apparent power"
     return ""
 
@@ -199,10 +204,12 @@ def _out_of_place(offer: Offer, resource: Resource) -> str:
 
 def _without_energy(offer: Offer, resource: Resource) -> str:
     """Why nobody knows for how long a storage can serve what it sells; empty when it is known."""
-    sold = offer.capacity if resource.kind == "storage" and offer.capacity is not None else Capacity()
-    known = {"up_kwh": sold.up_kwh, "down_kwh": sold.down_kwh}
+    sold = offer.capacity
+    if sold is None or resource.kind != "storage":
+        return ""
     if offer.ahead is not None and offer.ahead.store is not None:
         return ""
+    known = {"up_kwh": sold.up_kwh, "down_kwh": sold.down_kwh}
     behind: tuple[tuple[str, tuple[Product, ...]], ...]
     behind = (("up_kwh", UPWARDS), ("down_kwh", ("regulation_down",)))
     for name, products in behind:
@@ -289,10 +296,12 @@ def _beyond_resource(offer: Offer, resource: Resource) -> str:
 
 def reach_of(offer: Offer) -> tuple[float, float]:
     """Least and most power of an offer, called or not [kW]."""
-    called = offer.capacity or Capacity()
-    given = [(offer.p_min_kw, called.p_min_kw), (offer.p_max_kw, called.p_max_kw)]
-    low, high = ([value for value in pair if value is not None] for pair in given)
-    return min(low), max(high)
+    low, high, called = offer.p_min_kw, offer.p_max_kw, offer.capacity
+    if called is not None and called.p_min_kw is not None:
+        low = min(low, called.p_min_kw)
+    if called is not None and called.p_max_kw is not None:
+        high = max(high, called.p_max_kw)
+    return low, high
 
 
 def holding_back(offer: Offer, up_kw: float, down_kw: float) -> Offer:

@@ -132,7 +132,8 @@ class BranchFlowMarket:
         check_case(state, demand, price)
         accepted, refused = accept_offers(self.model.network, offers)
         same = at_state(self._as_it_stands(state.admittance), self.model.network, state)
-        tangents = Tangents(self.model.problem(same, demand, accepted, price))
+        tangents = Tangents(self.model.problem(same, demand, accepted, price), self._plan)
+        self._plan = tangents.plan
         x = start_state(self.model, same, state)
         method = self.settings.method
         if method == "central":
@@ -203,7 +204,7 @@ class BranchFlowMarket:
         """Take tangents at a flow, and where to begin on them."""
         n, flat = self._first, _damped(tangents.at(x), self._curvature, x)
         centre = np.append(x[:n], np.zeros(len(x) - n))
-        solver = network_solver(in_units(flat, centre, self.model.units))
+        solver = network_solver(in_units(flat, centre, self.model.units), tangents.plan.network)
         return solver, begin(solver.problem, solver, warmth)
 
     def _moved(self, before: FloatArray, after: FloatArray) -> float:

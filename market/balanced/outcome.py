@@ -130,7 +130,7 @@ def _prices(
 ) -> Prices:
     """Split the duals at the tangent of the solution by cause; see `market.prices`."""
     lay, n_state = model.layout, model.layout.n_network
-    problem, solver = tangents.problem, network_solver(tangents.at(x))
+    problem, solver = tangents.problem, network_solver(tangents.at(x), tangents.plan.network)
     voltage, rating = solution.limits.copy(), solution.limits.copy()
     voltage[lay.loading] = 0.0
     rating[lay.v] = 0.0

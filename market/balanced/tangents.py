@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from dlmp_cosim.feeders.errors import ClearingError
 from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.interior_point.fronts import Plan, plan_for
 from dlmp_cosim.market.problem.atoms import AtomicProblem
 from dlmp_cosim.market.problem.prices import NetworkSolver, network_solver
 
@@ -31,14 +32,18 @@ class Tangents:
     ----------
     problem : AtomicProblem
         Problem with cones.
+    last : Plan, optional
+        Plan of an earlier one's tangents.
 
     Attributes
     ----------
+    plan : Plan
+        Plan of the tangents' pattern, wherever they are taken.
     sweeps : int
         Sweeps to the middle of the agents and back that flows have taken so far, one for each Newton step.
     """
 
-    def __init__(self, problem: AtomicProblem) -> None:
+    def __init__(self, problem: AtomicProblem, last: Plan | None = None) -> None:
         self.problem, self.sweeps = problem, 0
         count, (m, n) = len(problem.cones), problem.rows.shape
         ends = np.arange(0, 4 * count + 1, 4)
@@ -56,6 +61,7 @@ class Tangents:
             cones=np.zeros((0, 4), dtype=np.int64),
             n_state=m + count,
         )
+        self.plan = plan_for(self._flat, last)
 
     def at(self, x: FloatArray) -> AtomicProblem:
         """Replace every cone by its tangent at `x`, shape (n,), which makes the network linear."""
@@ -101,7 +107,7 @@ class Tangents:
         solve : callable, optional
             Solves the network rows of the tangents at `x`; factorised here unless somebody has done so.
         """
-        problem, solve = self.problem, solve or network_solver(self.at(x)).factors.solve
+        problem, solve = self.problem, solve or network_solver(self.at(x), self.plan.network).factors.solve
         p, q, current, v = problem.cones.T
         n = len(x) - len(resources)
         x = np.concatenate([x[:n], resources])

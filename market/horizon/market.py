@@ -21,6 +21,7 @@ from dlmp_cosim.market.horizon.outlook import Outlook, accept_ahead, offers_ahea
 from dlmp_cosim.market.horizon.plan import read_plan, within_terms
 from dlmp_cosim.market.horizon.problem import HorizonProblem, weighted
 from dlmp_cosim.market.horizon.solve import Findings, HorizonSolver, findings_of
+from dlmp_cosim.market.interior_point.fronts import plan_for
 from dlmp_cosim.market.nodal.anchor import Anchor
 from dlmp_cosim.market.nodal.layout import POWER_UNIT
 from dlmp_cosim.market.nodal.market import NodalMarket, central_terms
@@ -228,7 +229,8 @@ class HorizonMarket(NodalMarket):
     ) -> Clearing:
         """Read the first step as a clearing, and all steps as a plan."""
         problem, price = horizon.steps[0], outlook.steps[0].price
-        solver = network_solver(problem)
+        self._plan = plan_for(problem, self._plan)
+        solver = network_solver(problem, self._plan.network)
         hours = float(outlook.hours[0])
         resources = within_terms(self.model, offers, found.first.resources, hours)
         solution = Solution(resources, found.first.limits)

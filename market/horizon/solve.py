@@ -12,7 +12,7 @@ from dlmp_cosim.market.horizon.outlook import Outlook
 from dlmp_cosim.market.horizon.problem import HorizonProblem, stacked, unstacked
 from dlmp_cosim.market.interior_point.carried import Carried, carry
 from dlmp_cosim.market.interior_point.clear import network_limits
-from dlmp_cosim.market.interior_point.fronts import answers_directly
+from dlmp_cosim.market.interior_point.fronts import Plan, answers_directly, make_plan, plan_for
 from dlmp_cosim.market.interior_point.horizon import Course, Opening, iterate_horizon
 from dlmp_cosim.market.pac.areas import partition
 from dlmp_cosim.market.pac.clear import Effort, Warmth, begin, negotiate_areas, negotiate_buses
@@ -75,9 +75,9 @@ def findings_of(horizon: HorizonProblem, solutions: Sequence[Solution], own_cost
     own_cost : float
         What the terms over time cost.
     """
-    x, y = [], []
+    x, y, plan = [], [], make_plan(horizon.steps[0])
     for problem, solution in zip(horizon.steps, solutions, strict=True):
-        solver = network_solver(problem)
+        solver = network_solver(problem, plan.network)
         x.append(np.concatenate([solver.state(solution.resources), solution.resources]))
         y.append(solver.duals(problem.linear[: problem.n_state] + solution.limits))
     return Findings(solutions[0], tuple(x), tuple(y), np.zeros(0), own_cost, Effort())
@@ -97,6 +97,7 @@ class HorizonSolver:
         self._memory: _Memory | None = None
         self._warmth: Warmth | None = None
         self._carried: tuple[AtomicProblem, IntArray, Carried] | None = None
+        self._stacked: Plan | None = None
 
     def solve(self, horizon: HorizonProblem, outlook: Outlook) -> Findings:
         """Find the optimum of all steps by the settings' method.
@@ -138,7 +139,8 @@ class HorizonSolver:
     def _negotiation(self, horizon: HorizonProblem) -> Findings:
         """Negotiate about all steps at once: the same agents, whose messages are as many times longer."""
         problem = stacked(horizon)
-        solver = network_solver(problem)
+        self._stacked = plan_for(problem, self._stacked)
+        solver = network_solver(problem, self._stacked.network)
         start = begin(problem, solver, self._fitting(problem))
         if self.settings.method == "pac-accelerated" and self.settings.agents:
             area = partition(problem.parent, self.settings.agents)

@@ -15,8 +15,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from dlmp_cosim.feeders.network import IntArray
+from dlmp_cosim.market.interior_point.square import square_fronts
 from dlmp_cosim.market.interior_point.tree import Order, elimination_order
 from dlmp_cosim.market.problem.atoms import AtomicProblem
+from dlmp_cosim.market.problem.factors import SquareFronts
 
 BoolArray = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
@@ -83,6 +85,8 @@ class Plan:
         Atom of every variable, and of every row.
     shared : ndarray of bool, shape (n,)
         Which variables other atoms than their own read.
+    network : SquareFronts, optional
+        Fronts of the network's rows alone; None where an agent does not own as many rows as variables.
     """
 
     fronts: Fronts
@@ -96,6 +100,7 @@ class Plan:
     indices: IntArray
     owners: tuple[IntArray, IntArray]
     shared: BoolArray
+    network: SquareFronts | None
 
     def fits(self, problem: AtomicProblem) -> bool:
         """Whether a problem has the pattern of this plan."""
@@ -173,6 +178,7 @@ def make_plan(problem: AtomicProblem, order: Order | None = None) -> Plan:
         indices=problem.rows.indices,
         owners=(problem.variable_atom, problem.row_atom),
         shared=shared,
+        network=square_fronts(fronts, parent, n, problem.n_state),
     )
 
 

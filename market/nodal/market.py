@@ -103,7 +103,9 @@ class NodalMarket:
             reference = self._reference().solve(state, demand, accepted, price)
             self._watch(np.setdiff1d(np.flatnonzero(reference.rating), self.model.layout.rated))
         anchor = self.model.anchor(state, demand, accepted)
-        solver = network_solver(self.model.problem(anchor, accepted, price))
+        problem = self.model.problem(anchor, accepted, price)
+        self._plan = plan_for(problem, self._plan)
+        solver = network_solver(problem, self._plan.network)
         if reference is not None:
             solution, effort = central_terms(self.model, anchor, solver.problem, reference), Effort()
             return with_effort(read_clearing(self.model, anchor, solver, price, solution), effort)
@@ -120,10 +122,8 @@ class NodalMarket:
 
     def _negotiate(self, running: FloatArray, solver: NetworkSolver) -> tuple[Solution, Effort]:
         """Let the agents agree by the settings' method, wherever they are."""
-        problem = solver.problem
-        if self.settings.method == "interior-point":
-            self._plan = plan_for(problem, self._plan)
-        matter = Matter(problem, solver, self.area, self._plan, self.warmth, self.settings, self.tuning)
+        plan = self._plan if self.settings.method == "interior-point" else None
+        matter = Matter(solver.problem, solver, self.area, plan, self.warmth, self.settings, self.tuning)
         solution, effort, self.warmth = self.form.agree(matter, running)
         return solution, effort
 

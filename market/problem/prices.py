@@ -10,11 +10,8 @@ dispatch into flows and voltages. Duals are linear in their causes, which gives 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-import scipy.sparse as sp
-import scipy.sparse.linalg as sla
 
 from dlmp_cosim.feeders.errors import ClearingError
 from dlmp_cosim.feeders.network import FloatArray
@@ -22,6 +19,7 @@ from dlmp_cosim.market.clearing import Prices
 from dlmp_cosim.market.offers import WholesalePrice
 from dlmp_cosim.market.problem.atoms import AtomicProblem
 from dlmp_cosim.market.problem.compiled import compiled
+from dlmp_cosim.market.problem.factors import Factors, SquareFronts, factorise
 
 BISECTIONS = 100
 """Doublings and halvings of a disc's multiplier: down to rounding."""
@@ -34,24 +32,25 @@ class NetworkSolver:
     """The factorised network rows of one problem."""
 
     problem: AtomicProblem
-    factors: sla.SuperLU
-
-    @cached_property
-    def _terminals(self) -> sp.csr_matrix:
-        """Network rows in the resource variables."""
-        return self.problem.rows[: self.problem.n_state, self.problem.n_state :]
+    factors: Factors
 
     def state(self, resources: FloatArray) -> FloatArray:
         """Network variables under a dispatch: rows_x x = rhs - rows_r r, shape (n_state,)."""
-        n = self.problem.n_state
-        known: FloatArray = self.problem.row_lower[:n] - self._terminals @ resources
-        state: FloatArray = self.factors.solve(known)
-        return state
+        problem, n = self.problem, self.problem.n_state
+        given = problem.rows @ np.concatenate([np.zeros(n), resources])
+        return self.factors.solve(problem.row_lower[:n] - given[:n])
 
     def duals(self, gradient: FloatArray) -> FloatArray:
         """Duals of the network rows for cost gradients on the network variables, one column a cause."""
-        duals: FloatArray = self.factors.solve(gradient, trans="T")
-        return duals
+        if gradient.ndim > 1:
+            return np.stack([self.duals(column) for column in gradient.T], axis=1)
+        return self.factors.solve_transposed(gradient) if gradient.any() else np.zeros(len(gradient))
+
+    def gain(self, duals: FloatArray) -> FloatArray:
+        """Value of a unit of each resource variable at duals of the network rows, shape (n - n_state,)."""
+        problem, n = self.problem, self.problem.n_state
+        pull: FloatArray = problem.rows.T @ np.append(duals, np.zeros(problem.rows.shape[0] - n))
+        return pull[n:]
 
     def worth(self, limits: FloatArray) -> FloatArray:
         """Value to the network of a unit of each resource variable, shape (n - n_state,).
@@ -61,8 +60,7 @@ class NetworkSolver:
         limits : ndarray, shape (n_state,)
             Multipliers of the limits.
         """
-        duals = self.duals(self.problem.linear[: self.problem.n_state] + limits)
-        return np.asarray(self._terminals.T @ duals)
+        return self.gain(self.duals(self.problem.linear[: self.problem.n_state] + limits))
 
     def best_response(self, duals: FloatArray, fallback: FloatArray) -> FloatArray:
         """Cheapest resource powers under the prices `duals`; `fallback` where the marginal cost is flat.
@@ -75,7 +73,7 @@ class NetworkSolver:
             Powers of the resources whose cost is linear: prices alone do not settle those.
         """
         n, problem = self.problem.n_state, self.problem
-        gain = self._terminals.T @ duals - problem.linear[n:]
+        gain = self.gain(duals) - problem.linear[n:]
         curve, low, high = problem.quadratic[n:], problem.lower[n:], problem.upper[n:]
         wanted = np.where(curve > 0, gain / np.where(curve > 0, curve, 1.0), fallback)
         response: FloatArray = np.clip(wanted, low, high)
@@ -114,19 +112,25 @@ def _distance(
     return float(np.hypot(p, q))
 
 
-def network_solver(problem: AtomicProblem) -> NetworkSolver:
+def network_solver(problem: AtomicProblem, fronts: SquareFronts | None) -> NetworkSolver:
     """Factorise the network rows in the network variables.
+
+    Parameters
+    ----------
+    problem : AtomicProblem
+        The problem.
+    fronts : SquareFronts, optional
+        Fronts of its network rows; none where no elimination bus by bus determines the network.
 
     Raises
     ------
     ClearingError
         When they do not determine the network, as where a negotiation has run away.
     """
-    n = problem.n_state
-    try:
-        return NetworkSolver(problem, sla.splu(problem.rows[:n, :n].tocsc()))
-    except RuntimeError as error:
-        raise ClearingError(f"the rows of the network have no solution: {error}") from None
+    factors = None if fronts is None else factorise(fronts, problem.rows.data)
+    if factors is None:
+        raise ClearingError("the rows of the network have no solution")
+    return NetworkSolver(problem, factors)
 
 
 def prices_by_cause(real: FloatArray, reactive: FloatArray, price: WholesalePrice) -> Prices:

@@ -14,6 +14,7 @@ from dlmp_cosim.feeders.opendss.circuit import read_circuit
 from dlmp_cosim.feeders.opendss.feeder import OpenDssFeeder
 from dlmp_cosim.feeders.state import AcState
 from dlmp_cosim.feeders.terminals import load_terminals
+from dlmp_cosim.market.interior_point.fronts import make_plan
 from dlmp_cosim.market.nodal.anchor import leg_rows
 from dlmp_cosim.market.nodal.market import NodalMarket
 from dlmp_cosim.market.nodal.model import NodalModel
@@ -54,7 +55,7 @@ def head_by_load(model: NodalModel, state: AcState) -> FloatArray:
     """Change of real head power for each kW and kvar more that a load asks for, shape (2, n_load)."""
     legs, anchor = model.legs, model.anchor(state, state.demand, ())
     problem = model.problem(anchor, (), WholesalePrice(1e3))
-    duals = network_solver(problem).duals(problem.linear[: problem.n_state])
+    duals = network_solver(problem, make_plan(problem).network).duals(problem.linear[: problem.n_state])
     price = np.hstack([-duals[model.layout.voltage], np.zeros((2, 1))]) * problem.cost_unit / 100.0
     found = np.zeros((2, len(state.demand)))
     for part, unit in enumerate((1.0, 1.0j)):

@@ -11,6 +11,7 @@ import pytest
 from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Resource, wye
 from dlmp_cosim.feeders.state import AcState
 from dlmp_cosim.market.audit import point_voltage
+from dlmp_cosim.market.interior_point.fronts import make_plan
 from dlmp_cosim.market.nodal.model import NodalModel
 from dlmp_cosim.market.nodal.outcome import read_clearing
 from dlmp_cosim.market.offers import WholesalePrice
@@ -61,7 +62,8 @@ def predict(
 ) -> tuple[FloatArray, ...]:
     """Head, losses, voltages of points and power of conductors that the model expects of a dispatch."""
     anchor = model.anchor(state, demand, ())
-    solver = network_solver(model.problem(anchor, (), PRICE))
+    problem = model.problem(anchor, (), PRICE)
+    solver = network_solver(problem, make_plan(problem).network)
     powers = np.concatenate([dispatch.real, dispatch.imag]) / 100.0
     found = read_clearing(model, anchor, solver, PRICE, Solution(powers, np.zeros(solver.problem.n_state)))
     head = found.head.sum()
@@ -130,7 +132,7 @@ def head_by_load(model: NodalModel, state: AcState) -> FloatArray:
     network = model.network
     anchor = model.anchor(state, state.demand, ())
     problem = model.problem(anchor, (), WholesalePrice(1e3))
-    solver = network_solver(problem)
+    solver = network_solver(problem, make_plan(problem).network)
     duals = solver.duals(problem.linear[: problem.n_state])
     found = np.zeros((2, len(network.loads)))
     for part, unit in enumerate((1.0, 1.0j)):

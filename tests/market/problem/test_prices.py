@@ -13,6 +13,7 @@ from dlmp_cosim.feeders.opendss.circuit import read_circuit
 from dlmp_cosim.feeders.opendss.feeder import OpenDssFeeder
 from dlmp_cosim.feeders.state import AcState
 from dlmp_cosim.market.clearing import Clearing, Prices
+from dlmp_cosim.market.interior_point.fronts import make_plan
 from dlmp_cosim.market.nodal.market import NodalMarket
 from dlmp_cosim.market.nodal.model import NodalModel
 from dlmp_cosim.market.offers import Offer, WholesalePrice
@@ -306,7 +307,7 @@ def test_the_network_solver_solves_the_rows_both_ways(situations: dict[str, Situ
     case = situations[name]
     model = NodalModel(case.network, TIGHT)
     problem = model.problem(model.anchor(case.state, case.demand, case.offers), case.offers, PRICE)
-    solver, n = network_solver(problem), problem.n_state
+    solver, n = network_solver(problem, make_plan(problem).network), problem.n_state
     rng = np.random.default_rng(5)
     resources = rng.uniform(problem.lower[n:], problem.upper[n:])
     x = np.concatenate([solver.state(resources), resources])
@@ -321,7 +322,7 @@ def test_the_network_solver_solves_the_rows_both_ways(situations: dict[str, Situ
 def test_the_best_response_is_the_cheapest_power_within_limits(usual: Situation) -> None:
     model = NodalModel(usual.network, TIGHT)
     problem = model.problem(model.anchor(usual.state, usual.demand, usual.offers), usual.offers, PRICE)
-    solver, n = network_solver(problem), problem.n_state
+    solver, n = network_solver(problem, make_plan(problem).network), problem.n_state
     duals = solver.duals(problem.linear[:n])
     fallback = np.full(len(problem.linear) - n, 0.5)
     answer = solver.best_response(duals, fallback)
