@@ -47,6 +47,7 @@ def equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
     )
 
 
+@pytest.mark.usefixtures("quick_starts")
 def test_processes_and_threads_give_equal_results(tmp_path: Path) -> None:
     study = make_study(tmp_path / "study", intervals=24)
     run_local(load_study(study), ROLES)

@@ -22,6 +22,7 @@ from dlmp_cosim.federates.results.run import Results
 from dlmp_cosim.federates.runtime.ports import BLOCK, check_ports, reserve_block
 
 pytestmark = pytest.mark.federation
+QUICK = pytest.mark.usefixtures("quick_starts")
 
 FAULTY_INTERVAL = 3
 ENDS_WITHIN_S = 10.0
@@ -146,9 +147,14 @@ def tried() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("way", "name", "fault"), tried())
-def test_a_fault_ends_the_run_and_is_named(tmp_path: Path, way: str, name: str, fault: str) -> None:
-    """Where one is killed, all have processes of their own; elsewhere the others share one, for less."""
-    hosted = () if fault == "kill" else all_but(name)
+def test_a_fault_ends_the_run_and_is_named(
+    tmp_path: Path, request: pytest.FixtureRequest, way: str, name: str, fault: str
+) -> None:
+    """Where one is killed, Python starts them, and each alone; elsewhere the others share one, for less."""
+    hosted: tuple[str, ...] = ()
+    if fault != "kill":
+        request.getfixturevalue("quick_starts")
+        hosted = all_but(name)
     ended = run(tmp_path, way, {name: f"{fault}@{FAULTY_INTERVAL}"}, hosted=hosted)
     assert ended.code != 0
     assert ended.took_s < ENDS_WITHIN_S
@@ -164,6 +170,7 @@ def test_a_fault_ends_the_run_and_is_named(tmp_path: Path, way: str, name: str, 
         assert "last lines of" in ended.text
 
 
+@QUICK
 def test_a_stopped_process_is_named(tmp_path: Path) -> None:
     ended = run(tmp_path, "dlmp", {"assets": "stop@2"}, stall_s=2.0, hosted=all_but("assets"))
     assert "assets has not answered for 2 s" in ended.text
@@ -171,6 +178,7 @@ def test_a_stopped_process_is_named(tmp_path: Path) -> None:
     leaves_nothing(ended)
 
 
+@QUICK
 def test_one_that_never_joins_is_named(tmp_path: Path) -> None:
     start_s = 8.0
     with command(tmp_path, "dlmp", {}, start_s=start_s, hosted=all_but("recorder")) as (words, variables, _):
@@ -183,6 +191,7 @@ def test_one_that_never_joins_is_named(tmp_path: Path) -> None:
     assert time.time() - started < start_s + ENDS_WITHIN_S
 
 
+@QUICK
 def test_a_federate_with_another_key_stays_out(tmp_path: Path) -> None:
     with command(tmp_path, "helics", {}, hosted=all_but("assets")) as (words, variables, _):
         with member(tmp_path, "assets") as assets:
@@ -192,6 +201,7 @@ def test_a_federate_with_another_key_stays_out(tmp_path: Path) -> None:
     assert "assets could not join the federation: broker responded with error: broker key" in done.stdout
 
 
+@QUICK
 @pytest.mark.parametrize(
     ("key", "says"),
     [
@@ -256,6 +266,7 @@ def test_an_interrupt_ends_everybody_cleanly(tmp_path: Path, number: signal.Sign
     assert finished_intervals(ended) == 3
 
 
+@QUICK
 def test_a_time_limit_ends_a_run(tmp_path: Path) -> None:
     hang = {"feeder": "hang@1"}
     with command(tmp_path, "dlmp", hang, stall_s=60.0, hosted=all_but("feeder")) as (words, variables, _):
