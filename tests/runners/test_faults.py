@@ -146,7 +146,7 @@ def tried() -> Iterator[Any]:
         yield pytest.param(*case, marks=() if case in few else pytest.mark.slow)
 
 
-@pytest.mark.parametrize(("way", "name", "fault"), tried())
+@pytest.mark.parametrize(("way", "name", "fault"), list(tried()))
 def test_a_fault_ends_the_run_and_is_named(
     tmp_path: Path, request: pytest.FixtureRequest, way: str, name: str, fault: str
 ) -> None:

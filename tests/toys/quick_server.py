@@ -7,6 +7,7 @@ on signals to it and ends as it ends. When the client is gone, so is the process
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import json
@@ -15,6 +16,7 @@ import runpy
 import selectors
 import signal
 import socket
+import struct
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,6 +36,8 @@ HEAVY = (
     "dlmp_cosim.runners.run.commands",
 )
 """What most federates, or the broker, import sooner or later."""
+NAMESPACES = ("net", "mnt")
+"""Those that tests of several hosts make."""
 LONGEST = 1 << 16
 """Of a request: words, folder and environment [bytes]."""
 
@@ -54,6 +58,8 @@ class Request:
         What it takes for Python, to start others by.
     streams : tuple of int
         File descriptors of its input, output and errors.
+    client : int
+        Process that asked.
     """
 
     words: list[str]
@@ -61,6 +67,7 @@ class Request:
     environment: dict[str, str]
     executable: str
     streams: tuple[int, ...]
+    client: int
 
 
 def receive(client: socket.socket) -> Request:
@@ -69,7 +76,8 @@ def receive(client: socket.socket) -> Request:
     size, _, text = message.partition(b"\n")
     while len(text) < int(size):
         text += client.recv(LONGEST)
-    return Request(**json.loads(text), streams=tuple(streams))
+    peer = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return Request(**json.loads(text), streams=tuple(streams), client=struct.unpack("3i", peer)[0])
 
 
 def become(request: Request) -> None:
@@ -81,6 +89,8 @@ def become(request: Request) -> None:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for space in NAMESPACES:
+        join(Path(f"/proc/{request.client}/ns/{space}"), Path(f"/proc/self/ns/{space}"))
     os.chdir(request.folder)
     os.environ.clear()
     os.environ.update(request.environment)
@@ -89,6 +99,14 @@ def become(request: Request) -> None:
     sys.argv[:], sys.executable = request.words, request.executable
     sys.modules.pop(request.words[0], None)
     runpy.run_module(request.words[0], run_name="__main__", alter_sys=True)
+
+
+def join(there: Path, here: Path) -> None:
+    """Go to the namespace in which the client is, if it is another."""
+    if there.readlink() != here.readlink():
+        with there.open() as space:
+            if ctypes.CDLL(None, use_errno=True).setns(space.fileno(), 0):
+                raise OSError(ctypes.get_errno(), f"{there} cannot be joined")
 
 
 class Server:
