@@ -1,4 +1,4 @@
-"""Compile the negotiation's loops, as the first run of each method would: ``python compile.py``.
+"""Compile the negotiation's loops, as the first run of each method would: ``python compile_loops.py``.
 
 Every process that runs before this is done would compile them for itself, and the tests start many at once.
 """
