@@ -33,6 +33,7 @@ def program(tmp_path: Path) -> list[str]:
     [
         ("pass", 0),
         ("sys.exit(3)", 3),
+        ("sys.exit('ValueError: no')", 1),
         ("os._exit(4)", 4),
         ("raise ValueError('no')", 1),
         ("os.kill(os.getpid(), 9)", -9),

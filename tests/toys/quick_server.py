@@ -7,6 +7,7 @@ on signals to it and ends as it ends. When the client is gone, so is the process
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import importlib
@@ -18,6 +19,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,8 +196,25 @@ def main(path: str) -> None:
     gc.collect()
     gc.freeze()
     request = Server(path).serve()
-    if request is not None:
+    if request is None:
+        return
+    try:
         become(request)
+        code = 0
+    except SystemExit as ended:
+        if isinstance(ended.code, str):
+            raise
+        code = ended.code or 0
+    leave(code)
+
+
+def leave(code: int) -> None:
+    """End as Python does, but for taking down all that was imported: that takes longer than a start."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
