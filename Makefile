@@ -14,13 +14,15 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 pytest: export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test proof docs lint types pytest install circuits clean
+.PHONY: demo test proof docs lint types loops pytest install circuits clean
 
 demo: install
 	helics run --path=runners/$(STUDY).json
 	dlmp summary $(RESULTS)
 
-test: install lint types pytest
+test: install circuits lint
+	$(MAKE) --jobs=2 types loops
+	$(MAKE) pytest
 
 proof: install circuits
 	pytest -m slow -n $(WORKERS)
@@ -40,10 +42,14 @@ lint: install
 types: install
 	mypy
 
-# A worker takes whole files: what the tests of a file share is run once, and no more federations run at a time
-# than there are workers.
+# Compiled once, while the types are checked: every process that comes before would compile them for itself.
+loops: install
+	python tests/toys/compile_loops.py
+
+# A worker takes whole files, in the order of tests/conftest.py: what the tests of a file share is run once, and
+# no more federations run at a time than there are workers.
 pytest: install circuits
-	pytest -n $(WORKERS) --dist loadfile
+	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 install: $(VENV)/installed
 

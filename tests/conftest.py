@@ -1,9 +1,64 @@
-"""What holds for all tests: no deadlines of single examples."""
+"""What holds for all tests: order, no deadlines of single examples, and starts of processes for less."""
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import pyarrow.lib  # noqa: F401 - before HELICS, as in runners/tables
+import pytest
 from hypothesis import settings
 
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
+
+ROOT = Path(__file__).parents[1]
+TOYS = Path(__file__).parent / "toys"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that start federations: the longest, begun last, would keep one worker of two."""
+    long = {item.path for item in items if item.get_closest_marker("federation")}
+    items.sort(key=lambda item: item.path not in long)
+
+
+@pytest.fixture(scope="session")
+def quick_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A program to start instead of Python, for modules: it forks what has imported ours already."""
+    folder = tmp_path_factory.mktemp("quick")
+    door, program = folder / "door", folder / "python"
+    client = [sys.executable, "-IS", TOYS / "quick_client.py", door, program, sys.executable]
+    for path, words in ((program, client), (folder / "helics", [*client, "-m", "helics.cli"])):
+        path.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n')
+        path.chmod(0o755)
+    serve = [sys.executable, "-u", TOYS / "quick_server.py", door]
+    variables = os.environ | {"PYTHONPATH": f"{ROOT}:{TOYS}"}
+    with subprocess.Popen(serve, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        # What is imported may have something to say.
+        assert b"open\n" in iter(server.stdout.readline, b"")
+        yield program
+        server.stdin.close()
+
+
+@contextmanager
+def starting_by(program: Path) -> Iterator[None]:
+    """Start Python modules by another program than Python."""
+    with pytest.MonkeyPatch.context() as patch:
+        own = Path(sys.executable).parent
+        patch.setenv("PATH", f"{program.parent}:{own}:{os.environ['PATH']}")
+        patch.setattr(sys, "executable", str(program))
+        yield
+
+
+@pytest.fixture
+def quick_starts(quick_python: Path) -> Iterator[None]:
+    """Fork what a test starts as ``python -m``, where not the start is tested but what comes of it."""
+    with starting_by(quick_python):
+        yield

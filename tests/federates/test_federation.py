@@ -47,6 +47,7 @@ def equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
     )
 
 
+@pytest.mark.usefixtures("quick_starts")
 def test_processes_and_threads_give_equal_results(tmp_path: Path) -> None:
     study = make_study(tmp_path / "study", intervals=24)
     run_local(load_study(study), ROLES)
@@ -279,7 +280,7 @@ def test_one_that_fails_before_joining_stops_everybody(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("intervals", [2_000, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("intervals", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_memory_does_not_grow_with_the_run(tmp_path: Path, intervals: int) -> None:
     command = [sys.executable, str(ROOT / "tests" / "toys" / "soak.py"), str(tmp_path), str(intervals)]
     subprocess.run(command, cwd=ROOT, env=environment(), check=True)
@@ -288,4 +289,5 @@ def test_memory_does_not_grow_with_the_run(tmp_path: Path, intervals: int) -> No
     with Results(tmp_path / "out" / "results.h5") as results:
         assert results.complete
         assert results.values("wholesale/lmp")[-1] == 20.0 + (intervals - 1) % 20
-    assert weights[-1] - weights[intervals // 2] < 1024
+    # Half a kB for each interval of the run, and a MB at most.
+    assert weights[-1] - weights[intervals // 2] < min(1024, intervals // 2)

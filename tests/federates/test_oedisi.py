@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,6 @@ from dlmp_cosim.feeders.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 STUDY = load_study(ROOT / "configs" / "ieee123_uniform")
-BIN = Path(sys.executable).parent
 
 MONITOR = """
 import json
@@ -99,6 +97,7 @@ def test_the_command_names_what_is_wrong(
 
 
 @pytest.mark.federation
+@pytest.mark.usefixtures("quick_starts")
 def test_oedisi_builds_and_runs_the_federation_with_a_component_of_its_own_kind(tmp_path: Path) -> None:
     pytest.importorskip("oedisi")
     port, guard = reserve_block()
@@ -112,7 +111,6 @@ def test_oedisi_builds_and_runs_the_federation_with_a_component_of_its_own_kind(
     add_monitor(source, tmp_path / "seen.json")
     environment = {
         **os.environ,
-        "PATH": f"{BIN}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "DLMP_RESULTS_DIR": str(tmp_path),
     }

@@ -87,6 +87,7 @@ def test_the_image_holds_a_sound_study(tmp_path: Path) -> None:
 
 
 @pytest.mark.federation
+@pytest.mark.usefixtures("quick_starts")
 @pytest.mark.timeout(180)
 def test_the_commands_run_on_hosts_of_those_names(
     services: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from toys import environment
 
 from dlmp_cosim.federates.results.run import Results
 from dlmp_cosim.federates.runtime.local import run_local
 from dlmp_cosim.federates.runtime.ports import reserve_block
 from dlmp_cosim.federates.study.study import load_study
 from dlmp_cosim.feeders.errors import InputError
+from tests.conftest import starting_by
 from tests.runners.conftest import make_study
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def hour(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def between_processes(tmp_path_factory: pytest.TempPathFactory, hour: Path) -> Path:
+def between_processes(tmp_path_factory: pytest.TempPathFactory, hour: Path, quick_python: Path) -> Path:
     """Results of `helics run` on the study's own runner file, over zmq."""
     folder = tmp_path_factory.mktemp("zmq")
     content = json.loads((ROOT / "runners" / "ieee123_day.json").read_text())
@@ -40,17 +40,11 @@ def between_processes(tmp_path_factory: pytest.TempPathFactory, hour: Path) -> P
         member["exec"] = member["exec"].replace("configs/ieee123_day", str(hour))
     runner = folder / "runner.json"
     runner.write_text(json.dumps(content))
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     port, lock = reserve_block()
-    environment = os.environ | {
-        "PATH": path,
-        "HELICS_BROKER_PORT": str(port),
-        "DLMP_RESULTS_DIR": str(folder),
-    }
-    done = subprocess.run(
-        ["helics", "run", f"--path={runner}"], env=environment, capture_output=True, text=True, timeout=90
-    )
-    lock.close()
+    with lock, starting_by(quick_python):
+        variables = environment(HELICS_BROKER_PORT=str(port), DLMP_RESULTS_DIR=str(folder))
+        words = ["helics", "run", f"--path={runner}"]
+        done = subprocess.run(words, env=variables, capture_output=True, text=True, timeout=90)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "results.h5"
 

@@ -20,6 +20,7 @@ from dlmp_cosim.federates.results.run import Results
 from dlmp_cosim.federates.runtime.ports import check_ports, reserve_block
 
 pytestmark = [pytest.mark.federation, pytest.mark.timeout(900)]
+QUICK = pytest.mark.usefixtures("quick_starts")
 PATIENT_S = 90.0
 """Stall after which a good run is given up: none here is judged by how fast the machine is."""
 
@@ -48,6 +49,7 @@ def test_runs_on_one_port_leave_no_orphan(tmp_path: Path, runs: int) -> None:
             check_ports(port)
 
 
+@QUICK
 def test_two_of_helics_run_at_once(tmp_path: Path) -> None:
     blocks = [reserve_block() for _ in range(2)]
     running = []
@@ -65,6 +67,7 @@ def test_two_of_helics_run_at_once(tmp_path: Path) -> None:
         assert complete(tmp_path / str(k))
 
 
+@QUICK
 def test_four_of_dlmp_run_at_once_and_are_silent_where_nobody_watches(tmp_path: Path) -> None:
     runner = make_runner(make_study(tmp_path / "toy"), hosted=all_but("market"))
     words = [sys.executable, "-m", "dlmp_cosim.runners.cli", "run", str(runner), "-o"]
@@ -81,6 +84,7 @@ def test_four_of_dlmp_run_at_once_and_are_silent_where_nobody_watches(tmp_path: 
     assert processes(tmp_path) == []
 
 
+@QUICK
 def test_a_run_shows_its_progress_on_a_terminal(tmp_path: Path) -> None:
     runner = make_runner(make_study(tmp_path / "toy", intervals=60), hosted=all_but("market"))
     words = [sys.executable, "-m", "dlmp_cosim.runners.cli", "run", str(runner)]
@@ -104,6 +108,7 @@ def read_some(terminal: int) -> bytes:
         return b""
 
 
+@QUICK
 def test_a_second_run_into_the_same_folder_disturbs_nobody(tmp_path: Path) -> None:
     """The first waits in its third interval until both ways of starting a second were refused."""
     study = make_study(tmp_path / "toy")

@@ -83,6 +83,7 @@ def test_the_guides_host_is_a_process_of_a_runner_file() -> None:
 
 
 @pytest.mark.federation
+@pytest.mark.usefixtures("quick_starts")
 def test_the_guides_federate_runs_and_keeps_its_goods_cold(tmp_path: Path) -> None:
     _, file = write_study(tmp_path)
     runner = load_runner(file)
@@ -100,6 +101,7 @@ def test_the_guides_federate_runs_and_keeps_its_goods_cold(tmp_path: Path) -> No
 
 
 @pytest.mark.federation
+@pytest.mark.usefixtures("quick_starts")
 def test_the_guides_federate_honours_the_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script, _ = write_study(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

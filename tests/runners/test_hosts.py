@@ -75,6 +75,7 @@ def start(hosts: Hosts, runner: Path, k: int) -> subprocess.Popen[str]:
 
 
 @pytest.mark.federation
+@pytest.mark.usefixtures("quick_starts")
 @pytest.mark.timeout(180)
 def test_three_hosts_leave_what_one_host_leaves(
     hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -93,6 +94,7 @@ def test_three_hosts_leave_what_one_host_leaves(
 
 
 @pytest.mark.federation
+@pytest.mark.usefixtures("quick_starts")
 @pytest.mark.timeout(180)
 def test_a_cut_cable_ends_the_run_everywhere_and_is_named(hosts: Hosts, tmp_path: Path) -> None:
     runner = write_study(tmp_path / "study", hosts.addresses, 288)

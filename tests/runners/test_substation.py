@@ -102,6 +102,7 @@ def test_a_table_of_a_product_that_is_not_there_is_found_before_anything_starts(
 
 
 @pytest.mark.federation
+@pytest.mark.usefixtures("quick_starts")
 @pytest.mark.parametrize("settings", ["import_max_kw = 20", RESERVE], ids=["limit", "reserve"])
 def test_processes_leave_what_one_process_leaves(tmp_path: Path, settings: str) -> None:
     study = make_substation(tmp_path / "all", "one", "two", settings=settings, model="nodal", intervals=3)
@@ -123,6 +124,7 @@ def test_processes_leave_what_one_process_leaves(tmp_path: Path, settings: str) 
 
 
 @pytest.mark.federation
+@pytest.mark.usefixtures("quick_starts")
 @pytest.mark.parametrize("on_stop", ["end", "go_on"])
 def test_a_feeder_that_stops_is_named(tmp_path: Path, on_stop: str) -> None:
     study = make_substation(tmp_path / "all", "one", "two", on_stop=on_stop, model="nodal", intervals=3)
@@ -280,6 +282,7 @@ def test_check_names_a_feeder_that_nobody_starts(tmp_path: Path) -> None:
 
 
 @pytest.mark.federation
+@pytest.mark.usefixtures("quick_starts")
 def test_a_feeder_that_is_killed_is_named_and_all_end(tmp_path: Path) -> None:
     """Whatever the scenario says: HELICS would wait for it for ever."""
     study = make_substation(tmp_path / "all", "one", "two", on_stop="go_on", model="nodal", intervals=400)
@@ -342,6 +345,7 @@ wear = 1.0
 
 
 @pytest.mark.federation
+@pytest.mark.usefixtures("quick_starts")
 def test_an_owner_of_a_feeder_joins_in_its_process(tmp_path: Path) -> None:
     study = make_substation(tmp_path / "all", "one", "two", model="nodal", intervals=3)
     for file in (study / "two").glob("*.json"):

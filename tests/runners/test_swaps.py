@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,11 +57,6 @@ def started(name: str, place: Path, swap: dict[str, str], **changes: str) -> Pat
     return study / "results.h5"
 
 
-@pytest.fixture(autouse=True)
-def own_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-
-
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_study_is_sound(name: str) -> None:
     report = check_study(load_runner(ROOT / "runners" / f"ieee123_{name}.json"))
@@ -80,6 +73,7 @@ def test_wrong_settings_of_an_owner_are_refused_before_anything_starts(tmp_path:
 
 
 @pytest.mark.federation
+@pytest.mark.usefixtures("quick_starts")
 def test_a_player_gives_the_prices_without_a_change_but_in_the_runner_file(tmp_path: Path) -> None:
     by_player = started("ieee123_player", tmp_path, {"86400s": "10800s"}, intervals="3")
     changes = {"model": '"nodal"', "anchored": "true", "regulators": '"automatic"'}
@@ -97,6 +91,7 @@ def test_a_player_gives_the_prices_without_a_change_but_in_the_runner_file(tmp_p
 
 
 @pytest.mark.federation
+@pytest.mark.usefixtures("quick_starts")
 def test_a_program_of_another_kind_sells_by_its_json_file_alone(tmp_path: Path) -> None:
     file = started("ieee123_plain", tmp_path, {"--intervals 24": "--intervals 3"}, intervals="3",
                    start='"2020-08-25T08:00:00"')  # fmt: skip

@@ -26,7 +26,7 @@ from tests.circuits import case as case_of
 from tests.market.support import anchored_rounds, idle, solve
 
 PRICE = WholesalePrice(95.0)
-SAMPLE = 20
+SAMPLE = 8
 """Loads of a large circuit that are tried."""
 OWN = "ieee123 of the package"
 EXACT = {OWN: 1e-5, "ieee123": 1e-5}

@@ -19,6 +19,7 @@ OWN = ("wholesale", "feeder", "assets", "market", "battery")
 
 
 @pytest.mark.federation
+@pytest.mark.usefixtures("quick_starts")
 @pytest.mark.parametrize("name", OWN)
 def test_the_projects_own_federates_honour_the_contract(
     conform: Callable[..., list[Finding]], name: str
@@ -28,6 +29,7 @@ def test_the_projects_own_federates_honour_the_contract(
 
 
 @pytest.mark.federation
+@pytest.mark.usefixtures("quick_starts")
 def test_an_aggregator_honours_it(conform: Callable[..., list[Finding]]) -> None:
     study = ROOT / "configs" / "ieee123_operator"
     findings = conform(f"python -m dlmp_cosim.federates.aggregator {study} --name homes")
@@ -35,6 +37,7 @@ def test_an_aggregator_honours_it(conform: Callable[..., list[Finding]]) -> None
 
 
 @pytest.mark.federation
+@pytest.mark.usefixtures("quick_starts")
 def test_a_program_without_the_project_honours_it() -> None:
     script = ROOT / "federates" / "plain.py"
     command = f"python {script} {PLAIN / 'plain.json'} --period 3600 --intervals 3"
@@ -45,6 +48,7 @@ def test_a_program_without_the_project_honours_it() -> None:
 
 
 @pytest.mark.federation
+@pytest.mark.usefixtures("quick_starts")
 @pytest.mark.parametrize(
     ("fault", "told"),
     [

@@ -76,6 +76,7 @@ def test_more_owners_than_loads_are_refused(day: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.federation
+@pytest.mark.usefixtures("quick_starts")
 @pytest.mark.parametrize("hosted", [False, True])
 def test_who_offers_a_load_changes_nothing(
     alone: tuple[str, dict[str, Any]], tmp_path: Path, hosted: bool
@@ -89,6 +90,7 @@ def test_who_offers_a_load_changes_nothing(
 
 
 @pytest.mark.federation
+@pytest.mark.usefixtures("quick_starts")
 @pytest.mark.parametrize("way", ["helics", "dlmp"])
 @pytest.mark.parametrize(
     ("owner", "says", "finished"),
