@@ -31,7 +31,19 @@ def test_what_says_nothing_is_left_out() -> None:
     assert capacity_row(Capacity(reserve=0.0, up_kwh=12.5)) == {"reserve": 0.0, "up_kwh": 12.5}
 
 
-NAMES = "regulation_up, regulation_down, reserve, called, ramp_kw_per_minute, p_min_kw, p_max_kw, up_kwh, down_kwh"
+NAMES = ", ".join(
+    [
+        "regulation_up",
+        "regulation_down",
+        "reserve",
+        "called",
+        "ramp_kw_per_minute",
+        "p_min_kw",
+        "p_max_kw",
+        "up_kwh",
+        "down_kwh",
+    ]
+)
 
 
 @pytest.mark.parametrize(
