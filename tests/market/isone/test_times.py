@@ -237,6 +237,11 @@ SAYS = "a time such as 2020-08-25 13:05:00-04:00, 08/25/2020 13:05:00 or 13:05:0
             id="seven minutes",
         ),
         pytest.param(
+            table("Timestamp,LMP", "2020-08-25 13:00,1", "2020-08-25 15:00,1"),
+            "a.csv: intervals of 7200 s; expected whole minutes that divide the hour",
+            id="two hours",
+        ),
+        pytest.param(
             table("Timestamp,LMP", "2020-08-25 13:02,1", step_s=300),
             "a.csv:2: the time 2020-08-25 13:02-04:00 is off the grid of 5 min; "
             "expected interval starts at multiples of the step",
