@@ -149,8 +149,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a word that is not among those allowed": (
         {"market.on_failure": "hold_lasst"},
         ("scenario.toml market.on_failure: 'hold_lasst' cannot be used; expected input should be "
-        "'hold_last', 'dispatch_anyway' or 'fail' (what is dispatched when no clearing settles); did you mean "
-        "'hold_last'?"),
+        "'hold_last', 'dispatch_anyway' or 'fail' (what is dispatched when no clearing settles); "
+        "did you mean 'hold_last'?"),
     ),
 }  # fmt: skip
 
