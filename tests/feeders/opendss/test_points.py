@@ -124,3 +124,12 @@ def test_a_conductor_of_a_high_number_that_carries_voltage_is_a_phase() -> None:
 
 def test_a_phase_without_voltage_is_a_neutral() -> None:
     assert points(chain("a", "b"), b_3=0.05) == ["a.1", "a.2", "a.3", "b.1", "b.2"]
+
+
+@pytest.mark.parametrize(
+    ("node", "pu", "limited"),
+    [("b_3", 0.3, True), ("c_4", 0.3, False), ("b_3", 0.1, False), ("c_4", 0.6, True)],
+)
+def test_a_sagging_phase_stays_one_and_a_shifted_neutral_too(node: str, pu: float, limited: bool) -> None:
+    """Phases are told from a tenth of nominal voltage on, other conductors from half of it on."""
+    assert (node.replace("_", ".") in points(neutral_bus(), **{"c_4": 0.01, node: pu})) is limited
