@@ -299,5 +299,5 @@ def import_member(path: str, *, kind: str, where: str) -> Any:
     module, _, member = path.partition(":")
     try:
         return getattr(importlib.import_module(module), member)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{kind} {path!r} cannot be loaded: {error}", where=where) from None

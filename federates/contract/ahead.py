@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, fields
 from typing import Any, Final, TypeVar
 
+from dlmp_cosim.federates.contract.limits import sound_number
 from dlmp_cosim.feeders.errors import nearest_name
 from dlmp_cosim.market.horizon.terms import Ahead, Comfort, Later, Owed, Ramp, Rebound, Session, Store
 
@@ -49,7 +50,8 @@ def read_ahead(value: Any) -> Ahead:
         parts["rebound"] = _rebound(table["rebound"])
     if "later" in table:
         lists = _table("later", table["later"], _names(Later))
-        parts["later"] = Later(**{name: _each(f"later.{name}", row, _number) for name, row in lists.items()})
+        rows = {name: _each(f"later.{name}", row, sound_number) for name, row in lists.items()}
+        parts["later"] = Later(**rows)
     return Ahead(**parts)
 
 
@@ -57,7 +59,7 @@ def _rebound(value: Any) -> Rebound:
     """Read a rebound, whose `owed` is a list."""
     table = _table("rebound", value, _names(Rebound))
     owed = _each("rebound.owed", table.pop("owed", []), lambda at, row: _term(at, Owed, row))
-    numbers: dict[str, Any] = {name: _number(f"rebound.{name}", item) for name, item in table.items()}
+    numbers: dict[str, Any] = {name: sound_number(f"rebound.{name}", item) for name, item in table.items()}
     _check_complete("rebound", Rebound, numbers)
     return Rebound(**numbers, owed=owed)
 
@@ -65,7 +67,7 @@ def _rebound(value: Any) -> Rebound:
 def _term(where: str, kind: type[Term], value: Any) -> Term:
     """Read a term whose fields are numbers."""
     table = _table(where, value, _names(kind))
-    numbers: dict[str, Any] = {name: _number(f"{where}.{name}", item) for name, item in table.items()}
+    numbers: dict[str, Any] = {name: sound_number(f"{where}.{name}", item) for name, item in table.items()}
     _check_complete(where, kind, numbers)
     return kind(**numbers)
 
@@ -98,10 +100,3 @@ def _each(where: str, value: Any, read: Callable[[str, Any], Any]) -> tuple[Any,
     if not isinstance(value, list) or len(value) > _LISTED:
         raise ValueError(f"{where} is not a list of at most {_LISTED} entries")
     return tuple(read(f"{where}[{k}]", item) for k, item in enumerate(value))
-
-
-def _number(where: str, value: Any) -> float:
-    sound = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
-    if not sound:
-        raise ValueError(f"{where} is {str(value)[:80]!r}; expected a finite number")
-    return float(value)

@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, fields
 from typing import Any, Final
 
+from dlmp_cosim.federates.contract.limits import sound_number
 from dlmp_cosim.feeders.errors import nearest_name
 from dlmp_cosim.market.ancillary.products import Capacity
 
@@ -27,11 +28,9 @@ def read_capacity(value: Any) -> Capacity:
     """
     if not isinstance(value, dict):
         raise ValueError("capacity is not a JSON object")
-    for name, number in value.items():
+    for name in value:
         if name not in NAMES:
             near = nearest_name(str(name), NAMES)
             hint = f", did you mean {near!r}?" if near else f"; expected one of {', '.join(NAMES)}"
             raise ValueError(f"capacity has unknown field {str(name)[:80]!r}{hint}")
-        if not isinstance(number, int | float) or isinstance(number, bool) or not abs(number) < 1e15:
-            raise ValueError(f"capacity.{name} is {str(number)[:80]!r}; expected a finite number")
-    return Capacity(**{name: float(number) for name, number in value.items()})
+    return Capacity(**{name: sound_number(f"capacity.{name}", number) for name, number in value.items()})

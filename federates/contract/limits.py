@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any, Final
 
 from dlmp_cosim.feeders.network import Network
 
 OFFER_BYTES, OFFER_BYTES_EACH = 4096, 8192
 """Room for an offer text, and for each resource of its owner [bytes]; one of ours takes about 170, and a
 thousand more with limits of 35 steps ahead."""
+
+LARGEST_NUMBER: Final = 1e15
+"""No sound number of a message is larger [its unit]."""
+
+
+def is_sound(value: Any) -> bool:
+    """Tell whether what JSON gave is a number that one can go by: finite, and not absurd."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
+
+
+def sound_number(where: str, value: Any) -> float:
+    """Take a number of a message; ValueError when it is none.
+
+    Parameters
+    ----------
+    where : str
+        Its name, for messages.
+    value : object
+        As JSON gives it.
+    """
+    if not is_sound(value):
+        raise ValueError(f"{where} is {str(value)[:80]!r}; expected a finite number")
+    return float(value)
 
 
 def largest_offer(resources: int) -> int:

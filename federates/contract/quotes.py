@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from typing import Any, Final
 
 from dlmp_cosim.federates.contract.capacity import capacity_row, read_capacity
+from dlmp_cosim.federates.contract.limits import sound_number
 from dlmp_cosim.federates.runtime.link import refusal
 from dlmp_cosim.market.ancillary.quotes import Quote, Seller
 
@@ -41,12 +42,12 @@ def read_quote(key: str, value: Any) -> Quote:
         As JSON gives it.
     """
     try:
-        return Quote(float(value["cost"]), tuple(_seller(row) for row in value["sellers"]))
+        return Quote(sound_number("cost", value["cost"]), tuple(_seller(row) for row in value["sellers"]))
     except (KeyError, TypeError, ValueError) as error:
         raise refusal(key, f"has a quote that cannot be read: {error}") from None
 
 
 def _seller(row: Any) -> Seller:
-    numbers = {name: float(row[name]) for name in NUMBERS}
-    numbers |= {name: float(row[name]) for name in ENERGY if name in row}
+    numbers = {name: sound_number(name, row[name]) for name in NUMBERS}
+    numbers |= {name: sound_number(name, row[name]) for name in ENERGY if name in row}
     return Seller(resource=str(row["resource"]), **numbers, capacity=read_capacity(row["capacity"]))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from dlmp_cosim.federates.contract.limits import is_sound
 from dlmp_cosim.federates.contract.messages import decode, encode
 from dlmp_cosim.federates.contract.quotes import quote_row, read_quote
 from dlmp_cosim.federates.runtime.link import refusal
@@ -163,7 +164,7 @@ def read_call(text: str, turn: Turn, feeder: str = "") -> Call:
     adder, adders, final = table.get("adder"), table.get("adders"), table.get("final")
     if not (_numbers([adder]) and _numbers(adders) and isinstance(final, bool)):
         raise refusal(CALL, "lacks adder, adders or final")
-    own = {name: (table.get(name) or {}).get(feeder, {}) for name in ("held", "called")}
+    own = {name: _own(name, table.get(name) or {}, feeder) for name in ("held", "called")}
     if not (_pairs(list(own["held"].values())) and _numbers(list(own["called"].values()))):
         raise refusal(CALL, "holds or calls what are no numbers")
     held = {name: (float(up), float(down)) for name, (up, down) in own["held"].items()}
@@ -203,11 +204,17 @@ def _check_turn(key: str, table: Mapping[str, Any], turn: Turn) -> None:
         raise refusal(key, f"is for interval, round and exchange {found}; expected {wanted}")
 
 
+def _own(name: str, rows: Any, feeder: str) -> dict[str, Any]:
+    """Take what a call says of one feeder's resources."""
+    mine = rows.get(feeder, {}) if isinstance(rows, dict) else None
+    if not isinstance(mine, dict):
+        raise refusal(CALL, f"says {name} in what is not a JSON object")
+    return mine
+
+
 def _numbers(values: Any) -> bool:
-    """Tell whether a value is a list of numbers."""
-    return isinstance(values, Sequence) and all(
-        isinstance(value, int | float) and not isinstance(value, bool) for value in values
-    )
+    """Tell whether a value is a list of numbers that one can go by."""
+    return isinstance(values, Sequence) and all(map(is_sound, values))
 
 
 def _pairs(values: Any) -> bool:

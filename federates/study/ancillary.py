@@ -20,6 +20,9 @@ from dlmp_cosim.market.ancillary.products import PRODUCTS, Need, Product
 IMBALANCE = "imbalance"
 """Signal of a product that is called by what is drawn beyond what was bought."""
 
+ROUNDING = 1e-9
+"""Share of an interval by which a time may miss the one that it is meant for."""
+
 Payer = Literal["energy", "peak", "deviation"]
 """By what the cost of ancillary services is shared among the feeders."""
 
@@ -231,8 +234,8 @@ def disruptions_of(
     return tuple(
         Disruption(
             item.resource or "",
-            int(item.begin_minutes // step),
-            int(np.ceil((item.begin_minutes + item.minutes) / step - 1e-9)),
+            int(np.floor(item.begin_minutes / step + ROUNDING)),
+            int(np.ceil((item.begin_minutes + item.minutes) / step - ROUNDING)),
             item.ramp_kw_per_minute,
         )
         for item in sections

@@ -44,6 +44,8 @@ def read_json(file: Path) -> Any:
         return json.loads(read_text(file), object_pairs_hook=lambda pairs: _unique(pairs, file))
     except json.JSONDecodeError as error:
         raise InputError(f"not JSON: {error.msg}", where=f"{file}:{error.lineno}:{error.colno}") from None
+    except (RecursionError, ValueError) as error:
+        raise InputError(f"not JSON: {error}", where=str(file)) from None
 
 
 def validate(model: type[ModelT], data: Any, file: Path) -> ModelT:

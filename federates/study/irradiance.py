@@ -105,12 +105,13 @@ def read_irradiance(file: Path, clock: Clock) -> FloatArray:
     """
     try:
         with file.open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.reader(line for line in stream if not line.startswith("#")))
+            kept = [(k, line) for k, line in enumerate(stream, 1) if not line.startswith("#")]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read: {error}", where=str(file)) from None
+    rows = list(csv.reader(line for _, line in kept))
     if not rows or tuple(rows[0]) != COLUMNS:
         raise InputError("has other columns", where=str(file), expected=",".join(COLUMNS))
-    times, values = _numbers(rows[1:], file)
+    times, values = _numbers([k for k, _ in kept[1:]], rows[1:], file)
     wanted = np.array([clock.utc(k) for k in range(clock.intervals)])
     at = np.searchsorted(times, wanted, side="right") - 1
     step = int(np.diff(times).min()) if len(times) > 1 else clock.period_s
@@ -123,11 +124,13 @@ def read_irradiance(file: Path, clock: Clock) -> FloatArray:
     return values[at]
 
 
-def _numbers(rows: Sequence[Sequence[str]], file: Path) -> tuple[FloatArray, FloatArray]:
+def _numbers(
+    lines: Sequence[int], rows: Sequence[Sequence[str]], file: Path
+) -> tuple[FloatArray, FloatArray]:
     """Read times [s since 1970-01-01 UTC] and irradiance [W/m2], ascending in time."""
     times: list[float] = []
     values: list[float] = []
-    for k, row in enumerate(rows, 2):
+    for k, row in zip(lines, rows, strict=False):
         try:
             moment, value = datetime.fromisoformat(row[0]), float(row[1])
         except (ValueError, IndexError):

@@ -57,7 +57,7 @@ def unpack(raw: bytes) -> Any:
     try:
         end = LENGTH + int.from_bytes(raw[:LENGTH], "little")
         return _made(json.loads(raw[LENGTH:end]), raw, [end])
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError, OverflowError) as error:
         raise FederationError(f"a message between market and agents cannot be read: {error}") from None
 
 
@@ -91,6 +91,8 @@ def _made(told: Any, raw: bytes, at: list[int]) -> Any:
     if "number" in told:
         return float(told["number"])
     if "class" in told:
+        if not isinstance(told["fields"], dict):
+            raise TypeError(f"fields of {told['class']} are no table")
         made = {key: _made(part, raw, at) for key, part in told["fields"].items()}
         return CLASSES[told["class"]](**made)
     kind = "csr" if "csr" in told else "csc"
@@ -103,6 +105,8 @@ def _array(told: list[Any], raw: bytes, at: list[int]) -> Any:
     name, shape = told
     if name not in DTYPES:
         raise ValueError(f"numbers of type {name!r}")
+    if not all(isinstance(size, int) and size >= 0 for size in shape):
+        raise ValueError(f"numbers of shape {shape}")
     count = math.prod(shape)
     values = np.frombuffer(raw, np.dtype(name), count, at[0])
     at[0] += values.nbytes

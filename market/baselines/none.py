@@ -131,7 +131,8 @@ class NoExport(Traditional):
         there, own = np.zeros(len(bus)), np.zeros(len(bus))
         np.add.at(there, place, offered)
         np.add.at(own, [bus[load.bus] for load in self._network.loads], state.load.real)
-        share = np.clip(np.divide(own, there, out=np.zeros_like(own), where=there > 0), 0.0, 1.0)
+        used = np.clip(own, 0.0, there)
+        share = np.divide(used, there, out=np.zeros_like(own), where=there > 0)
         power: FloatArray = offered * share[place]
         return power
 

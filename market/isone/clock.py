@@ -150,6 +150,13 @@ def parse_stamp(text: str) -> Stamp | None:
     return None
 
 
+def in_utc(stamp: Stamp | None) -> Stamp | None:
+    """Return a stamp of a column that is in UTC: text without an offset is no local time there."""
+    if stamp is None or stamp.utc is not None:
+        return stamp
+    return _with_offset(stamp.day, stamp.second, "Z")
+
+
 def parse_clock(text: str) -> int | None:
     """Return the seconds since midnight of ``HH:MM[:SS]`` text, or None."""
     match = _CLOCK.fullmatch(text)

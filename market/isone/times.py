@@ -17,6 +17,7 @@ from dlmp_cosim.market.isone.clock import (
     day_length,
     day_start,
     eastern_text,
+    in_utc,
     is_repeated,
     is_skipped,
     parse_clock,
@@ -163,7 +164,7 @@ def _column_utc(table: Table, column: int, keys: Sequence[str], notes: _Notes) -
 
 def _stamp_parser(table: Table, column: int) -> Callable[[str], Stamp | None]:
     if "utc" in plain(table.columns[column]).split():
-        return lambda text: parse_stamp(text) or parse_stamp(f"{text}Z")
+        return lambda text: in_utc(parse_stamp(text))
     if plain(table.columns[column]) != "local time":
         return parse_stamp
     if table.step_s == HOUR:

@@ -150,9 +150,7 @@ def contract_page() -> str:
 
 def _term_rows(term: str, kind: type[Any]) -> list[str]:
     """One row for each field of a term, in the words of its own documentation."""
-    said = dict(
-        re.findall(r"^    ([\w, ]+) : .*\n        (.*(?:\n        .*)*)", kind.__doc__ or "", re.MULTILINE)
-    )
+    said = dict(ATTRIBUTE.findall(kind.__doc__ or ""))
     words = {
         name.strip(): " ".join(text.split()) for names, text in said.items() for name in names.split(",")
     }

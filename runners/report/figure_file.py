@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlmp_cosim.feeders.errors import InputError
-from dlmp_cosim.runners.report.pictures import METADATA
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from dlmp_cosim.feeders.network import FloatArray
+
+METADATA: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""What would make equal figures differ."""
 
 
 def check_figure(file: Path) -> None:
@@ -73,8 +79,34 @@ def save_figure(figure: Figure, file: Path, dpi: int) -> None:
     figure : Figure
         From `new_figure`.
     file : Path
-        Where to.
+        Where to; its folder is made when it is not there.
     dpi : int
         Dots per inch.
+
+    Raises
+    ------
+    InputError
+        When it cannot be written.
     """
-    figure.savefig(file, dpi=dpi, metadata=METADATA[file.suffix.lstrip(".")])
+    from matplotlib import rc_context
+
+    _settle_layout(figure)
+    kind = file.suffix.lstrip(".")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Equal figures have equal names in an SVG, and its words stay words.
+        with rc_context({"svg.hashsalt": "dlmp", "svg.fonttype": "none"}):
+            figure.savefig(file, dpi=dpi, format=kind, metadata=METADATA[kind])
+    except OSError as error:
+        raise InputError(
+            f"cannot be written: {error.strerror}", where=str(file), expected="a writable folder"
+        ) from None
+
+
+def _settle_layout(figure: Figure) -> None:
+    """Fix where everything stands: last digits of the layout vary, and the names in an SVG with them."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, bottom, width, height = (round(x, 5) for x in axes.get_position(original=True).bounds)
+        axes.set_position((left, bottom, width, height))

@@ -12,6 +12,7 @@ from dlmp_cosim.feeders.errors import InputError
 from dlmp_cosim.feeders.network import FloatArray, Network, node_id
 from dlmp_cosim.market.money.payment_schemes import TITLES
 from dlmp_cosim.runners.judge.settle import PARTS, summary
+from dlmp_cosim.runners.report.figure_file import save_figure
 from dlmp_cosim.runners.report.runs import RunView, positions
 
 if TYPE_CHECKING:
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, GREEN, ORANGE, GREY, PURPLE, RED = "#4477aa", "#228833", "#ee7733", "#999999", "#aa3377", "#cc3311"
-METADATA: dict[str, dict[str, None]] = {
-    "png": {"Software": None},
-    "svg": {"Date": None, "Creator": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-}
-"""What would make equal pictures differ."""
 
 
 def draw_all(views: Sequence[RunView], folder: Path, kind: str) -> list[Path]:
@@ -58,7 +53,10 @@ def draw_all(views: Sequence[RunView], folder: Path, kind: str) -> list[Path]:
     }
     if len(views) > 1:
         wanted["scenarios"] = lambda: comparison_picture(views)
-    return [_save(build, folder / f"{name}.{kind}", kind) for name, build in wanted.items()]
+    files = {folder / f"{name}.{kind}": build for name, build in wanted.items()}
+    for file, build in files.items():
+        save_figure(build(), file, 110)
+    return list(files)
 
 
 def day_picture(view: RunView) -> Figure:
@@ -283,29 +281,3 @@ def _time_axis(view: RunView, axes: Axes) -> None:
     axes.xaxis.set_major_locator(AutoDateLocator(tz=zone))  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(DateFormatter("%H:%M", tz=zone))  # type: ignore[no-untyped-call]
     axes.set_xlabel(f"local time, {view.times[0]:%Y-%m-%d}")
-
-
-def _settle_layout(figure: Figure) -> None:
-    """Fix where everything stands: last digits of the layout vary, and the names in an SVG with them."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    for axes in figure.axes:
-        left, bottom, width, height = (round(x, 5) for x in axes.get_position(original=True).bounds)
-        axes.set_position((left, bottom, width, height))
-
-
-def _save(build: Callable[[], Figure], path: Path, kind: str) -> Path:
-    from matplotlib import rc_context
-
-    figure = build()
-    _settle_layout(figure)
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with rc_context({"svg.hashsalt": "dlmp", "svg.fonttype": "none"}):
-            figure.savefig(path, dpi=110, format=kind, metadata=METADATA[kind])
-    except OSError as error:
-        raise InputError(
-            f"cannot be written: {error.strerror}", where=str(path), expected="a writable folder"
-        ) from None
-    return path

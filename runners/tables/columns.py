@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -120,7 +121,8 @@ def write_table(table: pa.Table, path: Path) -> None:
             pa.parquet.write_table(table, draft, compression="zstd")
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 

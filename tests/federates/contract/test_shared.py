@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -64,6 +65,48 @@ def test_room_that_is_no_number_is_named() -> None:
     table = json.loads(call_text(Call(TURN, 2.0))) | {"held": {"north": {"dg": ["much", 0]}}}
     with pytest.raises(FederationError, match="no numbers"):
         read_call(json.dumps(table), TURN, "north")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"held": [1.0]}, "says held in what is not a JSON object"),
+        ({"called": {"north": [1.0]}}, "says called in what is not a JSON object"),
+        ({"held": {"north": {"dg": [1.0]}}}, "holds or calls what are no numbers"),
+        ({"called": {"north": {"dg": math.nan}}}, "holds or calls what are no numbers"),
+        ({"called": {"north": {"dg": 10**400}}}, "holds or calls what are no numbers"),
+        ({"adder": math.inf}, "lacks adder, adders or final"),
+        ({"adders": [1.0, None]}, "lacks adder, adders or final"),
+        ({"final": 1}, "lacks adder, adders or final"),
+        ({"exchange": 7}, "is for interval, round and exchange (3, 1, 7); expected (3, 1, 2)"),
+    ],
+)
+def test_a_call_that_cannot_be_answered_is_blamed_on_the_substation(change: Any, what: str) -> None:
+    table = json.loads(call_text(Call(TURN, 2.0))) | change
+    with pytest.raises(FederationError) as caught:
+        read_call(json.dumps(table), TURN, "north")
+    assert str(caught.value) == f"substation/call, published by 'substation', {what}"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"agreed": 1},
+        {"adder": None},
+        {"head_kw": math.nan},
+        {"head_kvar": 10**400},
+        {"heads": None},
+        {"heads": [[1.0, 2.0, 3.0]]},
+        {"curve": [[0.0, math.inf]]},
+        {"curve": {"0": 1.0}},
+    ],
+)
+def test_an_answer_that_lacks_something_is_blamed_on_its_market(change: Any) -> None:
+    table = json.loads(Response(TURN, True, 2.0, 100.0, 10.0).text()) | change
+    with pytest.raises(FederationError) as caught:
+        read_response(KEY, json.dumps(table), TURN)
+    lacks = "lacks agreed, adder, head_kw, head_kvar, heads or curve"
+    assert str(caught.value) == f"{KEY}, published by 'north.market', {lacks}"
 
 
 def test_capacity_comes_back_as_it_was() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dlmp_cosim.federates.wire.packing import pack, unpack
 from dlmp_cosim.feeders.errors import FederationError
@@ -90,3 +94,50 @@ def test_only_what_is_listed_is_sent() -> None:
 def test_what_is_no_message_is_refused(raw: bytes) -> None:
     with pytest.raises(FederationError, match="cannot be read"):
         unpack(raw)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["array", "tuple", "number", "class", "fields", "csr", "csc", "shape", "x"]),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60)
+@given(json_values, st.binary(max_size=40))
+def test_any_message_is_read_or_refused(told: Any, numbers: bytes) -> None:
+    text = json.dumps(told).encode()
+    with suppress(FederationError):
+        unpack(len(text).to_bytes(8, "little") + text + numbers)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        '{"class":"Ties","fields":[1]}',
+        '{"class":"Ties","fields":{"upp":1}}',
+        '{"class":"AtomicProblem","fields":{}}',
+        '{"class":["Ties"],"fields":{}}',
+        '{"array":["float64",[-3]]}',
+        '{"array":["float64",["a"]]}',
+        '{"array":["float64",[1e300]]}',
+        '{"array":5}',
+        '{"csr":[1,2,3],"shape":[1,1]}',
+        '{"csr":[],"shape":[-1,1]}',
+        '{"shape":[1,1]}',
+        '{"number":"many"}',
+        '{"number":[1]}',
+        "[" * 100_000,
+    ],
+)
+def test_texts_that_describe_nothing_are_refused(told: str) -> None:
+    with pytest.raises(FederationError) as caught:
+        unpack(len(told).to_bytes(8, "little") + told.encode())
+    assert str(caught.value).startswith("a message between market and agents cannot be read: ")
