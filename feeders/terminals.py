@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Protocol
 
 import numpy as np
@@ -151,8 +152,8 @@ class LoadTerminals(Terminals):
     def _modelled(self, m: FloatArray, part: int) -> FloatArray:
         """Factor above `vlow_pu`, without the cut-off."""
         z, i, rest, exponent = self._model(part)
-        above = self._above()
-        rise_i, rise_rest = self._rises()
+        above = self._above
+        rise_i, rise_rest = self._rises
         low, bent = self.vlow_pu, m - self.vlow_pu
         interpolated = z * m**2 + i * m * (low + rise_i * bent) + rest * m * (low + rise_rest * bent)
         modelled = z * m**2 + i * m + rest * self._inside(m) ** exponent
@@ -162,8 +163,8 @@ class LoadTerminals(Terminals):
     def _modelled_slope(self, m: FloatArray, part: int) -> FloatArray:
         """Return the derivative of `_modelled` [1/pu]."""
         z, i, rest, exponent = self._model(part)
-        above = self._above()
-        rise_i, rise_rest = self._rises()
+        above = self._above
+        rise_i, rise_rest = self._rises
         low, bent = self.vlow_pu, 2.0 * m - self.vlow_pu
         interpolated = 2.0 * z * m + i * (low + rise_i * bent) + rest * (low + rise_rest * bent)
         modelled = 2.0 * z * m + i + rest * exponent * self._inside(m) ** (exponent - 1.0)
@@ -173,6 +174,7 @@ class LoadTerminals(Terminals):
     def _model(self, part: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         return self.constant_z[part], self.constant_i[part], self.rest[part], self.exponent[part]
 
+    @cached_property
     def _above(self) -> FloatArray:
         """Voltage that fixes the impedance above `vmax_pu`: nominal where that is 0, as in OpenDSS."""
         return np.where(self.vmax_pu == 0.0, 1.0, self.vmax_pu)
@@ -181,6 +183,7 @@ class LoadTerminals(Terminals):
         """Magnitudes with a harmless 1 wherever the exponent does not hold."""
         return np.where((m > self.vlow_pu) & (m > self.vmin_pu), m, 1.0)
 
+    @cached_property
     def _rises(self) -> tuple[FloatArray, FloatArray]:
         """How current rises from `vlow_pu` to `vmin_pu`, for constant current and for the rest [1/pu]."""
         width = self.vmin_pu - self.vlow_pu
@@ -193,9 +196,14 @@ class LoadTerminals(Terminals):
     ) -> FloatArray:
         return np.where(m <= self.vmin_pu, interpolated, np.where(m > self.vmax_pu, impedance, modelled))
 
+    @cached_property
+    def _drops(self) -> bool:
+        """Whether any load drops out."""
+        return bool(self.cutoff_pu.any())
+
     def _drop_out(self, m: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Factor of the cut-off around `cutoff_pu`, and its derivative [1/pu]."""
-        if not self.cutoff_pu.any():
+        if not self._drops:
             return np.ones_like(m), np.zeros_like(m)
         has = self.cutoff_pu > 0.0
         bend = np.tanh(CUTOFF_STEEPNESS * (m - self.cutoff_pu))

@@ -106,7 +106,7 @@ async def next_guess(
     missed, lag = advance_discs(limits, pairs, x, step, t)
     x = x + step
     await work.near.share_prices(multipliers)
-    prices = -(problem.quadratic * x[:n] + problem.linear + work.columns.T @ multipliers)
+    prices = -(problem.quadratic * x[:n] + problem.linear + work.columns @ multipliers)
     for part in limits.discs.T:
         prices[part] -= pairs.disc_price * x[part] / limits.radius
     off = relocate(breaks, pieces, x[:n], prices)

@@ -32,10 +32,11 @@ from dlmp_cosim.market.interior_point.limits import (
 )
 from dlmp_cosim.market.interior_point.method import FIRST_PRODUCT, LEAST_PRODUCT, product_factor, resume_pairs
 from dlmp_cosim.market.interior_point.newton import Progress, advance, linearise
-from dlmp_cosim.market.interior_point.sweeps import System, eliminate, make_store, sweep_down, sweep_up
+from dlmp_cosim.market.interior_point.sweeps import System, make_store, sweep_down, sweep_up
 from dlmp_cosim.market.interior_point.workspace import new_system, own_curve
 from dlmp_cosim.market.problem.atoms import AtomicProblem, leave_room
 from dlmp_cosim.market.problem.compiled import compiled
+from dlmp_cosim.market.problem.factors import eliminate
 from dlmp_cosim.market.problem.solution import Multipliers
 
 T = TypeVar("T")
@@ -192,7 +193,7 @@ class _Run:
         self._power = horizon.power
         self._problems = [leave_room(with_carried(step, horizon.power)) for step in horizon.steps]
         self._problems.append(horizon.own)
-        self._stores = [make_store(carried.plan.fronts) for _ in horizon.steps]
+        self._stores = [make_store(carried.plan.fronts, len(step.linear)) for step in self._problems[:-1]]
         self._first_carried = len(horizon.steps[0].linear) + len(horizon.couplings)
 
     def begin(self, opening: Opening, earlier: Sequence[Multipliers] | None) -> list[_Part]:
@@ -370,11 +371,15 @@ def _answer_alone(
         work[at, size] = right[i]
         for t in range(power.shape[1]):
             work[at, size + 2 + t] = -power[i, t]
-    if not eliminate(work, size, size + width):
+    if not eliminate(work, np.zeros(size, dtype=np.int64)):
         return False
+    for i in range(size - 1, -1, -1):
+        answer = work[i, size:]
+        for j in range(i + 1, size):
+            answer -= work[i, j] * work[j, size:]
+        answer /= work[i, i]
     for j in range(size):
-        for c in range(width):
-            solved[j, c] = work[order[j], size + c]
+        solved[j] = work[order[j], size:]
     return True
 
 

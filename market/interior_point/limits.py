@@ -87,6 +87,12 @@ def find_limits(problem: AtomicProblem) -> Limits:
     return Limits(variable, sign, bound, cap, kind_of, discs, problem.disc_radius)
 
 
+def find_discs(problem: AtomicProblem) -> Limits:
+    """List the discs of a problem alone."""
+    none, nobody = np.zeros(0), np.zeros(0, dtype=np.int64)
+    return Limits(nobody, none, none, none, nobody, problem.discs.astype(np.int64), problem.disc_radius)
+
+
 def inside(problem: AtomicProblem, x: FloatArray) -> FloatArray:
     """Move `x` away from its hard walls, by a share of the room between them."""
     gap = INSIDE * np.where(np.isfinite(problem.upper - problem.lower), problem.upper - problem.lower, 1.0)

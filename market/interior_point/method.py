@@ -8,6 +8,7 @@ differs is that no step length is agreed on (`market.interior_point.newton`), wh
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ from dlmp_cosim.market.interior_point.limits import (
     Limits,
     Pairs,
     centred,
+    find_discs,
     find_limits,
     inside,
     prices_by_kind,
@@ -162,7 +164,7 @@ async def agree(
     task = _Task(work, tolerance, max_steps)
     start = inside(task.problem, x)
     if earlier is not None:
-        pairs = resume_pairs(task.limits, start, earlier, RESUMED_PRODUCT)
+        pairs = resume_pairs(task.discs, start, earlier, RESUMED_PRODUCT)
         agreed = await task.search(start, earlier, pairs, TRIES)
         if not agreed.converged and task.left:
             pairs = resume_pairs(task.limits, start, earlier, RESUMED_PRODUCT)
@@ -179,8 +181,13 @@ class _Task:
     def __init__(self, work: Workspace, tolerance: float, max_steps: int) -> None:
         self.work, self.problem = work, work.problem
         self.tolerance, self.max_steps = tolerance, max_steps
-        self.limits, self.breaks = find_limits(self.problem), find_breaks(self.problem)
+        self.discs, self.breaks = find_discs(self.problem), find_breaks(self.problem)
         self.last, self.trace = max(tolerance**2, LEAST_PRODUCT), list[tuple[float, float, float]]()
+
+    @cached_property
+    def limits(self) -> Limits:
+        """Every limit, which an approach has to keep away from; a search needs none but the discs."""
+        return find_limits(self.problem)
 
     @property
     def left(self) -> int:
@@ -190,11 +197,11 @@ class _Task:
     async def search(self, start: FloatArray, near: Multipliers, pairs: Pairs, tries: int) -> Agreement:
         """Look for the pieces of the optimum near those of another point; pairs of discs change in place."""
         work, known, done = self.work, known_variables(self.work), False
-        guess = Guess(work.with_others(start), joined(near), np.zeros(work.columns.shape[0]), near.pieces)
+        guess = Guess(work.with_others(start), joined(near), np.zeros(work.columns.shape[1]), near.pieces)
         t = SEARCHED_PRODUCT if work.curved else self.last
         for _ in range(min(tries, self.left)):
             t = max(t * FASTER, self.last)
-            guess = await next_guess(work, self.breaks, known, self.limits, pairs, guess, t)
+            guess = await next_guess(work, self.breaks, known, self.discs, pairs, guess, t)
             self.trace.append((t, guess.primal, guess.dual))
             worst = max(guess.primal, guess.dual)
             done = worst <= self.tolerance and t == self.last
@@ -230,7 +237,7 @@ class _Task:
 async def _approach(task: _Task, x: FloatArray, pairs: Pairs, goal: Goal) -> Point:
     """Take steps until the goal is met or given up; the pairs change in place, the trace grows."""
     t, done, progress = goal.first, False, Progress(np.inf, np.inf)
-    multipliers = np.zeros(task.work.columns.shape[0])
+    multipliers = np.zeros(task.work.columns.shape[1])
     for _ in range(goal.steps):
         t = max(t * product_factor(progress), goal.last)
         taken = await _step(task.work, task.limits, pairs, x, t)

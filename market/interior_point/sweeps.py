@@ -13,11 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from dlmp_cosim.feeders.network import FloatArray, IntArray
-from dlmp_cosim.market.interior_point.fronts import Fronts
+from dlmp_cosim.market.interior_point.fronts import BoolArray, Fronts
 from dlmp_cosim.market.problem.compiled import compiled
-
-LEAST_PIVOT = 1e-30
-"""A pivot smaller than this is none. Stiff limits leave pivots as small as the inverse of their stiffness."""
+from dlmp_cosim.market.problem.factors import eliminate
 
 
 class System(NamedTuple):
@@ -53,34 +51,58 @@ class Store(NamedTuple):
     Attributes
     ----------
     kept_ptr, kept : ndarray
-        By front: its own unknowns as they follow from its edge, ``(n_own, n_edge + 2)``.
+        By front: what its own rows read of its edge, and their right-hand sides, ``(n_own, n_edge + 2)``.
     sent_ptr, sent : ndarray
         By front: its message, ``(n_edge, n_edge + 2)``.
-    work : ndarray
-        Room for the largest front.
+    own_ptr, own : ndarray
+        By front: the triangular factors of its own unknowns, ``(n_own + n_edge, n_own)``.
+    pivots : ndarray of int
+        Row of its front that each own row was interchanged with.
+    seen : ndarray, shape (2, n)
+        Diagonal of H and what is beside it at the last sweep up.
+    moved : ndarray of bool, shape (n_front,)
+        Whether that sweep had to eliminate a front anew; fronts of neighbours stand for themselves.
+    work, right : ndarray
+        Room for the largest front, and its right-hand sides.
     """
 
     kept_ptr: IntArray
     kept: FloatArray
     sent_ptr: IntArray
     sent: FloatArray
+    own_ptr: IntArray
+    own: FloatArray
+    pivots: IntArray
+    seen: FloatArray
+    moved: BoolArray
     work: FloatArray
+    right: FloatArray
 
 
-def make_store(fronts: Fronts) -> Store:
-    """Make room for the sweeps over some fronts."""
+def make_store(fronts: Fronts, n: int) -> Store:
+    """Make room for the sweeps over some fronts of a system with `n` variables, and one set of entries."""
     own, edge = np.diff(fronts.own_ptr), np.diff(fronts.edge_ptr)
-    kept_ptr = np.concatenate([[0], np.cumsum(own * (edge + 2))]).astype(np.int64)
-    sent_ptr = np.concatenate([[0], np.cumsum(edge * (edge + 2))]).astype(np.int64)
+    sizes = own * (edge + 2), edge * (edge + 2), (own + edge) * own
+    kept_ptr, sent_ptr, own_ptr = (np.append(0, np.cumsum(size)).astype(np.int64) for size in sizes)
     largest = int((own + edge).max(initial=0))
     return Store(
-        kept_ptr, np.zeros(kept_ptr[-1]), sent_ptr, np.zeros(sent_ptr[-1]), np.zeros(largest * (largest + 2))
+        kept_ptr=kept_ptr,
+        kept=np.zeros(kept_ptr[-1]),
+        sent_ptr=sent_ptr,
+        sent=np.zeros(sent_ptr[-1]),
+        own_ptr=own_ptr,
+        own=np.empty(own_ptr[-1]),
+        pivots=np.zeros(fronts.own_ptr[-1], dtype=np.int64),
+        seen=np.full((2, n), np.nan),
+        moved=np.ones(len(own), dtype=np.bool_),
+        work=np.empty(largest**2),
+        right=np.empty((largest, 2)),
     )
 
 
 @compiled
 def sweep_up(fronts: Fronts, system: System, store: Store) -> int:
-    """Eliminate every front, leaves first.
+    """Eliminate every front, leaves first; where no curvature has changed right-hand sides are enough.
 
     Returns
     -------
@@ -91,37 +113,92 @@ def sweep_up(fronts: Fronts, system: System, store: Store) -> int:
         n_own = fronts.own_ptr[k + 1] - fronts.own_ptr[k]
         n_edge = fronts.edge_ptr[k + 1] - fronts.edge_ptr[k]
         size = n_own + n_edge
-        work = store.work[: size * (size + 2)].reshape(size, size + 2)
-        work[:, :] = 0.0
-        _state_own(fronts, system, k, work, size)
-        _answer_directly(fronts, system, k, work, size)
-        _take_in(fronts, store, k, work, size)
-        if not eliminate(work, n_own, size + 2):
-            return k
+        work, right = store.work[: size * size].reshape(size, size), store.right[:size]
+        pivots = store.pivots[fronts.own_ptr[k] : fronts.own_ptr[k + 1]]
+        own = store.own[store.own_ptr[k] : store.own_ptr[k + 1]].reshape(size, n_own)
         kept = store.kept[store.kept_ptr[k] : store.kept_ptr[k + 1]].reshape(n_own, n_edge + 2)
-        kept[:, :] = work[:n_own, n_own:]
         sent = store.sent[store.sent_ptr[k] : store.sent_ptr[k + 1]].reshape(n_edge, n_edge + 2)
-        sent[:, :] = work[n_own:, n_own:]
+        store.moved[k] = _has_moved(fronts, system, store, k)
+        if store.moved[k]:
+            _state_matrix(fronts, system, store, k, work)
+            if not eliminate(work, pivots):
+                store.seen[:, :] = np.nan
+                return k
+            own[:, :] = work[:, :n_own]
+            kept[:, :n_edge] = work[:n_own, n_own:]
+            sent[:, :n_edge] = work[n_own:, n_own:]
+        _state_right(fronts, system, store, k, right)
+        _carry(own, pivots, right)
+        kept[:, n_edge:] = right[:n_own]
+        sent[:, n_edge:] = right[n_own:]
+    store.seen[0, :], store.seen[1, :] = system.curve, system.cross
     return -1
 
 
 @compiled
-def _state_own(fronts: Fronts, system: System, k: int, work: FloatArray, size: int) -> None:
-    """Own costs, right-hand sides and entries of a front."""
-    n = len(system.curve)
-    start = fronts.own_ptr[k]
+def _has_moved(fronts: Fronts, system: System, store: Store, k: int) -> bool:
+    """Whether anything but right-hand sides has changed in a front, or behind it."""
+    curve, cross = store.seen[0], store.seen[1]
+    for place in range(fronts.child_ptr[k], fronts.child_ptr[k + 1]):
+        if store.moved[fronts.child[place]]:
+            return True
+    for place in range(fronts.own_ptr[k], fronts.own_ptr[k + 1]):
+        j = fronts.own[place]
+        if j < len(curve) and system.curve[j] != curve[j]:
+            return True
+    for place in range(fronts.local_ptr[k], fronts.local_ptr[k + 1]):
+        j = fronts.local[place]
+        mate = max(system.mate[j], 0)
+        if system.curve[j] != curve[j] or system.cross[j] != cross[j] or system.curve[mate] != curve[mate]:
+            return True
+    return False
+
+
+@compiled
+def _state_matrix(fronts: Fronts, system: System, store: Store, k: int, work: FloatArray) -> None:
+    """Curvatures and entries of a front, less what answers directly, and what its children leave over."""
+    work[:, :] = 0.0
+    n, start = len(system.curve), fronts.own_ptr[k]
     for i in range(fronts.own_ptr[k + 1] - start):
         unknown = fronts.own[start + i]
         if unknown < n:
             work[i, i] += system.curve[unknown]
-            work[i, size] -= system.cost[0, unknown]
-            work[i, size + 1] -= system.cost[1, unknown]
-        else:
-            work[i, size] += system.right[unknown - n]
     for e in range(fronts.entry_ptr[k], fronts.entry_ptr[k + 1]):
         value = system.entries[fronts.entry[e]]
         work[fronts.entry_row[e], fronts.entry_column[e]] += value
         work[fronts.entry_column[e], fronts.entry_row[e]] += value
+    _answer_directly(fronts, system, k, work)
+    _take_in(fronts, store, k, work)
+
+
+@compiled
+def _state_right(fronts: Fronts, system: System, store: Store, k: int, right: FloatArray) -> None:
+    """Both parts of a front's right-hand sides: own ones, of what answers directly, and of its children."""
+    right[:, :] = 0.0
+    n, start = len(system.curve), fronts.own_ptr[k]
+    for i in range(fronts.own_ptr[k + 1] - start):
+        unknown = fronts.own[start + i]
+        if unknown < n:
+            right[i, 0] -= system.cost[0, unknown]
+            right[i, 1] -= system.cost[1, unknown]
+        else:
+            right[i, 0] += system.right[unknown - n]
+    for place in range(fronts.local_ptr[k], fronts.local_ptr[k + 1]):
+        j = fronts.local[place]
+        constant, along = alone(system, j, 0), alone(system, j, 1)
+        for e in range(fronts.column_ptr[j], fronts.column_ptr[j + 1]):
+            row, value = fronts.column_row[e], system.entries[fronts.column_entry[e]]
+            right[row, 0] -= value * constant
+            right[row, 1] -= value * along
+    for place in range(fronts.child_ptr[k], fronts.child_ptr[k + 1]):
+        child = fronts.child[place]
+        start = fronts.edge_ptr[child]
+        n_edge = fronts.edge_ptr[child + 1] - start
+        sent = store.sent[store.sent_ptr[child] : store.sent_ptr[child + 1]].reshape(n_edge, n_edge + 2)
+        for i in range(n_edge):
+            row = fronts.edge_at[start + i]
+            right[row, 0] += sent[i, n_edge]
+            right[row, 1] += sent[i, n_edge + 1]
 
 
 @compiled
@@ -136,17 +213,14 @@ def inverse(system: System, j: int) -> tuple[float, float]:
 
 
 @compiled
-def _answer_directly(fronts: Fronts, system: System, k: int, work: FloatArray, size: int) -> None:
+def _answer_directly(fronts: Fronts, system: System, k: int, work: FloatArray) -> None:
     """Take the variables that answer the multipliers of their own rows out of a front."""
     for place in range(fronts.local_ptr[k], fronts.local_ptr[k + 1]):
         j = fronts.local[place]
         own, other = inverse(system, j)
         mate = system.mate[j]
-        constant, along = alone(system, j, 0), alone(system, j, 1)
         for e in range(fronts.column_ptr[j], fronts.column_ptr[j + 1]):
             row, value = fronts.column_row[e], system.entries[fronts.column_entry[e]]
-            work[row, size] -= value * constant
-            work[row, size + 1] -= value * along
             for f in range(fronts.column_ptr[j], fronts.column_ptr[j + 1]):
                 work[row, fronts.column_row[f]] -= value * own * system.entries[fronts.column_entry[f]]
             if other != 0.0:
@@ -165,8 +239,8 @@ def alone(system: System, j: int, part: int) -> float:
 
 
 @compiled
-def _take_in(fronts: Fronts, store: Store, k: int, work: FloatArray, size: int) -> None:
-    """Add the messages of a front's children."""
+def _take_in(fronts: Fronts, store: Store, k: int, work: FloatArray) -> None:
+    """Add the matrices of the messages of a front's children."""
     for place in range(fronts.child_ptr[k], fronts.child_ptr[k + 1]):
         child = fronts.child[place]
         start = fronts.edge_ptr[child]
@@ -176,61 +250,21 @@ def _take_in(fronts: Fronts, store: Store, k: int, work: FloatArray, size: int) 
             row = fronts.edge_at[start + i]
             for j in range(n_edge):
                 work[row, fronts.edge_at[start + j]] += sent[i, j]
-            work[row, size] += sent[i, n_edge]
-            work[row, size + 1] += sent[i, n_edge + 1]
 
 
 @compiled
-def eliminate(work: FloatArray, n_own: int, width: int) -> bool:
-    """Gauss elimination of the own rows, pivoting among them, then their solution by the rest, in place.
-
-    Loops run over slices from 0, so that the compiler sees that no index is negative and takes several
-    entries at a time.
-
-    Parameters
-    ----------
-    work : ndarray, shape (size, at least `width`)
-        Rows; the first `n_own` become what their unknowns are by the columns after them.
-    n_own : int
-        Unknowns to be eliminated.
-    width : int
-        Columns that count.
-
-    Returns
-    -------
-    bool
-        Whether there was a pivot for each.
-    """
-    size = work.shape[0]
-    for p in range(n_own):
-        best = p
-        for i in range(p + 1, n_own):
-            if abs(work[i, p]) > abs(work[best, p]):
-                best = i
-        if not abs(work[best, p]) > LEAST_PIVOT:
-            return False
-        pivot = work[p, p:width]
-        if best != p:
-            other = work[best, p:width]
-            for j in range(len(pivot)):
-                pivot[j], other[j] = other[j], pivot[j]
-        for i in range(p + 1, size):
-            row = work[i, p:width]
-            factor = row[0] / pivot[0]
-            if factor != 0.0:
-                for j in range(1, len(pivot)):
-                    row[j] -= factor * pivot[j]
-    for p in range(n_own - 1, -1, -1):
-        target = work[p, n_own:width]
-        for i in range(p + 1, n_own):
-            factor = work[p, i]
-            if factor != 0.0:
-                known = work[i, n_own:width]
-                for j in range(len(target)):
-                    target[j] -= factor * known[j]
-        for j in range(len(target)):
-            target[j] /= work[p, p]
-    return True
+def _carry(own: FloatArray, pivots: IntArray, right: FloatArray) -> None:
+    """Do to both parts of right-hand sides what the elimination of the own rows did to their matrix."""
+    for p in range(len(pivots)):
+        best = pivots[p]
+        for part in range(2):
+            right[p, part], right[best, part] = right[best, part], right[p, part]
+    for i in range(own.shape[0]):
+        row, constant, along = own[i], right[i, 0], right[i, 1]
+        for p in range(min(i, len(pivots))):
+            constant -= row[p] * right[p, 0]
+            along -= row[p] * right[p, 1]
+        right[i, 0], right[i, 1] = constant, along
 
 
 @compiled
@@ -240,12 +274,20 @@ def sweep_down(fronts: Fronts, system: System, store: Store, t: float, x: FloatA
     for k in range(len(fronts.own_ptr) - 2, -1, -1):
         start, first = fronts.own_ptr[k], fronts.edge_ptr[k]
         n_own, n_edge = fronts.own_ptr[k + 1] - start, fronts.edge_ptr[k + 1] - first
+        own = store.own[store.own_ptr[k] : store.own_ptr[k + 1]].reshape(n_own + n_edge, n_own)
         kept = store.kept[store.kept_ptr[k] : store.kept_ptr[k + 1]].reshape(n_own, n_edge + 2)
-        for i in range(n_own):
+        edge, solved = store.right[:n_edge, 0], store.right[:n_own, 1]
+        for j in range(n_edge):
+            unknown = fronts.edge[first + j]
+            edge[j] = x[unknown] if unknown < n else m[unknown - n]
+        for i in range(n_own - 1, -1, -1):
             value = kept[i, n_edge] + t * kept[i, n_edge + 1]
             for j in range(n_edge):
-                unknown = fronts.edge[first + j]
-                value -= kept[i, j] * (x[unknown] if unknown < n else m[unknown - n])
+                value -= kept[i, j] * edge[j]
+            for j in range(i + 1, n_own):
+                value -= own[i, j] * solved[j]
+            value /= own[i, i]
+            solved[i] = value
             unknown = fronts.own[start + i]
             if unknown < n:
                 x[unknown] = value

@@ -30,8 +30,8 @@ class Workspace:
     ----------
     problem : AtomicProblem
         Own variables and rows; the rows are equalities.
-    columns : sparse matrix, shape (m_known, n)
-        Entries of all rows that own variables are in.
+    columns : sparse matrix, shape (n, m_known)
+        Entries of all rows that own variables are in, variable by variable.
     fronts : Fronts
         Fronts that the agent eliminates.
     crossing : Crossing
@@ -98,7 +98,7 @@ class Workspace:
         """
         await self.near.share_values(x)
         self.system.right[:] = self.problem.row_lower - self.problem.rows @ x
-        known = np.zeros(self.n_known), np.zeros(self.columns.shape[0])
+        known = np.zeros(self.n_known), np.zeros(self.columns.shape[1])
         if not await self._up(known, sound=sound):
             return None
         sweep_down(self.fronts, self.system, self.store, t, *known)
@@ -176,12 +176,12 @@ def make_workspace(problem: AtomicProblem, plan: Plan) -> Workspace:
     """
     return Workspace(
         problem=problem,
-        columns=problem.rows,
+        columns=problem.rows.T,
         fronts=plan.fronts,
         crossing=ALL,
         direct=plan.direct,
         curved=bool(len(problem.disc_radius)),
-        store=make_store(plan.fronts),
+        store=make_store(plan.fronts, len(problem.linear)),
         system=new_system(problem),
         curve=own_curve(problem),
         near=ALONE,
@@ -205,12 +205,12 @@ def part_workspace(sweep: SweepPart, near: Neighbours) -> Workspace:
     entries = np.append(problem.rows.data, part.foreign)
     return Workspace(
         problem=problem,
-        columns=part.columns,
+        columns=part.columns.T,
         fronts=fronts,
         crossing=sweep.crossing,
         direct=sweep.direct,
         curved=sweep.curved,
-        store=make_store(fronts._replace(own_ptr=own_ptr)),
+        store=make_store(fronts._replace(own_ptr=own_ptr), part.n_known),
         system=new_system(problem)._replace(entries=entries),
         curve=own_curve(problem),
         near=near,

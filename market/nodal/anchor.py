@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, IntArray, Network
 from dlmp_cosim.feeders.state import AcState
 from dlmp_cosim.market.nodal.layout import POWER_UNIT, VOLTAGE_UNIT, Layout
 from dlmp_cosim.market.nodal.legs import Legs, LegSlopes
 from dlmp_cosim.market.nodal.table import CurrentTable
 from dlmp_cosim.market.offers import Offer
-from dlmp_cosim.market.resources import curtails
+from dlmp_cosim.market.problem.compiled import compiled
 
 LEAST_VOLTAGE = 0.1
 """Share of its base below which a node's voltage is no measure of anything."""
@@ -87,7 +87,7 @@ def anchor_at(
     base = network.base_v
     volts = state.voltage * base
     live = np.abs(volts) >= LEAST_VOLTAGE * base
-    running = _running(network, state, demand)
+    running = _running(legs, state, demand)
     ratio = np.array(
         [(offers[name].reactive_ratio or 0.0) if name in offers else 0.0 for name in network.resource_ids]
     )
@@ -112,13 +112,10 @@ def _current(power: ComplexArray, volts: ComplexArray) -> ComplexArray:
     return current
 
 
-def _running(network: Network, state: AcState, demand: ComplexArray) -> ComplexArray:
+def _running(legs: Legs, state: AcState, demand: ComplexArray) -> ComplexArray:
     """Sum up what every resource gives at a state: its injection, or the demand it does not consume [kVA]."""
-    position = {name: k for k, name in enumerate(network.load_ids)}
     power = state.injection.copy()
-    for k, resource in enumerate(network.resources):
-        if curtails(resource):
-            power[k] = demand[position[resource.load]] - state.demand[position[resource.load]]
+    power[legs.curtailing] = demand[legs.curtailed] - state.demand[legs.curtailed]
     return power
 
 
@@ -136,23 +133,32 @@ def table_entries(table: CurrentTable, layout: Layout, anchor: Anchor) -> Entrie
     Currents are conjugated and multiplied by the scale of their node; a flow's row is divided by its largest
     entry, as a switch would put ten orders of magnitude beside one.
     """
-    n, first = table.n_node, table.n_node + table.n_flow
-    mine = table.row < first
-    row, column = table.row[mine], table.column[mine]
-    value: ComplexArray = np.conj(table.values(anchor.state.admittance)[mine])
+    row, column, mine = table.balance
     at = np.append(anchor.scale, anchor.scale[layout.spanning.flow_node])
-    of_voltage = column < n
-    value = value * at[row]
-    linear: ComplexArray = np.zeros(len(value), dtype=np.complex128)
-    conjugate: ComplexArray = np.zeros(len(value), dtype=np.complex128)
-    conjugate[of_voltage] = (value * np.conj(at[column]))[of_voltage] * VOLTAGE_UNIT / VA_PER_UNIT
-    linear[~of_voltage] = (value / at[column])[~of_voltage]
-    size = np.zeros(first)
-    np.maximum.at(size, row, np.maximum(np.abs(linear), np.abs(conjugate)))
-    size[:n] = 1.0
-    linear /= size[row]
-    conjugate /= size[row]
-    return Entries(linear, conjugate)
+    return Entries(*_scaled(row, column, table.values(anchor.state.admittance)[mine], at, table.n_node))
+
+
+@compiled
+def _scaled(
+    row: IntArray, column: IntArray, value: ComplexArray, at: ComplexArray, n_node: int
+) -> tuple[ComplexArray, ComplexArray]:
+    """Linear and conjugate parts of the table's entries, in units of the problem."""
+    linear, conjugate = np.zeros_like(value), np.zeros_like(value)
+    square = np.zeros(len(at))
+    for e in range(len(value)):
+        entry = np.conj(value[e]) * at[row[e]]
+        if column[e] < n_node:
+            conjugate[e] = entry * np.conj(at[column[e]]) * (VOLTAGE_UNIT / VA_PER_UNIT)
+        else:
+            linear[e] = entry / at[column[e]]
+        either = linear[e] + conjugate[e]
+        square[row[e]] = max(square[row[e]], either.real**2 + either.imag**2)
+    square[:n_node] = 1.0
+    size = np.sqrt(square)
+    for e in range(len(value)):
+        linear[e] /= size[row[e]]
+        conjugate[e] /= size[row[e]]
+    return linear, conjugate
 
 
 def leg_entries(legs: Legs, anchor: Anchor) -> Entries:

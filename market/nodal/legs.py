@@ -58,6 +58,8 @@ class Legs:
         Nodes that each leg lies between; the number of nodes for ground.
     resource, resource_leg : ndarray of int, shape (n_resource_leg,)
         Every leg that a resource acts through, its own or those of the load that it curtails.
+    curtailing, curtailed : ndarray of int, shape (n_flexible_load,)
+        Resources that curtail, and the load of each.
     """
 
     def __init__(self, network: Network) -> None:
@@ -69,13 +71,14 @@ class Legs:
         self.node = np.concatenate([kind.node for kind in kinds])
         self.other = np.concatenate([kind.other for kind in kinds])
         self.n_load = len(self.loads.node)
-        self.resource, self.resource_leg = self._resource_legs(network)
-
-    def _resource_legs(self, network: Network) -> tuple[IntArray, IntArray]:
         position = {name: k for k, name in enumerate(network.load_ids)}
-        curtailed = [(k, position[r.load]) for k, r in enumerate(network.resources) if curtails(r)]
-        legs = [np.flatnonzero(self.loads.owner == load) for _, load in curtailed]
-        owners = [np.full(len(at), k) for (k, _), at in zip(curtailed, legs, strict=True)]
+        pairs = [(k, position[r.load]) for k, r in enumerate(network.resources) if curtails(r)]
+        self.curtailing, self.curtailed = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+        self.resource, self.resource_leg = self._resource_legs()
+
+    def _resource_legs(self) -> tuple[IntArray, IntArray]:
+        legs = [np.flatnonzero(self.loads.owner == load) for load in self.curtailed]
+        owners = [np.full(len(at), k) for k, at in zip(self.curtailing, legs, strict=True)]
         own = self.n_load + np.arange(len(self.injections.node))
         resource = np.concatenate([*owners, self.injections.owner]).astype(np.int64)
         return resource, np.concatenate([*legs, own]).astype(np.int64)

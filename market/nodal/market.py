@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -116,7 +117,7 @@ class NodalMarket:
         if learned:
             effort = effort.swept(1, ways_of(curved.problem).sweep)
         clearing = with_effort(read_clearing(self.model, anchor, curved, price, solution), effort)
-        worth, volts = solver.worth(solution.limits), clearing.voltage_magnitude
+        worth, volts = partial(solver.worth, solution.limits), clearing.voltage_magnitude
         self.rehearsals.before = Cleared(anchor, worth, at, solution.resources, solution.limits, price, volts)
         return clearing
 

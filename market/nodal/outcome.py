@@ -194,9 +194,9 @@ def _limits(
     ]
     points, volts = layout.points, anchor.volts
     by_node: dict[int, list[int]] = {}
-    for point, node in zip(points.to_ground.tolist(), points.node.tolist(), strict=True):
-        if felt[layout.voltage[0][node]]:
-            by_node.setdefault(node, []).append(point)
+    met = felt[layout.voltage[0][points.node]]
+    for point, node in zip(points.to_ground[met].tolist(), points.node[met].tolist(), strict=True):
+        by_node.setdefault(node, []).append(point)
     sites = [(int(layout.voltage[0][node]), abs(volts[node]), on) for node, on in by_node.items()]
     for k in np.flatnonzero(felt[layout.across]).tolist():
         size = abs(volts[points.first[k]] - volts[points.second[k]])
@@ -232,9 +232,9 @@ def _voltage_limit(
 ) -> SoftLimit:
     """Name the point whose limit is the tightest among those that one variable carries."""
     low = multipliers[variable] < 0
-    base = model.layout.points.base_v[points]
-    point = points[int(np.argmax(base) if low else np.argmin(base))]
-    nominal = float(model.layout.points.base_v[point])
+    base = model.layout.points.base_v
+    point = (max if low else min)(points, key=base.__getitem__)
+    nominal = float(base[point])
     return SoftLimit(
         kind="voltage_low" if low else "voltage_high",
         where=network.voltage_points[point].name,

@@ -73,8 +73,9 @@ def rated_conductors(
 
 def overlooked(network: Network, state: AcState, rated: IntArray, scale: float) -> IntArray:
     """Conductors that take no part although the AC state loads them by more than `WATCHED_LOADING`."""
-    busy = np.flatnonzero(state.current > WATCHED_LOADING * scale * network.conductor_rating)
-    return np.setdiff1d(busy, rated)
+    busy = state.current > WATCHED_LOADING * scale * network.conductor_rating
+    busy[rated] = False
+    return np.flatnonzero(busy)
 
 
 def growth(network: Network, demand: ComplexArray) -> float:

@@ -17,6 +17,7 @@ what they are without it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,8 +54,9 @@ class Cleared:
     ----------
     anchor : Anchor
         Where it was anchored.
-    worth : ndarray, shape (n_resource_variable,)
-        Value of a unit of every resource variable there, under the prices of its limits.
+    worth : callable
+        Finds the value of a unit of every resource variable there under the prices of its limits, shape
+        (n_resource_variable,).
     at, powers : ndarray, shape (n_resource_variable,)
         Resource variables at the anchor, and as they were cleared.
     limits : ndarray, shape (n_state,)
@@ -66,7 +68,7 @@ class Cleared:
     """
 
     anchor: Anchor
-    worth: FloatArray
+    worth: Callable[[], FloatArray]
     at: FloatArray
     powers: FloatArray
     limits: FloatArray
@@ -128,7 +130,7 @@ class Rehearsals:
         if self.curvature is None and missed <= max(STUCK, min(ASTRAY, last / 2)):
             return False
         limits = before.limits * _sizes(layout, anchor) / _sizes(layout, before.anchor)
-        changed = solver.worth(limits) - before.worth
+        changed = solver.worth(limits) - before.worth()
         step = at - before.at
         moved = np.abs(step) > MOVED
         found = np.where(moved, np.abs(changed) / np.where(moved, np.abs(step), 1.0), 0.0)

@@ -51,7 +51,7 @@ class NetworkRows:
         mine = np.flatnonzero(table.row >= first)
         self._loaded = mine[place[table.row[mine] - first] >= 0]
         self._loading_row = place[table.row[self._loaded] - first]
-        self._pattern = self._lay(first)
+        self._pattern = self._lay()
 
     def matrix(self, anchor: Anchor) -> sp.csr_matrix:
         """Rows at an anchor, shape (n_state, n)."""
@@ -81,12 +81,12 @@ class NetworkRows:
         rhs[layout.loading] = np.abs(anchor.current[layout.rated]) / self._rating
         return rhs
 
-    def _lay(self, first: int) -> Pattern:
+    def _lay(self) -> Pattern:
         """Name the blocks that `matrix` fills."""
         layout, table, legs = self._layout, self._table, self._legs
         places = np.hstack([layout.voltage, layout.flow])
         grounded = np.hstack([layout.voltage, np.full((2, 1), OUTSIDE)])
-        mine = table.row < first
+        row, column, _ = table.balance
         ends = (legs.node, legs.other)
         leg_row = np.concatenate([row for row in ends for _ in ends])
         leg_column = np.concatenate([column for _ in ends for column in ends])
@@ -95,7 +95,7 @@ class NetworkRows:
         points, loaded = layout.points, self._loaded
         columns = places[:, table.column[loaded]]
         blocks = {
-            "table": _real_places(places[:, table.row[mine]], places[:, table.column[mine]]),
+            "table": _real_places(places[:, row], places[:, column]),
             "legs": _real_places(grounded[:, leg_row], grounded[:, leg_column]),
             "resources": _real_places(grounded[:, at], layout.resource[:, owner]),
             "across": (

@@ -16,6 +16,7 @@ multiples of the flow's row by this, so the duals of Kirchhoff's law stay what t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -96,6 +97,12 @@ class CurrentTable:
             self._values[piece.begin : piece.end] = self._stamp(piece)
         self._admittance = network.initial_admittance
         self._conductors: tuple[ComplexArray, sp.csr_matrix] | None = None
+
+    @cached_property
+    def balance(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Rows and columns of the entries of the nodes' and the flows' rows, and where these entries are."""
+        mine = np.flatnonzero(self.row < self.n_node + self.n_flow)
+        return self.row[mine], self.column[mine], mine
 
     def values(self, admittance: ComplexArray) -> ComplexArray:
         """Entries of the table at the present taps and switches, in the order of `row` and `column`."""

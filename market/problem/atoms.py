@@ -102,11 +102,13 @@ def objective(problem: AtomicProblem, x: FloatArray) -> float:
         Its variables, in its units.
     """
     outside = np.maximum(problem.soft_lower - x, 0) + np.maximum(x - problem.soft_upper, 0)
-    value = problem.rows @ x
-    beyond = np.maximum(problem.row_lower - value, 0) + np.maximum(value - problem.row_upper, 0)
-    soft = np.isfinite(problem.row_penalty)
     cost = problem.quadratic @ x**2 / 2 + problem.linear @ x + problem.penalty @ outside
-    return float(cost + problem.row_penalty[soft] @ beyond[soft]) + problem.offset
+    soft = np.isfinite(problem.row_penalty)
+    if soft.any():
+        value = problem.rows @ x
+        beyond = np.maximum(problem.row_lower - value, 0) + np.maximum(value - problem.row_upper, 0)
+        cost += problem.row_penalty[soft] @ beyond[soft]
+    return float(cost) + problem.offset
 
 
 def leave_room(problem: AtomicProblem) -> AtomicProblem:

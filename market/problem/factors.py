@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numba
 import numpy as np
 
 from dlmp_cosim.feeders.network import FloatArray, IntArray
 from dlmp_cosim.market.problem.compiled import compiled
 
 LEAST_PIVOT = 1e-30
-"""A pivot smaller than this is none."""
+"""A pivot smaller than this is none. Stiff limits leave pivots as small as the inverse of their stiffness."""
 
 
 class SquareFronts(NamedTuple):
@@ -119,7 +120,7 @@ def _factorise(fronts: SquareFronts, entries: FloatArray, numbers: FloatArray, p
             work[fronts.entry_row[e], fronts.entry_column[e]] += entries[fronts.entry[e]]
         for place in range(fronts.child_ptr[k], fronts.child_ptr[k + 1]):
             _take_in(fronts, numbers, fronts.child[place], work)
-        if not _eliminate(work, pivots[fronts.own_ptr[k] : fronts.own_ptr[k + 1]]):
+        if not eliminate(work, pivots[fronts.own_ptr[k] : fronts.own_ptr[k + 1]]):
             return False
     return True
 
@@ -137,8 +138,26 @@ def _take_in(fronts: SquareFronts, numbers: FloatArray, child: int, work: FloatA
 
 
 @compiled
-def _eliminate(work: FloatArray, pivots: IntArray) -> bool:
-    """Gauss elimination of the own rows with pivots among them, in place: whether there was one for each."""
+def eliminate(work: FloatArray, pivots: IntArray) -> bool:
+    """Gauss elimination of a front's own rows with pivots among them, in place.
+
+    Places in the innermost loop are unsigned, so that the compiler sees that none is negative and takes
+    several entries at a time.
+
+    Parameters
+    ----------
+    work : ndarray, shape (height, width)
+        Rows, the own ones first: they become the triangular factors, the last corner what is left over.
+    pivots : ndarray of int, shape (n_own,)
+        Of each own row, the one that it was interchanged with.
+
+    Returns
+    -------
+    bool
+        Whether there was a pivot for each.
+    """
+    height, width = work.shape
+    flat = work.reshape(-1)
     for p in range(len(pivots)):
         best = p
         for i in range(p + 1, len(pivots)):
@@ -148,15 +167,15 @@ def _eliminate(work: FloatArray, pivots: IntArray) -> bool:
         if not abs(work[best, p]) > LEAST_PIVOT:
             return False
         if best != p:
-            for j in range(work.shape[1]):
+            for j in range(width):
                 work[p, j], work[best, j] = work[best, j], work[p, j]
-        pivot = work[p, p:]
-        for i in range(p + 1, work.shape[0]):
-            row = work[i, p:]
-            if row[0] != 0.0:
-                row[0] /= pivot[0]
-                for j in range(1, len(pivot)):
-                    row[j] -= row[0] * pivot[j]
+        for i in range(p + 1, height):
+            factor = work[i, p] / work[p, p]
+            work[i, p] = factor
+            if factor != 0.0:
+                row, pivot = numba.uintp(i * width), numba.uintp(p * width)
+                for j in range(numba.uintp(p + 1), numba.uintp(width)):
+                    flat[row + j] -= factor * flat[pivot + j]
     return True
 
 

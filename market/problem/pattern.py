@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from dlmp_cosim.feeders.network import FloatArray, IntArray
+from dlmp_cosim.market.problem.compiled import compiled
 
 
 @dataclass(frozen=True)
@@ -38,22 +40,28 @@ class Pattern:
     shape: tuple[int, int]
 
     @cached_property
-    def _kept(self) -> IntArray:
-        """Entries inside the matrix."""
-        return np.flatnonzero(self.position >= 0)
-
-    @cached_property
-    def _place(self) -> IntArray:
-        """Their places."""
-        return self.position[self._kept]
+    def _empty(self) -> sp.csr_matrix:
+        """A matrix of this pattern, whose making takes longer than its filling."""
+        return sp.csr_matrix((np.zeros(len(self.indices)), self.indices, self.indptr), shape=self.shape)
 
     def matrix(self, values: Mapping[str, FloatArray | float]) -> sp.csr_matrix:
         """Fill the pattern: one array (or one number) for each named block."""
         flat = np.concatenate(
             [np.broadcast_to(values[name], size) for name, size in zip(self.names, self.sizes, strict=True)]
         )
-        data = np.bincount(self._place, flat[self._kept], len(self.indices))
-        return sp.csr_matrix((data, self.indices, self.indptr), shape=self.shape)
+        matrix = copy(self._empty)
+        matrix.data = _added_up(self.position, flat, len(self.indices))
+        return matrix
+
+
+@compiled
+def _added_up(position: IntArray, values: FloatArray, n: int) -> FloatArray:
+    """Add values up at their positions, shape (n,); those with a negative one are dropped."""
+    total = np.zeros(n)
+    for k in range(len(values)):
+        if position[k] >= 0:
+            total[position[k]] += values[k]
+    return total
 
 
 def pattern(blocks: Mapping[str, tuple[IntArray, IntArray]], shape: tuple[int, int]) -> Pattern:

@@ -30,7 +30,7 @@ def system_of(problem: AtomicProblem, rng: np.random.Generator) -> System:
 def swept(problem: AtomicProblem, system: System, t: float) -> tuple[FloatArray, FloatArray, Plan, Store]:
     """Variables and multipliers by sweeps."""
     plan = make_plan(problem)
-    store = make_store(plan.fronts)
+    store = make_store(plan.fronts, len(problem.linear))
     assert sweep_up(plan.fronts, system, store) == -1
     x, m = np.zeros(len(problem.linear)), np.zeros(len(problem.row_lower))
     sweep_down(plan.fronts, system, store, t, x, m)
@@ -114,4 +114,4 @@ def test_a_network_that_is_not_determined_is_found_out() -> None:
     plan = make_plan(problem)
     system = system_of(replace(problem, rows=rows), np.random.default_rng(0))
     system.curve[: len(problem.row_lower)] = 0.0
-    assert sweep_up(plan.fronts, system, make_store(plan.fronts)) >= 0
+    assert sweep_up(plan.fronts, system, make_store(plan.fronts, len(problem.linear))) >= 0
