@@ -33,9 +33,11 @@ def quick_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("quick")
     door, program = folder / "door", folder / "python"
     client = [sys.executable, "-IS", TOYS / "quick_client.py", door, program, sys.executable]
-    for path, words in ((program, client), (folder / "helics", [*client, "-m", "helics.cli"])):
-        path.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n')
-        path.chmod(0o755)
+    modules = {"helics": ["-m", "helics.cli"], "dlmp": ["-m", "dlmp_cosim.runners.cli"], program.name: []}
+    for name, module in modules.items():
+        words = [*client, *module]
+        (folder / name).write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n')
+        (folder / name).chmod(0o755)
     serve = [sys.executable, "-u", TOYS / "quick_server.py", door]
     variables = os.environ | {"PYTHONPATH": f"{ROOT}:{TOYS}"}
     with subprocess.Popen(serve, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -80,6 +81,17 @@ def within(said: Callable[[], bool]) -> None:
     while not said():
         assert time.monotonic() < limit
         time.sleep(0.01)
+
+
+def test_one_who_asks_for_nothing_disturbs_nobody(
+    quick_python: Path, program: list[str], tmp_path: Path
+) -> None:
+    for said in (b"", b"100\n{"):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(quick_python.parent / "door"))
+            client.sendall(said)
+    done = subprocess.run([*program, "pass"], cwd=tmp_path, env=environment(WORD=""), check=False)
+    assert done.returncode == 0
 
 
 def test_what_is_no_module_is_left_to_python(tmp_path: Path) -> None:

@@ -73,11 +73,16 @@ class Request:
 
 
 def receive(client: socket.socket) -> Request:
-    """Read a request, and the streams that come with it."""
+    """Read a request, and the streams that come with it; ConnectionError when the client goes before."""
     message, streams, _, _ = socket.recv_fds(client, LONGEST, 3)
     size, _, text = message.partition(b"\n")
-    while len(text) < int(size):
-        text += client.recv(LONGEST)
+    while len(text) < int(size or 1):
+        more = client.recv(LONGEST)
+        if not more:
+            for stream in streams:
+                os.close(stream)
+            raise ConnectionError("the client is gone")
+        text += more
     peer = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return Request(**json.loads(text), streams=tuple(streams), client=struct.unpack("3i", peer)[0])
 
@@ -143,7 +148,11 @@ class Server:
 
     def _fork(self, door: socket.socket) -> Request | Any:
         client, _ = door.accept()
-        request = receive(client)
+        try:
+            request = receive(client)
+        except ConnectionError:
+            client.close()
+            return False
         pid = os.fork()
         if pid == 0:
             self._watch.close()
@@ -158,7 +167,10 @@ class Server:
 
     def _hand_on(self, client: socket.socket) -> Any:
         """Send signals on to a client's process; kill it, stopped or not, when the client is gone."""
-        pid = next(pid for pid, other in self._clients.items() if other is client)
+        pid = next((pid for pid, other in self._clients.items() if other is client), None)
+        if pid is None:
+            # Its process ended a moment ago, and is known to have.
+            return False
         try:
             numbers = client.recv(64)
         except ConnectionError:
