@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dlmp_cosim.federates.contract.ahead import read_ahead
+from dlmp_cosim.federates.contract.limits import is_sound
+from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY
 from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.market.horizon.terms import Ahead
+from dlmp_cosim.runners.judge.offered import offer_rows
 
 
 @dataclass(frozen=True)
@@ -84,19 +89,26 @@ def _own_costs(results: Results) -> tuple[float, float]:
     power = results.values("market/dispatch_real")
     place = {resource.name: k for k, resource in enumerate(resources)}
     own = wear = 0.0
-    for key in results.keys:
-        if not key.endswith("/offer"):
-            continue
-        for k, text in enumerate(results.texts(key)):
-            for row in json.loads(text).get("offers", []) if text else []:
-                kw = float(power[k, place[row["resource"]]])
-                ahead = read_ahead(row["ahead"]) if row.get("ahead") else None
-                if ahead is not None and ahead.rebound is not None:
-                    kw = max(kw, 0.0)
-                if resources[place[row["resource"]]].kind != "storage":
-                    own += (
-                        hours / 1e3 * (row["cost_linear"] * kw + row.get("cost_quadratic", 0.0) * kw**2 / 2)
-                    )
-                if ahead is not None and ahead.store is not None:
-                    wear += hours / 1e3 * ahead.store.wear * abs(kw)
+    for owner in sorted({resource.owner for resource in resources}):
+        for interval, row in offer_rows(results, f"{owner}/{OFFER_QUANTITY}"):
+            k = place.get(str(row.get("resource", "")))
+            if k is not None and resources[k].owner == owner:
+                offered, worn = _costs(row, float(power[interval, k]))
+                own += hours / 1e3 * offered if resources[k].kind != "storage" else 0.0
+                wear += hours / 1e3 * worn
     return own, wear
+
+
+def _costs(row: Mapping[str, Any], kw: float) -> tuple[float, float]:
+    """Cost and wear of a power by its offer [$/MWh times kW]; nothing by one that no market takes."""
+    linear, quadratic = row.get("cost_linear"), row.get("cost_quadratic", 0.0)
+    if not (is_sound(linear) and is_sound(quadratic)):
+        return 0.0, 0.0
+    try:
+        ahead = read_ahead(row["ahead"]) if row.get("ahead") else Ahead()
+    except ValueError:
+        return 0.0, 0.0
+    if ahead.rebound is not None:
+        kw = max(kw, 0.0)
+    worn = ahead.store.wear * abs(kw) if ahead.store is not None else 0.0
+    return float(linear) * kw + float(quadratic) * kw**2 / 2, worn  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlmp_cosim.federates.contract.limits import is_sound
 from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY
 from dlmp_cosim.federates.results.run import Results
 from dlmp_cosim.feeders.errors import ResultsError
@@ -59,7 +60,7 @@ def read_offered(results: Results) -> Offered:
     market = np.full(shape, RETAIL, dtype="<U9")
     for owner in sorted({resource.owner for resource in network.resources}):
         for interval, row in offer_rows(results, f"{owner}/{OFFER_QUANTITY}"):
-            k = place.get(row.get("resource", ""))
+            k = place.get(str(row.get("resource", "")))
             if k is not None and network.resources[k].owner == owner:
                 low[interval, k] = _number(row.get("p_min_kw"))
                 high[interval, k] = _number(row.get("p_max_kw"))
@@ -104,5 +105,4 @@ def offer_rows(results: Results, key: str) -> Iterator[tuple[int, dict[str, Any]
 
 
 def _number(value: Any) -> float:
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if known else math.nan
+    return float(value) if is_sound(value) else math.nan

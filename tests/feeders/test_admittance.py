@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.admittance import blocks, conductor_admittance, nodal_admittance
@@ -45,6 +45,7 @@ def test_blocks_of_elements_without_control_are_their_own() -> None:
     assert set(found) == {"line.a_b", "line.b_c", "line.tie"}
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(-1, 1), min_size=18, max_size=18))
 def test_currents_into_branches_add_up_to_those_of_their_nodes(parts: list[float]) -> None:
     """Kirchhoff's current law, without what the source's own impedance takes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders import errors
@@ -48,6 +48,7 @@ def test_the_nearest_name(name: str, valid: tuple[str, ...], nearest: str) -> No
     assert nearest_name(name, valid) == nearest
 
 
+@settings(max_examples=40)
 @given(st.lists(st.text(min_size=1), min_size=1), st.data())
 def test_a_name_that_exists_is_nearest_to_itself(valid: list[str], data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(valid))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.network import (
@@ -119,6 +119,7 @@ def test_delta_is_one_leg_or_a_ring(phases: tuple[int, ...], legs: tuple[tuple[i
     assert delta(phases) == legs
 
 
+@settings(max_examples=40)
 @given(st.permutations([1, 2, 3]))
 def test_legs_touch_their_phases_and_never_ground(phases: list[int]) -> None:
     for legs in (wye(tuple(phases)), delta(tuple(phases))):

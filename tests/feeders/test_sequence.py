@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.errors import InputError
@@ -100,6 +100,7 @@ def test_a_bank_of_regulators_is_its_mean_ratio() -> None:
     assert port.impedance == pytest.approx((0.1 + 0.2j) / OHM)
 
 
+@settings(max_examples=40)
 @given(
     st.floats(0.01, 2.0), st.floats(-2.0, 2.0), st.floats(0.0, 0.4), st.floats(0.0, 0.4), st.floats(0.1, 10.0)
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.market.supply import SupplyCurve
@@ -45,11 +45,13 @@ curves = st.lists(st.tuples(st.floats(1.0, 500.0), st.floats(0.0, 30.0)), min_si
 )
 
 
+@settings(max_examples=40)
 @given(curves, st.floats(-2e3, 3e3), st.floats(-2e3, 3e3))
 def test_more_power_never_costs_less_at_the_margin(curve: SupplyCurve, one: float, other: float) -> None:
     assert curve.rise_at(max(one, other)) >= curve.rise_at(min(one, other)) - 1e-9
 
 
+@settings(max_examples=40)
 @given(curves, st.floats(-2e3, 3e3))
 def test_the_rise_is_the_slope_of_the_cost(curve: SupplyCurve, kw: float) -> None:
     step = 1e-2
@@ -58,6 +60,7 @@ def test_the_rise_is_the_slope_of_the_cost(curve: SupplyCurve, kw: float) -> Non
     assert slope == pytest.approx(curve.rise_at(kw), abs=steepest * step + 1e-3)
 
 
+@settings(max_examples=40)
 @given(curves)
 def test_what_is_not_drawn_costs_nothing(curve: SupplyCurve) -> None:
     assert curve.cost(0.0) == 0.0

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.federates.runtime.clock import Clock
@@ -57,6 +57,7 @@ def test_minutes_become_intervals(period_s: int, begin: float, minutes: float, f
     assert found == (Disruption("dg", first, end),)
 
 
+@settings(max_examples=40)
 @given(st.sampled_from([60, 72, 90, 100, 144, 300, 450]), st.integers(0, 500), st.integers(1, 90))
 def test_what_begins_with_an_interval_begins_in_it(period_s: int, first: int, length: int) -> None:
     begin, minutes = first * period_s / 60, length * period_s / 60

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
@@ -125,6 +125,7 @@ def test_what_is_right_is_read() -> None:
     assert (found.name, found.spelt, found.several[0].size, found.several[0].colour) == ("a", 3, 2.0, "green")
 
 
+@settings(max_examples=40)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.federates.runtime.clock import Clock
@@ -75,6 +75,7 @@ def test_times_begin_and_rise(tmp_path: Path, rows: list[str]) -> None:
     )
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.integers(1, 40), st.floats(-9, 9)), min_size=1, max_size=6),
     st.sampled_from([60, 100, 300]),

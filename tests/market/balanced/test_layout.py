@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.market.balanced.layout import cone_layout, negotiated_units
@@ -13,6 +13,7 @@ COLUMNS = ("p", "q", "current", "v_from", "v", "loading", "resource_p", "resourc
 ROWS = ("balance_p", "balance_q", "drop", "copy", "rating")
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 30), st.integers(0, 12))
 def test_every_variable_and_row_has_one_place(n_atom: int, n_resource: int) -> None:
     lay = cone_layout(n_atom, n_resource)

@@ -68,6 +68,7 @@ def test_reactive_power_of_a_fixed_ratio_has_no_limits_of_its_own() -> None:
     assert row[4] >= 6.0, "an apparent power that nothing reaches"
 
 
+@settings(max_examples=40)
 @given(st.floats(-50, 0), st.floats(0, 50), st.floats(-100, 100), st.floats(0, 2))
 def test_two_statements_of_an_offer_agree(low: float, high: float, cost: float, curve: float) -> None:
     """The markets' own, and that of the references, which share no code."""

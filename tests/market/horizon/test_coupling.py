@@ -45,6 +45,7 @@ def offer(ahead: Ahead, low: float = -50.0, high: float = 50.0) -> Offer:
 powers = st.lists(st.floats(-40.0, 40.0), min_size=4, max_size=4).map(np.array)
 
 
+@settings(max_examples=40)
 @given(powers, st.floats(0.0, 0.2))
 def test_the_energy_of_a_lossless_store_is_what_it_was_less_what_it_gave(kw: FloatArray, loss: float) -> None:
     store = Store(60.0, 100.0, loss_per_hour=loss)
@@ -57,6 +58,7 @@ def test_the_energy_of_a_lossless_store_is_what_it_was_less_what_it_gave(kw: Flo
     assert rows.parts["store.energy"].tolist() == [0, 1, 2, 3]
 
 
+@settings(max_examples=40)
 @given(powers)
 def test_a_store_with_losses_both_ways_is_told_apart_by_direction(kw: FloatArray) -> None:
     store = Store(60.0, 100.0, 10.0, 0.9, 0.8, 0.01, wear=5.0)
@@ -163,6 +165,7 @@ def test_a_session_that_has_its_energy_is_none() -> None:
     assert rows.own.shape == (0, 0)
 
 
+@settings(max_examples=40)
 @given(powers, st.floats(-30.0, 30.0))
 def test_a_ramp_is_the_change_from_step_to_step(kw: FloatArray, before: float) -> None:
     rows = coupled(offer(Ahead(ramp=Ramp(2.0, before))))
@@ -173,6 +176,7 @@ def test_a_ramp_is_the_change_from_step_to_step(kw: FloatArray, before: float) -
     np.testing.assert_allclose(rows.soft_lower, -rows.soft_upper)
 
 
+@settings(max_examples=40)
 @given(powers, st.sampled_from([0.5, -0.25]))
 def test_comfort_follows_what_is_consumed(kw: FloatArray, kelvin: float) -> None:
     """Where consuming more warms, and where it cools."""
@@ -186,6 +190,7 @@ def test_comfort_follows_what_is_consumed(kw: FloatArray, kelvin: float) -> None
     np.testing.assert_allclose(rows.soft_upper, 2.0 / abs(kelvin) / 100.0)
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.floats(0.0, 20.0), min_size=4, max_size=4),
     st.lists(st.floats(0.0, 20.0), min_size=4, max_size=4),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.network import FloatArray
@@ -53,6 +53,7 @@ points = st.tuples(
 )
 
 
+@settings(max_examples=40)
 @given(points, st.floats(1e-4, 1.0), st.floats(-0.05, 0.05), st.floats(-0.05, 0.05))
 def test_what_a_disc_adds_is_its_share_of_a_newton_step(
     point: tuple[float, float, float, float, float], t: float, dp: float, dq: float
@@ -72,6 +73,7 @@ def test_what_a_disc_adds_is_its_share_of_a_newton_step(
     np.testing.assert_allclose(said, pull, rtol=1e-5, atol=1e-5)
 
 
+@settings(max_examples=40)
 @given(points)
 def test_a_disc_adds_nothing_to_other_variables(point: tuple[float, float, float, float, float]) -> None:
     p, q, slack, price, radius = point
@@ -125,6 +127,7 @@ def test_room_in_a_disc(p: float, q: float, radius: float, room: float) -> None:
     assert disc_room(p, q, radius) == pytest.approx(room)
 
 
+@settings(max_examples=40)
 @given(st.floats(0, 2 * np.pi), st.floats(-1e-4, 1e-4), st.floats(0.5, 3.0))
 def test_near_its_rim_the_room_is_the_distance_to_it(angle: float, beyond: float, radius: float) -> None:
     p, q = (radius + beyond) * np.cos(angle), (radius + beyond) * np.sin(angle)

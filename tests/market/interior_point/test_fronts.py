@@ -85,6 +85,24 @@ def test_a_parent_has_a_place_for_all_that_a_child_says(
 
 @settings(max_examples=20)
 @given(trees(12), loops)
+def test_an_atom_eliminates_what_is_its_own_and_nothing_else(
+    parent: list[int], ties: list[tuple[int, int]]
+) -> None:
+    problem = looped(parent, ties)
+    plan = make_plan(problem)
+    n = len(problem.linear)
+    atom = np.concatenate([problem.variable_atom, problem.row_atom])
+    direct = np.concatenate([plan.direct, np.zeros(len(problem.row_lower), dtype=bool)])
+    for k, one in enumerate(plan.atoms.tolist()):
+        mine = atom == one
+        own = part(plan.fronts.own_ptr, plan.fronts.own, k)
+        assert sorted(own) == np.flatnonzero(mine & ~direct).tolist()
+        local = part(plan.fronts.local_ptr, plan.fronts.local, k)
+        assert sorted(local) == np.flatnonzero((mine & direct)[:n]).tolist()
+
+
+@settings(max_examples=20)
+@given(trees(12), loops)
 def test_every_entry_of_the_rows_is_in_one_front(parent: list[int], ties: list[tuple[int, int]]) -> None:
     problem = looped(parent, ties)
     plan = make_plan(problem)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.network import FloatArray
@@ -51,6 +51,7 @@ starts = st.tuples(*(st.floats(0.2, 4.0) for _ in range(4)))
 signs = st.sampled_from([1.0, -1.0])
 
 
+@settings(max_examples=40)
 @given(starts, signs, st.floats(-1.0, 1.0), st.floats(-0.02, 0.02), st.floats(0.05, 1.0))
 def test_a_soft_limit_answers_as_a_dense_newton_step_says(
     start: tuple[float, float, float, float], sign: float, x: float, dx: float, t: float
@@ -68,6 +69,7 @@ def test_a_soft_limit_answers_as_a_dense_newton_step_says(
         np.testing.assert_allclose([part[0] for part in pairs[:4]], after, rtol=1e-9)
 
 
+@settings(max_examples=40)
 @given(st.floats(0.2, 4.0), st.floats(0.2, 4.0), signs, st.floats(-1.0, 1.0), st.floats(0.05, 1.0))
 def test_a_hard_limit_answers_as_newton_says(
     slack: float, price: float, sign: float, x: float, t: float

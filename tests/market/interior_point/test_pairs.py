@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.market.interior_point.pairs import KEPT, LEAST_SHARE, follow, off_centre
@@ -29,6 +29,7 @@ def test_a_pair_follows_as_far_as_it_stays_positive(
     assert follow(*now, *asked, t) == pytest.approx(becomes)
 
 
+@settings(max_examples=40)
 @given(positive, positive, anything, anything, st.floats(1e-9, 1e3))
 def test_a_pair_never_loses_its_sign_nor_its_way_back(
     slack: float, price: float, new_slack: float, new_price: float, t: float
@@ -40,6 +41,7 @@ def test_a_pair_never_loses_its_sign_nor_its_way_back(
     assert after[0] * after[1] >= LEAST_SHARE * t * (1 - 1e-12)
 
 
+@settings(max_examples=40)
 @given(positive, positive, anything, anything, st.floats(1e-9, 1e3))
 def test_slacks_and_prices_are_treated_alike(
     slack: float, price: float, new_slack: float, new_price: float, t: float
@@ -51,6 +53,7 @@ def test_slacks_and_prices_are_treated_alike(
     assert one == pytest.approx(other[::-1], rel=1e-12)
 
 
+@settings(max_examples=40)
 @given(positive, st.floats(1e-9, 1e3))
 def test_a_pair_on_the_centre_is_not_off(slack: float, t: float) -> None:
     assert max(off_centre(slack, t / slack, t)) <= 1e-12 * max(slack, t / slack)

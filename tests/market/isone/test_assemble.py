@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.errors import InputError
@@ -77,6 +77,7 @@ def test_final_rows_take_the_place_of_preliminary_ones() -> None:
     assert found.derived == ("rows of 2 real_time_final, 1 real_time_preliminary",)
 
 
+@settings(max_examples=40)
 @given(st.permutations(range(3)))
 def test_the_order_of_files_changes_no_value(order: list[int]) -> None:
     blocks = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.market.isone.columns import LOADS, PRICES, STAMPS, Measure, find_roles, plain
@@ -111,6 +111,7 @@ def test_of_two_columns_of_one_name_the_first_counts() -> None:
     assert find_roles(["LMP", "Date", "lmp", "DATE"]).date == 1
 
 
+@settings(max_examples=40)
 @given(st.permutations([*SMD, "Interval Start", "Location"]))
 def test_the_order_of_columns_means_nothing(header: list[str]) -> None:
     roles = find_roles(header)
@@ -121,6 +122,7 @@ def test_the_order_of_columns_means_nothing(header: list[str]) -> None:
     assert [header[at] for at in roles.stamps] == ["Interval Start"]
 
 
+@settings(max_examples=40)
 @given(st.sampled_from(STAMPS + PRICES + tuple(LOADS)), st.sampled_from([str.upper, str.title, str.lower]))
 def test_case_means_nothing(name: str, spell: object) -> None:
     spelt = spell(name)  # type: ignore[operator]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.errors import InputError
@@ -118,6 +118,7 @@ def eei(day: str, half: int, loads: list[int]) -> str:
     return f"{day}{half}{'':11}" + "".join(f"{load:5d}" for load in loads)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 99_999), min_size=24, max_size=24))
 def test_fixed_width_comes_back_as_it_was_written(loads: list[int]) -> None:
     text = f"{eei('08252020', 1, loads[:12])}\n\n{eei('08252020', 2, loads[12:])}\n"

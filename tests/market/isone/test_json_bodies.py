@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.errors import InputError
@@ -126,6 +126,7 @@ def test_what_is_not_json(data: bytes, why: str) -> None:
     assert str(caught.value).endswith("; expected a whole web-service body")
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=5), st.integers(0, 4))
 def test_numbers_come_back_as_they_were_written(loads: list[float], depth: int) -> None:
     body: Any = [{"BeginDate": "a", "Mw": load} for load in loads]

@@ -7,7 +7,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.errors import InputError
@@ -78,6 +78,7 @@ def test_gaps_are_what_is_not_covered(hours: list[int], gaps: tuple[tuple[int, i
     assert found == tuple((a * HOUR, b * HOUR) for a, b in gaps)
 
 
+@settings(max_examples=40)
 @given(st.sets(st.integers(0, 23)))
 def test_hours_and_gaps_make_a_day(hours: set[int]) -> None:
     start = np.array(sorted(hours), dtype=np.int64) * HOUR
@@ -93,6 +94,7 @@ def test_days_say_how_much_of_each_is_there() -> None:
     assert replace(made, start=made.start[:0], values=made.values[:0]).days == ()
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(1.0, 100.0), min_size=1, max_size=8), st.floats(-200.0, 200.0))
 def test_a_scaled_series_has_its_mean_and_its_shape(values: list[float], mean: float) -> None:
     made = with_parts(values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.errors import InputError
@@ -70,6 +70,7 @@ def test_a_number_beyond_all_numbers_is_refused() -> None:
     assert str(caught.value) == "a.csv:4 LMP: the number is too large; expected a finite number"
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False)))
 def test_numbers_that_were_written_are_read_back(values: list[float]) -> None:
     assert numbers(table(*map(repr, values)), 0).tolist() == values

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.errors import InputError
@@ -261,6 +261,7 @@ def test_times_that_cannot_be_told(made: Table, message: str) -> None:
     assert str(caught.value) == message
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 12), st.booleans())
 def test_an_hour_passed_twice_in_order_is_told_apart(steps: int, interleaved: bool) -> None:
     once = [HOUR + 300 * k for k in range(steps)]
@@ -271,6 +272,7 @@ def test_an_hour_passed_twice_in_order_is_told_apart(steps: int, interleaved: bo
         assert second_pass(once + once) == [False] * steps + [True] * steps
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.integers(0, 11), min_size=1, unique=True),
     st.lists(st.integers(0, 11), min_size=1, unique=True),
@@ -285,6 +287,7 @@ def test_a_gap_in_either_pass_does_not_confuse_them(first: list[int], second: li
         assert flags == [False] * (len(first) + len(second))
 
 
+@settings(max_examples=40)
 @given(st.sampled_from([DAY, SPRING, AUTUMN]), st.sampled_from([300, 900, HOUR]))
 def test_a_whole_day_with_offsets_comes_back_in_order(day: date, step: int) -> None:
     zone = ZoneInfo("America/New_York")

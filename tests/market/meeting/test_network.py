@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.market.meeting.line import tick_at
@@ -36,6 +36,7 @@ def test_somebody_acts_at_the_first_tick_that_has_come(seconds: float, grain: in
     assert tick_at(seconds, grain) == tick
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.sampled_from([1, 5, 200]))
 def test_a_tick_has_come_at_its_own_time(tick: int, grain: int) -> None:
     assert tick_at(tick * grain * TICK_S, grain) == tick * grain

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.errors import ClearingError
@@ -43,6 +43,7 @@ def test_nobody_is_left() -> None:
     assert str(caught.value) == "no agent is left that could look after the wires of those that are out"
 
 
+@settings(max_examples=40)
 @given(
     st.integers(2, 10).flatmap(
         lambda n: st.tuples(

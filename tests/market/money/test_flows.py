@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.network import Load, Network, delta, wye
@@ -73,6 +73,7 @@ def test_without_voltage_there_is_no_power() -> None:
 angles, sizes = st.floats(-0.3, 0.3), st.floats(0.8, 1.1)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(sizes, angles), min_size=6, max_size=6), st.floats(-90, 90), st.floats(-40, 40))
 def test_meters_at_nodes_add_up_to_what_is_drawn(
     volts: list[tuple[float, float]], kw: float, kvar: float

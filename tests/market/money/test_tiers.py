@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.market.money.tiers import FeederAccount, Metered, two_tiers
@@ -58,6 +58,7 @@ def test_both_tiers_close_where_their_meters_agree() -> None:
     assert tiers.imbalance_usd == pytest.approx(0.0)
 
 
+@settings(max_examples=40)
 @given(st.floats(-100.0, 100.0))
 def test_a_head_meter_that_is_off_leaves_an_imbalance(off: float) -> None:
     """What a feeder pays beyond what the substation metered is nobody's."""
@@ -66,6 +67,7 @@ def test_a_head_meter_that_is_off_leaves_an_imbalance(off: float) -> None:
     assert two_tiers(wrong, METERED).imbalance_usd == pytest.approx(-off, abs=1e-9)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(*(st.floats(-900, 900) for _ in range(4))), min_size=1, max_size=6))
 def test_the_substation_keeps_its_rent_and_no_more(rows: list[tuple[float, ...]]) -> None:
     """What feeders pay for what they draw, less what the wholesale market gets."""

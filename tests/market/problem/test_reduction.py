@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.market.problem.reduction import ReducedTree, reduce_tree
@@ -41,6 +41,7 @@ def test_a_fork_with_switches(
     assert tree.links == ((0,), (1,), (2,))
 
 
+@settings(max_examples=40)
 @given(
     st.integers(1, 20).flatmap(
         lambda n: st.tuples(

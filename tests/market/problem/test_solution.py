@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.market.problem.atoms import objective
@@ -34,6 +34,7 @@ def test_what_a_held_limit_misses_is_not_paid_for() -> None:
     assert settled_cost(PROBLEM, x, multipliers) == pytest.approx(0.5 * 40.0)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(-3, 3), min_size=9, max_size=9))
 def test_without_limits_at_their_penalty_only_offers_and_energy_cost(x: list[float]) -> None:
     values = np.array(x)

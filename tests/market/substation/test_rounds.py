@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.market.substation.limits import SharedLimit
@@ -67,6 +67,7 @@ def test_power_that_is_fed_back_is_paid_less() -> None:
     assert agreed.adder == pytest.approx(-30.0, abs=0.1)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.floats(200.0, 900.0), st.floats(1.0, 9.0)), min_size=1, max_size=4))
 def test_any_feeders_hold_the_limit_or_need_no_adder(drawn: list[tuple[float, float]]) -> None:
     feeders = [Feeder(kw, slope) for kw, slope in drawn]

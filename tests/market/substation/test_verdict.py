@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.market.substation.limits import SharedRules
@@ -52,6 +52,7 @@ def test_violations(
     assert found(rules, *drawn) == violations
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(-900.0, 900.0), min_size=1, max_size=12), st.floats(10.0, 400.0))
 def test_what_is_within_a_band_is_never_violated(drawn: list[float], most: float) -> None:
     rules = SharedRules(import_max_kw=most, export_max_kw=most)

@@ -68,3 +68,20 @@ def test_a_requirement_or_a_call_that_counts_makes_it_violated() -> None:
     assert verdict(products=(met,)).violated
     assert verdict(counted_calls=0).violated
     assert not verdict(products=(met,), counted_calls=0).violated
+
+
+def test_calls_of_one_interval_are_told_by_product_and_feeder() -> None:
+    told = [("south", "reserve", 4), ("north", "reserve", 4), ("south", "regulation_up", 4)]
+    told += [("south", "regulation_up", 9), ("south", "reserve", 2)]
+    calls = tuple(
+        CallAnswer(feeder, "cell", product, begin, begin + 1, 1.0, 1.0, 0.0, "delivered")
+        for feeder, product, begin in told
+    )
+    _, *rows = shown(show_calls, verdict(answers=calls))
+    assert [tuple(row.split("\t")[:3]) for row in rows] == [
+        ("south.cell", "reserve", "2"),
+        ("south.cell", "regulation_up", "4"),
+        ("north.cell", "reserve", "4"),
+        ("south.cell", "reserve", "4"),
+        ("south.cell", "regulation_up", "9"),
+    ]
