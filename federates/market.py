@@ -124,6 +124,7 @@ class MarketFederate:
                 if self._ancillary:
                     values |= called_values(network, self._member.called)
             _publish(link, values, record)
+            link.wait_until(self._clock.recorded(interval))
 
     def close(self) -> None:
         """Nothing to release."""

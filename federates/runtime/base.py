@@ -24,6 +24,7 @@ from uuid import uuid4
 import helics as h
 
 from dlmp_cosim.federates.contract.topics import in_federation
+from dlmp_cosim.federates.runtime.clock import HALF_SLOT_S
 from dlmp_cosim.federates.runtime.heartbeat import (
     Heartbeat,
     Stage,
@@ -215,8 +216,8 @@ def _ask(federate: Any, target: str, question: str) -> list[str]:
 def _join(config: FederateConfig, connection: Connection, key: str) -> Any:
     settings = config.model_dump(exclude={"publications", "subscriptions", "endpoints", "peers"})
     create = h.helicsCreateValueFederateFromConfig
+    settings["period"] = HELICS_TICK if config.endpoints else HALF_SLOT_S
     if config.endpoints:
-        settings["period"] = HELICS_TICK
         create = h.helicsCreateCombinationFederateFromConfig
     settings["core_type"] = connection.core_type
     settings["core_name"] = connection.core or unique_name(config.name)

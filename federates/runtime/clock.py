@@ -1,7 +1,8 @@
 """When each interval starts, and what the one-second slots of an interval are for.
 
 Slot 0: prices and demand. Slot 1: the feeder answers the forecast; offers. Slots 2, 4, ...: the market. Slots
-3, 5, ...: the feeder. Last slot: the recorder. Every federate asks for plain times, so the order is fixed.
+3, 5, ...: the feeder. Last slot: the recorder; half of it later the market goes on, and the others after it.
+Every federate asks for plain times, so the order is fixed.
 
 Where feeders meet at a substation, exchanges come before each trial: pairs of slots in which the markets
 respond to a price and the substation calls for the next.
@@ -15,6 +16,8 @@ from datetime import UTC, datetime
 SECONDS_PER_MINUTE = 60.0
 SLOT_S = 1
 """Length of a slot [s]."""
+HALF_SLOT_S = 0.5 * SLOT_S
+"""Times that federates ask for are multiples of this [s]."""
 
 PRICE_SLOT, OFFER_SLOT, FORECAST_SLOT = 0, 1, 1
 
@@ -155,6 +158,10 @@ class Clock:
     def recording(self, interval: int) -> float:
         """Return the simulated time at which the interval is recorded [s]."""
         return float((interval + 1) * self.period_s - SLOT_S)
+
+    def recorded(self, interval: int) -> float:
+        """Return the simulated time from which on the interval is in the results file [s]."""
+        return self.recording(interval) + HALF_SLOT_S
 
     @property
     def end(self) -> float:

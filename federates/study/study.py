@@ -17,7 +17,15 @@ from dlmp_cosim.federates.study.profiles import with_profiles, with_tables
 from dlmp_cosim.federates.study.scenario import Scenario, load_scenario
 from dlmp_cosim.federates.study.series_sections import ProfileSection
 from dlmp_cosim.federates.study.steps_table import read_steps
-from dlmp_cosim.federates.study.wiring import ASSETS, BUILT_IN, SHARED, as_member, default_config, hearing
+from dlmp_cosim.federates.study.wiring import (
+    ASSETS,
+    BUILT_IN,
+    SHARED,
+    as_member,
+    default_config,
+    hearing,
+    in_step,
+)
 from dlmp_cosim.feeders import ieee123
 from dlmp_cosim.feeders.errors import InputError, unknown_name
 from dlmp_cosim.feeders.network import FloatArray, Network, Resource
@@ -301,6 +309,7 @@ class Study:
             raise InputError(
                 f"the federate is called {config.name!r}", where=f"{file} name", expected=repr(federate)
             )
+        config = in_step(config)
         if self.member is None:
             return config
         if federate not in BUILT_IN:

@@ -15,6 +15,9 @@ from dlmp_cosim.feeders.errors import InputError
 ASSETS = "assets"
 """Owner of the resources in the asset table."""
 
+OPTIONAL = ("audit/verdict",)
+"""Topics that may have no publisher: a run without a recorder is a run."""
+
 AGENTS = "agents_"
 """What names of federates that host agents begin with."""
 
@@ -33,10 +36,15 @@ AWARDED, RESPONDED = "market/dispatch_real", "feeder/response_real"
 SHARED = ("substation", "ancillary")
 """Features that come with a substation."""
 
+IN_STEP = {"market": "audit/verdict", "wholesale": "market/clearing"}
+"""Topic that a federate reads so as not to run ahead: what the market cleared is recorded before it goes on.
+
+Two that read each other answer each other's time requests without end while both wait. The market waits
+least: it is what others wait for.
+"""
+
 READS: dict[str, tuple[str, ...]] = {
-    # Two federates that read each other answer each other's time requests without end while both wait. The
-    # market waits least: it is what others wait for.
-    "wholesale": ("market/clearing",),
+    "wholesale": (IN_STEP["wholesale"],),
     "feeder": (
         "wholesale/demand_ratio",
         "market/dispatch_real",
@@ -83,7 +91,7 @@ def default_config(
         reads: Sequence[Topic] = [_known(key) for key in (*READS[federate], *more)]
     elif federate == "market":
         calls = [_known(key) for key in CALLS] if "substation" in has else []
-        reads = [*_wholesale_and_feeder(has), *calls, *map(offer_topic, owners)]
+        reads = [*_wholesale_and_feeder(has), *calls, *map(offer_topic, owners), _known(IN_STEP[federate])]
     elif federate == "recorder":
         reads = _everything(owners, folder, has)
     else:
@@ -138,10 +146,25 @@ def hearing(config: FederateConfig) -> FederateConfig:
     config : FederateConfig
         As the user's file has it.
     """
-    keys = {item.key for item in config.subscriptions}
-    if AWARDED not in keys or RESPONDED in keys:
+    return _reading(config, RESPONDED) if AWARDED in {item.key for item in config.subscriptions} else config
+
+
+def in_step(config: FederateConfig) -> FederateConfig:
+    """Let a market of a user wait for the recorder, so that a run that breaks has recorded what was cleared.
+
+    Parameters
+    ----------
+    config : FederateConfig
+        As the user's file has it.
+    """
+    return _reading(config, IN_STEP["market"]) if config.name == "market" else config
+
+
+def _reading(config: FederateConfig, key: str) -> FederateConfig:
+    """Add a topic to what a federate reads."""
+    if key in {item.key for item in config.subscriptions}:
         return config
-    more = config_of(config.name, (), [_known(RESPONDED)]).subscriptions
+    more = config_of(config.name, (), [_known(key)]).subscriptions
     return config.model_copy(update={"subscriptions": (*config.subscriptions, *more)})
 
 
@@ -188,7 +211,7 @@ def config_of(
     publishes : iterable of Topic
         What it publishes.
     reads : iterable of Topic
-        What it reads.
+        What it reads; those that need not be there are not required.
     peers : tuple of str
         Federates that it sends messages to; without any it has no endpoint.
     """
@@ -206,7 +229,7 @@ def config_of(
             "endpoints": (f"{federate}/post",) if peers else (),
             "peers": peers,
             "publications": [row(topic, **{"global": True}) for topic in publishes],
-            "subscriptions": [row(topic) for topic in reads],
+            "subscriptions": [row(topic, required=topic.key not in OPTIONAL) for topic in reads],
         }
     )
 

@@ -19,6 +19,7 @@ def test_times_of_an_interval() -> None:
     assert CLOCK.at(2, 3) == 603.0
     assert CLOCK.recording(0) == 299.0
     assert CLOCK.recording(287) == CLOCK.end - 1.0
+    assert CLOCK.recording(0) < CLOCK.recorded(0) < CLOCK.at(1, 0)
     assert CLOCK.utc(12) == CLOCK.start_utc + 3600
     assert CLOCK.label(0) == "2020-08-25T04:00Z"
 
