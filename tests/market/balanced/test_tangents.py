@@ -113,18 +113,14 @@ def test_new_tangents_leave_earlier_ones_alone() -> None:
 def test_variables_of_a_cone_may_stand_in_any_order(
     order: list[int], flow: FloatArray, v: FloatArray
 ) -> None:
-    cones = np.arange(4)[np.array(order)][None, :]
-    problem = replace(
-        PROBLEM,
-        rows=PROBLEM.rows[:, :4],
-        variable_atom=np.zeros(4, dtype=np.int64),
-        cones=cones,
-    )
-    x = np.zeros(4)
-    x[cones[0]] = flow[0, 0], flow[0, 1], (flow[0] ** 2).sum() / v[0], v[0]
-    row = Tangents(problem).at(x).rows[-1:].toarray()[0]
-    expected = [-2 * flow[0, 0] / v[0], -2 * flow[0, 1] / v[0], 1.0, (flow[0] ** 2).sum() / v[0] ** 2]
-    assert row[cones[0]] == pytest.approx(expected)
+    cones = PROBLEM.cones[:, np.array(order)]
+    x, (p, q, current, v_from) = np.zeros(LAYOUT.n), cones.T
+    x[p], x[q], x[v_from] = flow[:, 0], flow[:, 1], v
+    x[current] = (flow**2).sum(axis=1) / v
+    rows = Tangents(replace(PROBLEM, cones=cones)).at(x).rows[-N_LINE:].toarray()
+    square = (flow**2).sum(axis=1) / v**2
+    expected = np.stack([-2 * flow[:, 0] / v, -2 * flow[:, 1] / v, np.ones(N_LINE), square], axis=1)
+    assert np.take_along_axis(rows, cones, axis=1) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", ["no_limit", "voltage_low", "rating", "loss_weight", "mixed"])

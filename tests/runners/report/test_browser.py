@@ -321,6 +321,7 @@ def test_the_map_knows_where_a_voltage_is_beyond_its_limit(opened_two: Any) -> N
 
 
 def test_runs_share_a_scale(opened_two: Any) -> None:
+    until(lambda: script(opened_two, "report.maps.every((map) => map.values)"))
     values = "report.maps.flatMap((map) => [...map.values]).filter((v) => !Number.isNaN(v))"
     whole = script(opened_two, f"[Math.min(...{values}), Math.max(...{values})]")
     for k in range(2):
