@@ -11,7 +11,10 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import SuperLU, splu
 
+from dlmp_cosim.feeders.errors import ClearingError
 from dlmp_cosim.feeders.network import FloatArray, IntArray
 from dlmp_cosim.market.problem.compiled import compiled
 
@@ -87,19 +90,46 @@ class Factors(NamedTuple):
         return y
 
 
-def factorise(fronts: SquareFronts, entries: FloatArray) -> Factors | None:
-    """Factorise square rows; None where a front's own rows do not determine its own variables.
+class WholeFactors(NamedTuple):
+    """The same with pivots among all rows, where those of a bus alone do not determine its variables."""
+
+    lu: SuperLU
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        """Find x with ``A x = right``, shape (n,)."""
+        return np.asarray(self.lu.solve(right))
+
+    def solve_transposed(self, right: FloatArray) -> FloatArray:
+        """Find y with ``A' y = right``, shape (n,)."""
+        return np.asarray(self.lu.solve(right, "T"))
+
+
+def factorise(rows: sp.csr_matrix, n: int, fronts: SquareFronts | None) -> Factors | WholeFactors:
+    """Factorise the first rows in as many variables.
 
     Parameters
     ----------
-    fronts : SquareFronts
-        Their fronts.
-    entries : ndarray
-        Entries of the matrix that the fronts were made from.
+    rows : csr_matrix, shape (m, at least `n`)
+        Rows.
+    n : int
+        How many of them, and of their variables.
+    fronts : SquareFronts, optional
+        Their fronts; none where no elimination bus by bus determines the variables.
+
+    Raises
+    ------
+    ClearingError
+        When the rows do not determine them, as where a negotiation has run away.
     """
-    numbers = np.zeros(fronts.room_ptr[-1])
-    pivots = np.zeros(len(fronts.row), dtype=np.int64)
-    return Factors(fronts, numbers, pivots) if _factorise(fronts, entries, numbers, pivots) else None
+    if fronts is not None:
+        numbers = np.zeros(fronts.room_ptr[-1])
+        pivots = np.zeros(len(fronts.row), dtype=np.int64)
+        if _factorise(fronts, rows.data, numbers, pivots):
+            return Factors(fronts, numbers, pivots)
+    try:
+        return WholeFactors(splu(rows[:n, :n].tocsc()))
+    except RuntimeError as error:
+        raise ClearingError(f"the rows of the network have no solution: {error}") from None
 
 
 @compiled

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlmp_cosim.feeders.errors import ClearingError
 from dlmp_cosim.feeders.network import FloatArray
 from dlmp_cosim.market.clearing import Prices
 from dlmp_cosim.market.offers import WholesalePrice
 from dlmp_cosim.market.problem.atoms import AtomicProblem
 from dlmp_cosim.market.problem.compiled import compiled
-from dlmp_cosim.market.problem.factors import Factors, SquareFronts, factorise
+from dlmp_cosim.market.problem.factors import Factors, SquareFronts, WholeFactors, factorise
 
 BISECTIONS = 100
 """Doublings and halvings of a disc's multiplier: down to rounding."""
@@ -32,7 +31,7 @@ class NetworkSolver:
     """The factorised network rows of one problem."""
 
     problem: AtomicProblem
-    factors: Factors
+    factors: Factors | WholeFactors
 
     def state(self, resources: FloatArray) -> FloatArray:
         """Network variables under a dispatch: rows_x x = rhs - rows_r r, shape (n_state,)."""
@@ -127,10 +126,7 @@ def network_solver(problem: AtomicProblem, fronts: SquareFronts | None) -> Netwo
     ClearingError
         When they do not determine the network, as where a negotiation has run away.
     """
-    factors = None if fronts is None else factorise(fronts, problem.rows.data)
-    if factors is None:
-        raise ClearingError("the rows of the network have no solution")
-    return NetworkSolver(problem, factors)
+    return NetworkSolver(problem, factorise(problem.rows, problem.n_state, fronts))
 
 
 def prices_by_cause(real: FloatArray, reactive: FloatArray, price: WholesalePrice) -> Prices:
