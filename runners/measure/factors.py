@@ -1,4 +1,4 @@
-"""How long sparse solvers take for the rows of a network: what SuperLU was chosen from.
+"""How long the rows of a network take, bus by bus along the sweeps' fronts, and with sparse solvers.
 
 ``python -m dlmp_cosim.runners.measure.factors MASTER.dss ...`` factorises the rows by which a clearing
 recovers prices, and solves for as many right-hand sides as prices have causes. SuperLU comes with SciPy; KLU
@@ -25,7 +25,10 @@ from rich.console import Console
 
 from dlmp_cosim.feeders.errors import InputError
 from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.interior_point.fronts import make_plan
 from dlmp_cosim.market.nodal.model import NodalModel
+from dlmp_cosim.market.problem.atoms import AtomicProblem
+from dlmp_cosim.market.problem.factors import factorise
 from dlmp_cosim.runners.measure.scaling import PRICE, SETTINGS, open_subject
 from dlmp_cosim.runners.plain_table import Rows
 
@@ -72,8 +75,8 @@ class Way:
     solve: Callable[[Any, Any, FloatArray], FloatArray]
 
 
-def network_rows(path: Path) -> sp.csc_matrix:
-    """Rows of a circuit's network in its own variables, as a clearing states them at listed demand.
+def stated(path: Path) -> AtomicProblem:
+    """State a circuit's market as a clearing does, at listed demand.
 
     Parameters
     ----------
@@ -88,8 +91,24 @@ def network_rows(path: Path) -> sp.csc_matrix:
     subject = open_subject(path)
     model = NodalModel(subject.network, SETTINGS)
     anchor = model.anchor(subject.state, subject.network.listed_demand, subject.offers)
-    problem = model.problem(anchor, subject.offers, PRICE)
+    return model.problem(anchor, subject.offers, PRICE)
+
+
+def network_rows(problem: AtomicProblem) -> sp.csc_matrix:
+    """Rows of a problem's network in its own variables, shape (n_state, n_state)."""
     return problem.rows[: problem.n_state, : problem.n_state].tocsc()
+
+
+def bus_by_bus(problem: AtomicProblem) -> list[Way]:
+    """Go by the fronts of the sweeps; their order is that of a plan, which a market makes once."""
+    return [
+        Way(
+            "bus by bus",
+            lambda: make_plan(problem).network,
+            lambda fronts: factorise(problem.rows, problem.n_state, fronts),
+            lambda _, factors, right: np.stack([factors.solve(column) for column in right.T], axis=1),
+        )
+    ]
 
 
 def superlu(matrix: sp.csc_matrix) -> list[Way]:
@@ -196,10 +215,11 @@ def main(arguments: Sequence[str]) -> int:
         raise InputError("no circuit is named", where="factors", expected="master files of OpenDSS")
     console = Console()
     for path in map(Path, arguments):
-        matrix = network_rows(path)
+        problem = stated(path)
+        matrix = network_rows(problem)
         title = f"{path.stem}: {matrix.shape[0]} rows, {matrix.nnz} entries"
         rows = Rows("solver", "factor [ms]", "again [ms]", "solve [ms]", "residual", title=title)
-        for way in (*superlu(matrix), *suitesparse(matrix), *pardiso(matrix)):
+        for way in (*bus_by_bus(problem), *superlu(matrix), *suitesparse(matrix), *pardiso(matrix)):
             timed = measure(matrix, way)
             times = (f"{1e3 * part:.2f}" for part in (timed.factor, timed.again, timed.solve))
             rows.add_row(timed.solver, *times, f"{timed.missed:.0e}")

@@ -9,17 +9,40 @@ import pytest
 import scipy.sparse as sp
 
 from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.market.problem.atoms import AtomicProblem
 from dlmp_cosim.runners.measure import factors
-from dlmp_cosim.runners.measure.factors import Way, main, measure, network_rows, pardiso, suitesparse, superlu
+from dlmp_cosim.runners.measure.factors import (
+    Way,
+    bus_by_bus,
+    main,
+    measure,
+    network_rows,
+    pardiso,
+    stated,
+    suitesparse,
+    superlu,
+)
 from tests.circuits import path_of
 
 MASTER = path_of("mixed")
 
 
 @pytest.fixture(scope="module")
-def rows() -> sp.csc_matrix:
+def problem() -> AtomicProblem:
     assert MASTER is not None
-    return network_rows(MASTER)
+    return stated(MASTER)
+
+
+@pytest.fixture(scope="module")
+def rows(problem: AtomicProblem) -> sp.csc_matrix:
+    return network_rows(problem)
+
+
+def test_bus_by_bus_solves(problem: AtomicProblem, rows: sp.csc_matrix) -> None:
+    (way,) = bus_by_bus(problem)
+    timed = measure(rows, way, 1)
+    assert timed.missed < 1e-8
+    assert 0.0 < timed.again <= timed.factor
 
 
 def test_rows_are_those_of_the_network_and_determine_it(rows: sp.csc_matrix) -> None:
