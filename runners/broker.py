@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -33,7 +34,15 @@ from dlmp_cosim.federates.runtime.hosts import listening
 from dlmp_cosim.federates.runtime.ports import broker_port, check_ports
 from dlmp_cosim.federates.study.substation import SubstationStudy, load_any
 from dlmp_cosim.feeders.errors import DlmpError, FederationError
-from dlmp_cosim.runners.run.watch import Finding, Patience, Signs, all_finished, find_fault, going_on
+from dlmp_cosim.runners.run.watch import (
+    Finding,
+    Patience,
+    Signs,
+    all_finished,
+    certain_fault,
+    find_fault,
+    going_on,
+)
 
 STARTED = time.time()
 POLL_S, PROGRESS_S, SLACK_S = 0.05, 10.0, 1.0
@@ -120,16 +129,23 @@ def _watch(study: AnyStudy, names: list[str], patience: Patience, door: Door) ->
     signal.signal(signal.SIGTERM, _interrupt)
     told, joining = time.monotonic(), True
     told_of: set[str] = set()
+
+    def look() -> tuple[Signs, dict[str, str]]:
+        return _left(study, read_signs(study, names))
+
     try:
         while True:
-            signs, gone = _left(study, read_signs(study, names))
+            signs, gone = look()
             for feeder in gone.keys() - told_of:
                 told_of.add(feeder)
                 log.warning("%s has stopped, the others go on: %s", feeder, gone[feeder])
             elapsed = time.time() - STARTED
             if all_finished(signs):
                 return None
-            finding = find_fault(signs, study.clock, patience, elapsed, process_alive)
+            judge = partial(
+                find_fault, clock=study.clock, patience=patience, elapsed_s=elapsed, alive=process_alive
+            )
+            finding = certain_fault(signs, lambda: look()[0], judge)
             if joining and _all_in(signs):
                 joining = False
                 door.close()

@@ -77,6 +77,23 @@ def find_fault(
     return _not_started(signs, patience, elapsed_s) or _stalled(signs, clock, patience)
 
 
+def certain_fault(
+    signs: Signs, look: Callable[[], Signs], judge: Callable[[Signs], Finding | None]
+) -> Finding | None:
+    """Look again before somebody is accused: a process may have said its last word, and ended, meanwhile.
+
+    Parameters
+    ----------
+    signs : mapping of str to Sign or None
+        What was read.
+    look : callable
+        Reads the signs anew.
+    judge : callable
+        Finds a fault in signs, and in the processes as they are now.
+    """
+    return judge(look()) if judge(signs) is not None else None
+
+
 def going_on(signs: Signs) -> tuple[Signs, dict[str, str]]:
     """Put feeders aside that have stopped and that the others go on without.
 

@@ -8,7 +8,15 @@ import pytest
 
 from dlmp_cosim.federates.runtime.clock import Clock
 from dlmp_cosim.federates.runtime.heartbeat import Beat, Sign, Stage
-from dlmp_cosim.runners.run.watch import Finding, Patience, all_finished, find_fault, going_on
+from dlmp_cosim.runners.run.watch import (
+    Finding,
+    Patience,
+    Signs,
+    all_finished,
+    certain_fault,
+    find_fault,
+    going_on,
+)
 
 CLOCK = Clock(1_598_328_000, 300, 288)
 PATIENCE = Patience(start_s=30.0, stall_s=60.0)
@@ -47,6 +55,27 @@ def test_a_killed_process_is_named() -> None:
     found = fault(FEEDER, MARKET, dead=(11,))
     assert found is not None
     assert (found.culprit, "(11) ended without a word at 601 s" in found.message) == ("feeder", True)
+
+
+@pytest.mark.parametrize(("last", "accused"), [("finished", None), ("working", "market")])
+def test_one_that_ends_while_it_is_looked_at_is_not_accused(last: Stage, accused: str | None) -> None:
+    """Its sign was read before its last word, and its process looked for after it."""
+
+    def signs(stage: Stage) -> Signs:
+        return {"market": Sign(replace(MARKET, stage=stage), 0.0)}
+
+    def judge(found: Signs) -> Finding | None:
+        return find_fault(found, CLOCK, PATIENCE, 9.0, lambda _: False)
+
+    found = certain_fault(signs("working"), lambda: signs(last), judge)
+    assert (found.culprit if found else None) == accused
+
+
+def test_nobody_looks_twice_while_all_is_well() -> None:
+    def look() -> Signs:
+        raise AssertionError("looked again")
+
+    assert certain_fault({}, look, lambda _: None) is None
 
 
 def test_one_that_was_stopped_counts_when_nobody_confesses() -> None:
