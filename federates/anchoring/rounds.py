@@ -191,9 +191,8 @@ def anchor(
         if rules.controls == "together" and _wanders(rounds, decision):
             decision = _resume_cheapest(rounds, cost) or decision
         if decision.settled and rules.repriced:
-            rounds[-1], decision, known = _repriced(
-                rules, clear, tried, decision, left=rules.rounds_max - trials
-            )
+            rest = rules.price if trials < rules.rounds_max else None
+            rounds[-1], decision, known = _repriced(clear, tried, decision, rest)
         if known is not None:
             # What settled once is dispatched, should the rounds that follow it not settle.
             settled, rules = len(_tried(rounds)) - 1, replace(rules, policy="hold_last")
@@ -204,13 +203,13 @@ def anchor(
 
 
 def _repriced(
-    rules: RoundRules, clear: Callable[[AcState], Clearing], agreed: Round, decision: Decision, left: int
+    clear: Callable[[AcState], Clearing], agreed: Round, decision: Decision, rest: float | None
 ) -> tuple[Round, Decision, Clearing | None]:
-    """Price a settled round where it led; with the clearing that did it, when that is to be tried next."""
+    """Price a settled round where it led; with the clearing that did it, if it moves one beyond `rest`."""
     there = _clear_again(clear, agreed)
     if isinstance(there, str):
         return agreed, replace(decision, reason=there), None
-    if left > 0 and rules.price is not None and _price_change(agreed.clearing, there) > rules.price:
+    if rest is not None and _price_change(agreed.clearing, there) > rest:
         return _priced(agreed, there), decision, there
     return _priced(agreed, there, counted=True), decision, None
 
@@ -227,8 +226,7 @@ def reprice(outcome: Outcome, clear: Callable[[AcState], Clearing]) -> Outcome:
     """
     if not outcome.decision.settled:
         return outcome
-    rules = RoundRules(rounds_max=outcome.trials)
-    last, decision, _ = _repriced(rules, clear, outcome.rounds[-1], outcome.decision, left=0)
+    last, decision, _ = _repriced(clear, outcome.rounds[-1], outcome.decision, rest=None)
     return replace(outcome, rounds=(*outcome.rounds[:-1], last), decision=decision)
 
 
