@@ -8,10 +8,9 @@ from typing import Any
 
 from dlmp_cosim.federates.contract.ahead import read_ahead
 from dlmp_cosim.federates.contract.limits import is_sound
-from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY
 from dlmp_cosim.federates.results.run import Results
 from dlmp_cosim.market.horizon.terms import Ahead
-from dlmp_cosim.runners.judge.offered import offer_rows
+from dlmp_cosim.runners.judge.offered import owned_rows
 
 
 @dataclass(frozen=True)
@@ -87,15 +86,11 @@ def _own_costs(results: Results) -> tuple[float, float]:
     """
     hours, resources = results.period_h, results.network.resources
     power = results.values("market/dispatch_real")
-    place = {resource.name: k for k, resource in enumerate(resources)}
     own = wear = 0.0
-    for owner in sorted({resource.owner for resource in resources}):
-        for interval, row in offer_rows(results, f"{owner}/{OFFER_QUANTITY}"):
-            k = place.get(str(row.get("resource", "")))
-            if k is not None and resources[k].owner == owner:
-                offered, worn = _costs(row, float(power[interval, k]))
-                own += hours / 1e3 * offered if resources[k].kind != "storage" else 0.0
-                wear += hours / 1e3 * worn
+    for interval, k, row in owned_rows(results):
+        offered, worn = _costs(row, float(power[interval, k]))
+        own += hours / 1e3 * offered if resources[k].kind != "storage" else 0.0
+        wear += hours / 1e3 * worn
     return own, wear
 
 

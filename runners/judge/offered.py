@@ -53,20 +53,15 @@ def read_offered(results: Results) -> Offered:
     ResultsError
         When a topic of offers cannot be read.
     """
-    network = results.network
-    place = {name: k for k, name in enumerate(network.resource_ids)}
-    shape = (results.intervals, len(place))
+    shape = (results.intervals, len(results.network.resources))
     low, high, linear, quadratic = (np.full(shape, math.nan) for _ in range(4))
     market = np.full(shape, RETAIL, dtype="<U9")
-    for owner in sorted({resource.owner for resource in network.resources}):
-        for interval, row in offer_rows(results, f"{owner}/{OFFER_QUANTITY}"):
-            k = place.get(str(row.get("resource", "")))
-            if k is not None and network.resources[k].owner == owner:
-                low[interval, k] = _number(row.get("p_min_kw"))
-                high[interval, k] = _number(row.get("p_max_kw"))
-                linear[interval, k] = _number(row.get("cost_linear"))
-                quadratic[interval, k] = _number(row.get("cost_quadratic", 0.0))
-                market[interval, k] = str(row.get("market", RETAIL))
+    for interval, k, row in owned_rows(results):
+        low[interval, k] = _number(row.get("p_min_kw"))
+        high[interval, k] = _number(row.get("p_max_kw"))
+        linear[interval, k] = _number(row.get("cost_linear"))
+        quadratic[interval, k] = _number(row.get("cost_quadratic", 0.0))
+        market[interval, k] = str(row.get("market", RETAIL))
     return Offered(low, high, linear, quadratic, market if (market != RETAIL).any() else None)
 
 
@@ -80,6 +75,23 @@ def sold_at_lmp(results: Results) -> BoolArray | None:
         return None
     market = read_offered(results).market
     return None if market is None else market == "wholesale"
+
+
+def owned_rows(results: Results) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Yield the offers of every owner for its own resources: interval, number of the resource, and offer.
+
+    Parameters
+    ----------
+    results : Results
+        The run.
+    """
+    resources = results.network.resources
+    place = {resource.name: k for k, resource in enumerate(resources)}
+    for owner in sorted({resource.owner for resource in resources}):
+        for interval, row in offer_rows(results, f"{owner}/{OFFER_QUANTITY}"):
+            k = place.get(str(row.get("resource", "")))
+            if k is not None and resources[k].owner == owner:
+                yield interval, k, row
 
 
 def offer_rows(results: Results, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
