@@ -205,7 +205,7 @@ def anchor(
 def _repriced(
     clear: Callable[[AcState], Clearing], agreed: Round, decision: Decision, rest: float | None
 ) -> tuple[Round, Decision, Clearing | None]:
-    """Price a settled round where it led; with the clearing that did it, if it moves one beyond `rest`."""
+    """Price a settled round where it led; with the clearing for that, if it moves a price beyond `rest`."""
     there = _clear_again(clear, agreed)
     if isinstance(there, str):
         return agreed, replace(decision, reason=there), None
