@@ -20,6 +20,7 @@ from dlmp_cosim.runners.compare.variants import Variant, read_cases, write_varia
 from dlmp_cosim.runners.judge.figure import Figure
 from dlmp_cosim.runners.judge.metrics_shown import metric_figures
 from dlmp_cosim.runners.judge.performance import as_plain
+from dlmp_cosim.runners.plain_json import finite
 from dlmp_cosim.runners.plain_table import Rows
 from dlmp_cosim.runners.sweep.studies import run_studies
 
@@ -113,7 +114,7 @@ def compare_command(
 
 def plain(item: Metrics) -> dict[str, Any]:
     """Return a variant as plain data; metrics that its scenario does not ask for are not there."""
-    return asdict(item) | {"metrics": as_plain(item.metrics)}
+    return finite(asdict(item)) | {"metrics": as_plain(item.metrics)}
 
 
 def measured(study: Study, variant: Variant) -> Metrics:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
@@ -18,6 +17,7 @@ from dlmp_cosim.runners.judge.ledger import Account, local_time
 from dlmp_cosim.runners.judge.offered import Offered, read_offered
 from dlmp_cosim.runners.judge.outside import Answer, Emissions, over, read_answer, read_emissions
 from dlmp_cosim.runners.judge.voltage_quality import VoltageQuality, voltage_quality
+from dlmp_cosim.runners.plain_json import finite
 
 
 @dataclass(frozen=True)
@@ -232,15 +232,7 @@ def performance(results: Results, account: Account | None = None) -> Performance
 def as_plain(found: Performance) -> dict[str, Any]:
     """Return metrics as plain data for JSON, without the parts that the run does not have."""
     table = {name: part for name, part in asdict(found).items() if part not in (None, ())}
-    return {name: _plain(part) for name, part in table.items()}
-
-
-def _plain(part: Any) -> Any:
-    if isinstance(part, Mapping):
-        return {name: _plain(value) for name, value in part.items()}
-    if isinstance(part, list | tuple):
-        return [_plain(item) for item in part]
-    return None if isinstance(part, float) and not np.isfinite(part) else part
+    return {name: finite(part) for name, part in table.items()}
 
 
 def _peak(results: Results) -> Peak:

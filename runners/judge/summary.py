@@ -20,6 +20,7 @@ from dlmp_cosim.runners.arguments import ResultsFile
 from dlmp_cosim.runners.judge.holdings import penalised
 from dlmp_cosim.runners.judge.metrics_shown import metric_figures
 from dlmp_cosim.runners.judge.performance import Performance, as_plain, performance
+from dlmp_cosim.runners.plain_json import finite
 from dlmp_cosim.runners.plain_table import Rows
 
 KINDS = {
@@ -250,7 +251,7 @@ def summary_command(results: Path, metrics: bool, as_json: bool) -> None:
         raise click.ClickException(str(error)) from error
     if as_json:
         more = {} if measured is None else {"metrics": as_plain(measured)}
-        click.echo(json.dumps(asdict(summary) | more, indent=2))
+        click.echo(json.dumps(finite(asdict(summary)) | more, indent=2))
         return
     show_summary(Console(), summary, name, results)
     if measured is not None:

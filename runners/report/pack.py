@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from dlmp_cosim.feeders.network import FloatArray, Network
 from dlmp_cosim.market.money.payment_schemes import TITLES
 from dlmp_cosim.runners.judge.settle import summary
+from dlmp_cosim.runners.plain_json import finite
 from dlmp_cosim.runners.report.headline import figures, headline, sentence
 from dlmp_cosim.runners.report.runs import RunView, differences, has_places, positions
 
@@ -81,7 +81,7 @@ def pack(views: Sequence[RunView]) -> str:
         "runs": [_run(view, columns) for view in views],
         "differences": differences(views),
     }
-    text = json.dumps(_finite(header), separators=(",", ":")).encode()
+    text = json.dumps(finite(header), separators=(",", ":")).encode()
     data = len(text).to_bytes(4, "little") + text + columns.bytes()
     return base64.b64encode(gzip.compress(data, 6, mtime=0)).decode()
 
@@ -175,14 +175,3 @@ def _feeder(network: Network) -> dict[str, Any]:
         "banks": [{"name": item.name} for item in network.capacitor_banks],
         "shunts": [index[item.terminals[0].bus] for item in shunts],
     }
-
-
-def _finite(value: Any) -> Any:
-    """Replace numbers that JSON cannot write by null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
