@@ -20,6 +20,8 @@ from dlmp_cosim.feeders.network import FloatArray, Resource
 from dlmp_cosim.market.horizon.terms import Store
 from dlmp_cosim.market.money.storage import StoreAccount, account_store
 from dlmp_cosim.runners.judge.day_cost import DayCost, day_cost
+from dlmp_cosim.runners.judge.offered import owned_rows
+from dlmp_cosim.runners.plain_json import finite
 from dlmp_cosim.runners.plain_table import Rows
 
 LEADS_H = ((0.0, 1.0), (1.0, 4.0), (4.0, 12.0), (12.0, np.inf))
@@ -116,27 +118,26 @@ def _lowest(results: Results) -> FloatArray:
 
 
 def store_accounts(results: Results) -> dict[str, StoreAccount]:
-    """Keep the books of every store that was offered with its terms."""
-    network, found = results.network, {}
-    for key in results.keys:
-        owner, _, quantity = key.partition("/")
-        if quantity != "offer" or not results.intervals:
-            continue
-        for name, store in _stores(results.texts(key)[0]).items():
-            place = network.resource_ids.index(name)
-            found[name] = _account(results, network.resources[place], place, store, owner)
+    """Keep the books of every store that was offered with its terms in the first interval."""
+    found = {}
+    for interval, place, row in owned_rows(results):
+        store = _store(row) if interval == 0 else None
+        if store is not None:
+            resource = results.network.resources[place]
+            found[resource.name] = _account(results, resource, place, store)
     return found
 
 
-def _stores(text: str) -> dict[str, Store]:
-    """Find the stores that an offer text tells of."""
-    rows = json.loads(text).get("offers", []) if text else []
-    terms = {row["resource"]: read_ahead(row["ahead"]) for row in rows if row.get("ahead")}
-    return {name: ahead.store for name, ahead in terms.items() if ahead.store is not None}
+def _store(row: dict[str, Any]) -> Store | None:
+    """Store that an offer tells of; None where it tells of none, or nothing that can be read."""
+    try:
+        return read_ahead(row["ahead"]).store if row.get("ahead") else None
+    except ValueError:
+        return None
 
 
-def _account(results: Results, resource: Resource, place: int, store: Store, owner: str) -> StoreAccount:
-    dlmp = results.values("market/dlmp_real")
+def _account(results: Results, resource: Resource, place: int, store: Store) -> StoreAccount:
+    owner, dlmp = resource.owner, results.values("market/dlmp_real")
     price = np.array([price_at(results.network, resource, row) for row in dlmp])
     power = results.values("market/dispatch_real")[:, place]
     said = results.values(f"{owner}/energy") if f"{owner}/energy" in results else None
@@ -167,7 +168,7 @@ def ahead_command(results: Path, without: Path | None, figure: Path | None, as_j
     except DlmpError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps(_table(leads, accounts, mine, other, names, short), indent=2))
+        click.echo(json.dumps(finite(_table(leads, accounts, mine, other, names, short)), indent=2))
     else:
         _show(leads, accounts, mine, other, names, short)
 
