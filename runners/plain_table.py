@@ -13,6 +13,10 @@ GAP = 3
 """What a column costs beside its text: a line and a blank on both sides."""
 
 
+BLANKS = str.maketrans("\t\r\n", "   ")
+"""What would end a cell or a row that is read by a program."""
+
+
 class Rows:
     """A table that is filled row by row and printed as its reader can use it.
 
@@ -49,8 +53,26 @@ class Rows:
     def _lines(self) -> list[str]:
         """Write title, headings and rows, a line each."""
         rows = [self.heads, *self.rows] if any(self.heads) else self.rows
-        lines = ["\t".join(cell.replace("\n", " ") for cell in row) for row in rows]
+        lines = ["\t".join(cell.translate(BLANKS) for cell in row) for row in rows]
         return [self.title, *lines] if self.title else lines
+
+
+def say(console: Console, text: str) -> None:
+    """Print a text as it is, on one line: what others wrote is never markup.
+
+    Parameters
+    ----------
+    console : Console
+        Where to.
+    text : str
+        The text.
+    """
+    console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def money(value: float) -> str:
+    """Write an amount to the cent; nothing has no sign."""
+    return f"{round(value, 2) + 0.0:,.2f}"
 
 
 def _longest_words(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:

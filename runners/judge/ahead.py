@@ -22,7 +22,7 @@ from dlmp_cosim.market.money.storage import StoreAccount, account_store
 from dlmp_cosim.runners.judge.day_cost import DayCost, day_cost
 from dlmp_cosim.runners.judge.offered import owned_rows
 from dlmp_cosim.runners.plain_json import finite
-from dlmp_cosim.runners.plain_table import Rows
+from dlmp_cosim.runners.plain_table import Rows, say
 
 LEADS_H = ((0.0, 1.0), (1.0, 4.0), (4.0, 12.0), (12.0, np.inf))
 """How far ahead, in groups [h]."""
@@ -221,7 +221,7 @@ def _show(
     short: dict[str, list[str]],
 ) -> None:
     console = Console()
-    console.print(f"forecasts: price {names['price']}, demand {names['demand']}, PV {names['pv']}")
+    say(console, f"forecasts: price {names['price']}, demand {names['demand']}, PV {names['pv']}")
     table = Rows("ahead", "steps", "LMP $/MWh", "bias", "demand kW", "head kW", "voltage pu", "d-LMP $/MWh")
     for lead in leads:
         until = "on" if np.isinf(lead.to_h) else f"to {lead.to_h:g} h"
@@ -243,4 +243,4 @@ def _show(
     cost.print(console)
     for lines in short.values():
         for line in lines:
-            console.print(line)
+            say(console, line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from dlmp_cosim.runners.judge.ancillary import AncillaryVerdict
-from dlmp_cosim.runners.plain_table import Rows
+from dlmp_cosim.runners.plain_table import Rows, say
 
 
 def show_ancillary(console: Console, verdict: AncillaryVerdict) -> None:
@@ -22,10 +22,8 @@ def show_ancillary(console: Console, verdict: AncillaryVerdict) -> None:
     for call in verdict.answers:
         if call.answer != "delivered":
             who = f"{call.feeder}.{call.resource}, {call.product}"
-            console.print(
-                f"{who} called in interval {call.begin}: {call.answer}, "
-                f"{call.missed_kw:,.1f} kW missing at most"
-            )
+            missed = f"{call.missed_kw:,.1f} kW missing at most"
+            say(console, f"{who} called in interval {call.begin}: {call.answer}, {missed}")
     intervals = sum(item.counted_intervals for item in verdict.products)
     if verdict.violated:
         console.print(

@@ -20,7 +20,7 @@ from dlmp_cosim.market.substation.verdict import SharedViolation, find_shared_vi
 from dlmp_cosim.runners.judge.ancillary import AncillaryVerdict, judge_ancillary
 from dlmp_cosim.runners.judge.ancillary_shown import show_ancillary
 from dlmp_cosim.runners.judge.verdict import EXIT_CODES, SUBSTATION_MARK, read_records, unserved_kwh
-from dlmp_cosim.runners.plain_table import Rows
+from dlmp_cosim.runners.plain_table import Rows, say
 
 Status = Literal["feasible", "violated", "unknown"]
 
@@ -212,6 +212,6 @@ def _show(console: Console, verdict: SubstationVerdict) -> None:
         if item.unserved_kwh:
             console.print(f"{item.name}: {item.unserved_kwh:,.1f} kWh were not served, its head was open")
         if item.stopped:
-            console.print(item.stopped)
+            say(console, item.stopped)
     if verdict.ancillary is not None:
         show_ancillary(console, verdict.ancillary)

@@ -14,7 +14,7 @@ from dlmp_cosim.feeders.errors import DlmpError, InputError
 from dlmp_cosim.market.isone import Series, Survey, survey
 from dlmp_cosim.market.isone.clock import ZONE, eastern_text
 from dlmp_cosim.market.isone.fetch import PRODUCTS, fetch_day
-from dlmp_cosim.runners.plain_table import Rows
+from dlmp_cosim.runners.plain_table import Rows, say
 
 GAPS_SHOWN = 5
 DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -77,13 +77,13 @@ def show(found: Survey, console: Console) -> None:
     if found.hidden:
         console.print(f"{found.hidden} more locations; name one with --location")
     for text in _gap_lines(found.series):
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(console, text)
     for kind in ("derived", "warnings"):
         lines = dict.fromkeys(text for series in found.series for text in getattr(series, kind))
         if kind == "warnings":
             lines |= dict.fromkeys(f"{note.source}: {text}" for note in found.files for text in note.warnings)
         for text in lines:
-            console.print(f"{kind.removesuffix('s')}: {text}", markup=False, highlight=False, soft_wrap=True)
+            say(console, f"{kind.removesuffix('s')}: {text}")
 
 
 def _gap_lines(series: Sequence[Series]) -> list[str]:

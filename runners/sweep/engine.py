@@ -20,6 +20,7 @@ from rich.progress import (
 )
 
 from dlmp_cosim.feeders.errors import FederationError
+from dlmp_cosim.runners.plain_table import say
 from dlmp_cosim.runners.sweep.cluster import DEATHS, Workers, cores, open_cluster
 from dlmp_cosim.runners.sweep.job import Job, Outcome, code_digest, do_job
 
@@ -120,7 +121,7 @@ def run_here(
         open_cluster(scheduler, min(workers or cores(), count)) as found,
         _progress(console, title, count) as advance,
     ):
-        console.print(f"dashboard: {found.dashboard}", highlight=False, soft_wrap=True)
+        say(console, f"dashboard: {found.dashboard}")
 
         def note(outcome: Outcome) -> None:
             receive(outcome)

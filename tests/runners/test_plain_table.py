@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from dlmp_cosim.runners.plain_table import Rows
+from dlmp_cosim.runners.plain_table import Rows, say
 
 HEADS = ("quantity", "period", "first", "counts")
 ROWS = [("real-time LMP", "5 min", "2020-08-25", "288 of 288 intervals"), ("[demand]", "1 h", "x", "24")]
@@ -54,6 +54,22 @@ def test_programs_read_plain_rows() -> None:
     assert lines[0] == "Series"
     rows = [list(HEADS), *map(list, ROWS), ["two lines", "", "", ""]]
     assert [line.split("\t") for line in lines[1:]] == rows
+
+
+def test_a_cell_ends_no_cell_and_no_row() -> None:
+    console = Console(file=io.StringIO())
+    table(["name", "kW"], [("odd\tname\r\n", "1")]).print(console)
+    assert console.file.getvalue().splitlines()[-1] == "odd name  \t1"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["its scenario has no [market] horizon", "[/tmp/x] is full", "dg[b] of :on: :smile:", "word " * 40],
+)
+def test_what_others_wrote_is_said_as_it_is(text: str) -> None:
+    console = Console(width=40, file=io.StringIO())
+    say(console, text)
+    assert console.file.getvalue() == f"{text}\n"  # type: ignore[attr-defined]
 
 
 WORDS = st.text(st.characters(categories=["L", "N"], max_codepoint=0x24F), max_size=12)
