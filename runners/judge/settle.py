@@ -27,7 +27,7 @@ from dlmp_cosim.runners.judge.ledger import (
 )
 from dlmp_cosim.runners.judge.tiers import tell_tiers
 from dlmp_cosim.runners.judge.verdict import SUBSTATION_MARK
-from dlmp_cosim.runners.plain_table import Rows
+from dlmp_cosim.runners.plain_table import Rows, money
 
 LEDGER = (
     ("load_usd", "loads pay"),
@@ -131,11 +131,6 @@ def summary(account: Account) -> dict[str, Any]:
         if parts.substation.any():
             table["net_revenue_parts_usd"]["substation"] = float(parts.substation.sum())
     return table
-
-
-def money(value: float) -> str:
-    """Write an amount to the cent; nothing has no sign."""
-    return f"{round(value, 2) + 0.0:,.2f}"
 
 
 def details(run: Results, account: Account, rule: CurtailmentRule | None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from dlmp_cosim.market.money.settlement import CurtailmentRule
 from dlmp_cosim.market.money.tiers import FeederAccount, Metered, TwoTiers, feeder_account, two_tiers
 from dlmp_cosim.runners.judge.ancillary import ancillary_ledger
 from dlmp_cosim.runners.judge.ledger import account_for
-from dlmp_cosim.runners.plain_table import Rows
+from dlmp_cosim.runners.plain_table import Rows, money
 
 MAIN = ("customers", "resources", "machines", "operator", "bought")
 
@@ -118,12 +118,12 @@ def _show(console: Console, tiers: TwoTiers, intervals: int) -> None:
             account.operator,
             account.bought,
         )
-        table.add_row(name, *(f"{value:,.2f}" for value in sums))
+        table.add_row(name, *map(money, sums))
     table.print(console)
     above = Rows("who", "$")
-    above.add_row("feeders pay the substation", f"{tiers.bought:,.2f}")
-    above.add_row("substation pays the wholesale market", f"{tiers.wholesale:,.2f}")
-    above.add_row("substation keeps for what is shared", f"{tiers.substation:,.2f}")
+    above.add_row("feeders pay the substation", money(tiers.bought))
+    above.add_row("substation pays the wholesale market", money(tiers.wholesale))
+    above.add_row("substation keeps for what is shared", money(tiers.substation))
     above.print(console)
     if tiers.ancillary is not None:
         _show_ancillary(console, tiers.ancillary, list(tiers.feeders))
@@ -134,10 +134,10 @@ def _show_ancillary(console: Console, ledger: AncillaryLedger, feeders: list[str
     """Print what was paid for capacity and called energy, and by whom."""
     table = Rows("feeder", "its resources are paid $", "its operator pays $", title="Ancillary services")
     for name in feeders:
-        table.add_row(name, f"{ledger.of_feeder(name):,.2f}", f"{ledger.charged.get(name, 0.0):,.2f}")
+        table.add_row(name, money(ledger.of_feeder(name)), money(ledger.charged.get(name, 0.0)))
     table.print(console)
     sold = Rows("resource", "product", "MW h held", "for capacity $", "for called energy $")
     for item in sorted(ledger.sellers, key=lambda item: -item.usd):
         sums = (item.held_kwh / 1e3, item.capacity_usd, item.called_usd)
-        sold.add_row(f"{item.feeder}.{item.resource}", item.product, *(f"{value:,.2f}" for value in sums))
+        sold.add_row(f"{item.feeder}.{item.resource}", item.product, *map(money, sums))
     sold.print(console)

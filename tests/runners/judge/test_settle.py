@@ -16,8 +16,9 @@ from toys import change_manifest
 
 from dlmp_cosim.federates.results.run import Results
 from dlmp_cosim.runners.judge.ledger import missing_part
-from dlmp_cosim.runners.judge.settle import money, settle_command
+from dlmp_cosim.runners.judge.settle import settle_command
 from dlmp_cosim.runners.judge.summary import summary_command
+from dlmp_cosim.runners.plain_table import money
 
 pytestmark = pytest.mark.federation
 
