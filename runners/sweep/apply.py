@@ -73,14 +73,14 @@ class AssetTable:
     Parameters
     ----------
     text : str
-        The table as it stands in its file.
+        The table as it stands in its file, which `read_table` can read.
     """
 
     def __init__(self, text: str) -> None:
-        lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-        reader = csv.DictReader(lines)
-        self.columns = list(reader.fieldnames or [])
-        self.rows: list[Row] = [dict(row) for row in reader]
+        lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+        head, *rows = [[cell.strip() for cell in cells] for cells in csv.reader(lines)]
+        self.columns = head
+        self.rows: list[Row] = [dict(zip(head, row, strict=True)) for row in rows]
 
     def changed(
         self, changes: Sequence[tuple[Change, str, str]], labels: Mapping[str, object] | None = None
@@ -127,8 +127,7 @@ def _change(rows: list[Row], chosen: list[int], change: Change, column: str, whe
         return _thinned(rows, chosen, float(value), change.seed, where)
     names = TOGETHER.get(column, (column,))
     if axis.how == "total":
-        there = sum(_number(rows[k], names[0], where) for k in chosen)
-        value = float(value) / there if there else 0.0
+        value = _factor(float(value), sum(_number(rows[k], names[0], where) for k in chosen), names[0], where)
     values = _for_each(axis, change.seed, len(chosen)) if axis.each else [value] * len(chosen)
     for k, item in zip(chosen, values, strict=True):
         for name in names:
@@ -137,6 +136,17 @@ def _change(rows: list[Row], chosen: list[int], change: Change, column: str, whe
             else:
                 rows[k][name] = repr(_number(rows[k], name, where) * float(item))
     return rows
+
+
+def _factor(total: float, there: float, column: str, where: str) -> float:
+    """Factor that brings a sum to a total."""
+    if not there and total:
+        raise InputError(
+            f"the cells of {column} sum to 0",
+            where=where,
+            expected=f"some that can be scaled to a total of {total:g}",
+        )
+    return total / there if there else 1.0
 
 
 def _meant(

@@ -18,7 +18,8 @@ from dlmp_cosim.federates.study.scenario import Scenario
 from dlmp_cosim.federates.study.study import Study, load_study
 from dlmp_cosim.feeders import ieee123
 from dlmp_cosim.feeders.errors import InputError
-from dlmp_cosim.feeders.readers.assets import read_assets
+from dlmp_cosim.feeders.readers.assets import COLUMNS, OPTIONAL, read_assets
+from dlmp_cosim.feeders.readers.csv_table import read_table
 from dlmp_cosim.runners.sweep.apply import AssetTable, set_key
 from dlmp_cosim.runners.sweep.design import Change, Design, Sample
 from dlmp_cosim.runners.sweep.job import RESULTS, Job, builds_of, code_digest
@@ -126,10 +127,8 @@ class Plan:
                 where=str(self.base.scenario_file),
                 expected="feeder.assets, for axes of assets to change",
             )
-        try:
-            return path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
+        read_table(path, COLUMNS, OPTIONAL)
+        return path.read_text(encoding="utf-8-sig")
 
     def _check_assets(self, text: str, sample: Sample) -> None:
         """Read a changed table as a run would."""
@@ -142,7 +141,7 @@ class Plan:
             except InputError as error:
                 raise InputError(
                     error.what,
-                    where=f"{self._place(sample)} {error.where.replace(str(path), ASSETS)}",
+                    where=f"{self._place(sample)} {error.where.replace(ASSET_FILE, ASSETS)}",
                     expected=error.expected,
                     nearest=error.nearest,
                 ) from None
