@@ -100,8 +100,9 @@ def measure_run(run: Results, study: Study) -> dict[str, Any]:
     whole = account_for(run)
     account = settled(whole)
     short = asdict(summarise(run))
+    status = judge_run(records).status
     row: dict[str, Any] = {
-        "verdict": judge_run(records).status if run.complete else "unknown",
+        "verdict": status if run.complete or status == "violated" else "unknown",
         "violated_time": 60.0 * run.period_h * sum(map(bool, broken)),
         "voltage_excess": excess[False],
         "rating_excess": excess[True],

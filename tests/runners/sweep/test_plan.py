@@ -132,8 +132,7 @@ def test_a_sound_sweep_passes_its_check(plan: Make) -> None:
         (COST + 'where = { resorce = "x" }\n', "did you mean 'resource'?"),
         (
             '[[axis]]\nkey = "feeder.case"\nhow = "scale"\nvalues = [2]\n',
-            "sweep.toml axis feeder.case: feeder.case is 'toy.dss' in the base study; "
-            "expected a number there to scale",
+            "axis feeder.case: feeder.case is 'toy.dss' in the base study; expected a number there to scale",
         ),
         (
             '[[axis]]\nkey = "market.tolerance"\nhow = "scale"\nvalues = [2]\n',
