@@ -46,6 +46,8 @@ PARTS = {
     "curtailment": "paid for demand not consumed",
 }
 COSTS = ("loss_cost", "curtailment")
+OF_ADDER = "substation's adder on losses"
+"""What the operator of a feeder at a substation keeps besides."""
 
 
 @click.command("settle")
@@ -201,7 +203,7 @@ def show(table: dict[str, Any], console: Console) -> None:
     if "net_revenue_parts_usd" in table:
         parts = Rows("operator's net revenue from", "$", title="Where it comes from")
         for name, value in table["net_revenue_parts_usd"].items():
-            parts.add_row(PARTS.get(name, "substation's adder on losses"), money(value))
+            parts.add_row(PARTS.get(name, OF_ADDER), money(value))
         parts.print(console)
     if table.get("resources"):
         _show_resources(table["resources"], console)

@@ -11,7 +11,7 @@ import numpy as np
 from dlmp_cosim.feeders.errors import InputError
 from dlmp_cosim.feeders.network import FloatArray, Network, node_id
 from dlmp_cosim.market.money.payment_schemes import TITLES
-from dlmp_cosim.runners.judge.settle import PARTS, summary
+from dlmp_cosim.runners.judge.settle import OF_ADDER, PARTS, summary
 from dlmp_cosim.runners.report.figure_file import save_figure
 from dlmp_cosim.runners.report.runs import RunView, positions
 
@@ -72,7 +72,9 @@ def day_picture(view: RunView) -> Figure:
 
 def _price(view: RunView, axes: Axes) -> None:
     real = view.nodal["dlmp_real"]
-    low, high = np.nanpercentile(real, [5, 95], axis=1)
+    there = np.isfinite(real).any(axis=1)
+    low, high = np.full((2, len(real)), np.nan)
+    low[there], high[there] = np.nanpercentile(real[there], [5, 95], axis=1)
     axes.fill_between(
         _days(view), low, high, step="post", color=BLUE, alpha=0.25, lw=0, label="d-LMP, 90 % of nodes"
     )
@@ -98,8 +100,8 @@ def _voltages(view: RunView, axes: Axes) -> None:
         _days(view), ac.min(axis=1), ac.max(axis=1), color=BLUE, alpha=0.3, lw=0, label="AC, all nodes"
     )
     for values, label in (
-        (np.nanmin(predicted, axis=1), "predicted, lowest and highest"),
-        (np.nanmax(predicted, axis=1), None),
+        (np.fmin.reduce(predicted, axis=1), "predicted, lowest and highest"),
+        (np.fmax.reduce(predicted, axis=1), None),
     ):
         axes.plot(_days(view), values, color=ORANGE, lw=1.0, ls=":", label=label)
     market = view.scenario["market"]
@@ -189,7 +191,7 @@ def settlement_picture(view: RunView) -> Figure:
         "wholesale": -table["wholesale_usd"],
         "net revenue": table["net_revenue_usd"],
     }
-    parts = {PARTS[k]: v for k, v in table.get("net_revenue_parts_usd", {}).items()}
+    parts = {PARTS.get(k, OF_ADDER): v for k, v in table.get("net_revenue_parts_usd", {}).items()}
     figure = _figure((8.0, 3.0))
     drawings = [sides, parts] if parts else [sides]
     panels = figure.subplots(1, len(drawings), squeeze=False)[0]

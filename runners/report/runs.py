@@ -127,11 +127,18 @@ def load_views(paths: Sequence[Path]) -> list[RunView]:
     views = [load_view(path) for path in paths]
     for other in views[1:]:
         check_comparable(views[0], other)
-    names = [view.label for view in views]
-    return [
-        replace(view, label=f"{view.label} ({view.path.stem})") if names.count(view.label) > 1 else view
-        for view in views
+    return [replace(view, label=label) for view, label in zip(views, _labels(views), strict=True)]
+
+
+def _labels(views: Sequence[RunView]) -> list[str]:
+    """Call every run by its study, and by as much of its file beside it as tells it from the others."""
+    ways: list[list[str]] = [
+        [view.label for view in views],
+        [f"{view.label} ({view.path.stem})" for view in views],
+        [f"{view.label} ({view.path.parent.name}/{view.path.stem})" for view in views],
+        [f"{view.label} ({view.path})" for view in views],
     ]
+    return [next((way[k] for way in ways if way.count(way[k]) == 1), ways[-1][k]) for k in range(len(views))]
 
 
 def load_view(path: Path) -> RunView:
@@ -276,17 +283,24 @@ def has_places(network: Network) -> bool:
 
 
 def positions(network: Network) -> list[tuple[float, float]]:
-    """Place every bus for drawing: by its coordinates, at its parent's, or by depth and order in the tree."""
+    """Place every bus for drawing: by its coordinates, at its parent's, or by depth and order in the tree.
+
+    A source without coordinates, which is no rare thing, is placed at what comes after it.
+    """
     tree = bus_tree(network)
     if not has_places(network):
         return _tree_positions(tree)
-    placed = [(0.0, 0.0)] * len(network.buses)
+    own = [None if bus.x is None or bus.y is None else (bus.x, bus.y) for bus in network.buses]
+    below = list(own)
+    for k in reversed(tree.order.tolist()):
+        parent = int(tree.parent[k])
+        if parent >= 0:
+            below[parent] = below[parent] or below[k]
+    placed = [(0.0, 0.0)] * len(own)
     for k in tree.order.tolist():
-        bus, parent = network.buses[k], int(tree.parent[k])
-        if bus.x is not None and bus.y is not None:
-            placed[k] = (bus.x, bus.y)
-        elif parent >= 0:
-            placed[k] = placed[parent]
+        parent = int(tree.parent[k])
+        above = placed[parent] if parent >= 0 else None
+        placed[k] = own[k] or above or below[k] or (0.0, 0.0)
     return placed
 
 

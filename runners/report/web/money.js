@@ -21,6 +21,7 @@ const CAUSES = [
   ["reactive energy", "reactive"],
   ["paid for demand not consumed", "curtailment"],
 ];
+const OF_ADDER = ["substation's adder on losses", "substation"];
 
 const USES = [
   ["demand served", "load"],
@@ -36,6 +37,8 @@ const BAR = 14;
 export function moneyCharts(page) {
   const place = document.getElementById("money");
   const split = page.runs.filter((run) => run.account.net_revenue_parts_usd);
+  const parts = (run) => run.account.net_revenue_parts_usd;
+  const causes = split.some((run) => "substation" in parts(run)) ? [...CAUSES, OF_ADDER] : CAUSES;
   new Bars(
     place,
     page.runs,
@@ -52,7 +55,7 @@ export function moneyCharts(page) {
     new Bars(
       place,
       split,
-      CAUSES.map(([name, key]) => [name, (run) => run.account.net_revenue_parts_usd[key]]),
+      causes.map(([name, key]) => [name, (run) => parts(run)[key] ?? 0]),
       {
         id: "causes",
         title: "Where the operator's net revenue comes from",
