@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from dlmp_cosim.federates.results.run import Results
 from dlmp_cosim.runners.compare.metrics import Metrics, blocks
+from dlmp_cosim.runners.report.figure_file import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +42,7 @@ def _violations(found: list[Metrics], path: Path) -> Path:
     figure = Figure(figsize=(10, 6), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True)
     groups = {
-        "\n".join(textwrap.fill(title, 18) for title in titles): items
+        "\n".join(textwrap.fill(plain(title), 18) for title in titles): items
         for titles, items in blocks(found).items()
     }
     markets = list(dict.fromkeys(item.titles[-1] for item in found))
@@ -51,7 +52,7 @@ def _violations(found: list[Metrics], path: Path) -> Path:
         width = 1 / (len(markets) + 1)
         counts = [0 if item is None else item.violations for item in chosen]
         errors = [np.nan if item is None else item.voltage_error_pu for item in chosen]
-        bars = top.bar(at, counts, width, color=COLORS[m % len(COLORS)], label=market)
+        bars = top.bar(at, counts, width, color=COLORS[m % len(COLORS)], label=plain(market))
         top.bar_label(bars, [f"{count:,}" for count in counts], fontsize=6.5, rotation=90, padding=2)
         bottom.bar(
             at, np.where(np.array(errors) > FLOOR_PU, errors, np.nan), width, color=COLORS[m % len(COLORS)]
@@ -92,7 +93,7 @@ def _lowest(axis: Axes, item: Metrics, folder: Path) -> None:
     axis.plot(hours, expected, color="#d55e00", linewidth=1.6, label="market expects")
     axis.plot(hours, actual, color="#0072b2", linewidth=1.0, label="AC physics")
     axis.axhline(0.95, color="black", linewidth=0.8, linestyle=":")
-    axis.set_title(item.titles[-1], fontsize=8)
+    axis.set_title(plain(item.titles[-1]), fontsize=8)
     axis.set_xlabel("hour")
     axis.set_xlim(0, 24)
     axis.set_xticks(range(0, 25, 6))

@@ -160,10 +160,11 @@ def find_candidate(command: Sequence[str], study: Path | None, name: str | None,
             "no study is named", where="dlmp conform", expected="--study FOLDER, or the folder in the command"
         )
     words = list(command)
-    given = words[words.index("--name") + 1] if "--name" in words[:-1] else ""
+    spelt = next((word.partition("=")[2] for word in words if word.startswith("--name=")), "")
+    given = words[words.index("--name") + 1] if "--name" in words[:-1] else spelt
     module = words[words.index("-m") + 1].rsplit(".", 1)[-1] if "-m" in words[:-1] else ""
     scripts = [Path(word).stem for word in words if word.endswith(".py")]
-    chosen = name or given or module or (scripts[0] if scripts else words[0])
+    chosen = name or given or module or (scripts[0] if scripts else Path(words[0]).stem)
     return Candidate(chosen, folder, tuple(words), intervals)
 
 

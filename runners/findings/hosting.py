@@ -37,7 +37,7 @@ def capacities(sweep: Sweep) -> pd.DataFrame:
     broken["penetration"] = most * (broken.groupby("run").cumcount() + 1) / STEPS
     first = broken[broken["value"] > 0].groupby("run")["penetration"].min()
     runs = sweep.summary.set_index("run")
-    runs = runs[(runs["status"] == "finished") & (runs["draw"] < whole_draws(runs))]
+    runs = runs[(runs["status"] == "finished") & runs["draw"].isin(whole_draws(runs))]
     highest = runs["installed"] / LISTED_KW * 100 * (STEPS + 1) / STEPS
     available = runs["installed"] * (STEPS + 1) / 2 / 60.0
     return runs[["place", "market", "draw"]].assign(
@@ -46,10 +46,10 @@ def capacities(sweep: Sweep) -> pd.DataFrame:
     )
 
 
-def whole_draws(runs: pd.DataFrame) -> int:
-    """Count the draws of which every combination is done."""
+def whole_draws(runs: pd.DataFrame) -> list[int]:
+    """Name the draws of which every combination is done."""
     counts = runs.groupby("draw").size()
-    return int((counts == counts.max()).sum())
+    return [int(draw) for draw in counts.index[counts == counts.max()]]
 
 
 def table(sweep: Sweep) -> pd.DataFrame:

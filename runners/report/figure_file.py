@@ -71,6 +71,11 @@ def stairs(axes: Axes, values: FloatArray, edges: FloatArray, **style: Any) -> N
     axes.stairs(values, edges, baseline=None, **{"linewidth": 1.5, **style})
 
 
+def plain(text: str) -> str:
+    """Keep matplotlib from reading mathematics into a name."""
+    return text.replace("$", r"\$")
+
+
 def save_figure(figure: Figure, file: Path, dpi: int) -> None:
     """Write a figure into its file; equal figures give equal bytes.
 

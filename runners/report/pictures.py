@@ -12,7 +12,7 @@ from dlmp_cosim.feeders.errors import InputError
 from dlmp_cosim.feeders.network import FloatArray, Network, node_id
 from dlmp_cosim.market.money.payment_schemes import TITLES
 from dlmp_cosim.runners.judge.settle import OF_ADDER, PARTS, summary
-from dlmp_cosim.runners.report.figure_file import save_figure
+from dlmp_cosim.runners.report.figure_file import plain, save_figure
 from dlmp_cosim.runners.report.runs import RunView, positions
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def feeder_picture(view: RunView) -> Figure:
         "lowest voltage [pu]",
         "cividis",
     )
-    figure.suptitle(f"{_plain(view.label)}, {view.times[t]:%Y-%m-%d %H:%M}", fontsize=10)
+    figure.suptitle(f"{plain(view.label)}, {view.times[t]:%Y-%m-%d %H:%M}", fontsize=10)
     return figure
 
 
@@ -214,7 +214,7 @@ def comparison_picture(views: Sequence[RunView]) -> Figure:
     tables = [summary(view.account) for view in views]
     names = [TITLES[view.account.scenario] for view in views]
     if len(set(names)) < len(names):
-        names = [_plain(view.label) for view in views]
+        names = [plain(view.label) for view in views]
     at = np.arange(len(views), dtype=float)
     sides = (("load revenue", "load_usd", 1), ("generators", "dg_usd", -1), ("curtailment", "flex_usd", -1),
              ("wholesale", "wholesale_usd", -1), ("net revenue", "net_revenue_usd", 1))  # fmt: skip
@@ -237,11 +237,6 @@ def comparison_picture(views: Sequence[RunView]) -> Figure:
         axes.set_xticks(at, names, rotation=30, ha="right")
         _dress(axes, unit, 2)
     return figure
-
-
-def _plain(text: str) -> str:
-    """Keep matplotlib from reading mathematics into a name."""
-    return text.replace("$", r"\$")
 
 
 def _days(view: RunView) -> FloatArray:
