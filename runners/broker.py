@@ -70,7 +70,7 @@ class Interrupted(FederationError):  # noqa: N818 - not an error of the run
 def main(study: Path, federates: str, stall: float, start: float) -> None:
     """Run the broker for the federates of STUDY, on the port that HELICS_BROKER_PORT gives (23404)."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    names = [name.strip() for name in federates.split(",")]
+    names = [name.strip() for name in federates.split(",") if name.strip()]
     try:
         run(load_any(study), names, Patience(start, stall))
     except DlmpError as error:

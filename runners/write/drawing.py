@@ -44,8 +44,10 @@ def draw_circuit(network: Network) -> str:
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" fill="{colour}">'
             f"<title>{escape(name)}</title></circle>"
         )
-    x, y = at(network.sources[0].terminal.bus) if network.sources[0].terminal.bus in placed else (0.0, 0.0)
-    rows.append(f'<rect x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" fill="#d55e00"/>')
+    head_bus = network.sources[0].terminal.bus
+    if head_bus in placed:
+        x, y = at(head_bus)
+        rows.append(f'<rect x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" fill="#d55e00"/>')
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0f} {height:.0f}" '
         f'stroke-width="1.2" font-family="sans-serif"><title>{escape(network.name)}</title>'
