@@ -19,7 +19,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 def read_text(file: Path) -> str:
     """Text of a settings file; InputError when it cannot be read."""
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         siblings = [path.name for path in file.parent.iterdir()] if file.parent.is_dir() else []
         nearest = nearest_name(file.name, siblings)

@@ -28,7 +28,7 @@ def read_rows(file: Path, where: str = "") -> list[dict[str, str]]:
         When it cannot be read.
     """
     try:
-        with file.open(newline="", encoding="utf-8") as stream:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
             return list(csv.DictReader(line for line in stream if not line.startswith("#")))
     except (OSError, UnicodeDecodeError) as error:
         said = f"{file} cannot be read" if where else "cannot be read"

@@ -104,7 +104,7 @@ def read_irradiance(file: Path, clock: Clock) -> FloatArray:
         When the file cannot be used or does not cover the run.
     """
     try:
-        with file.open(newline="", encoding="utf-8") as stream:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
             kept = [(k, line) for k, line in enumerate(stream, 1) if not line.startswith("#")]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read: {error}", where=str(file)) from None
