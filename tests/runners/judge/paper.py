@@ -43,6 +43,16 @@ TOLD: dict[str, Any] = {
 }
 """Half an hour each: 30 kW, then 24 kW of which 6 are spared, at a bus where a MWh costs a fifth more."""
 SCENARIO = {"study": {"name": "paper"}, "market": {"model": "nodal"}, "feeder": {"load_scale": 1.0}}
+FINE = {
+    "converged": True,
+    "voltage_error_pu": 1e-5,
+    "branch_error_kw": 0.1,
+    "head_error_kw": 0.1,
+    "losses_error_kw": 0.0,
+    "balance_error_kw": 0.0,
+    "violations": [],
+}
+"""The audit of an interval in which nothing was broken."""
 NO_OFFERS = [{"interval": 0, "offers": []}, {"interval": 1, "offers": []}]
 
 

@@ -14,17 +14,8 @@ from rich.console import Console
 from dlmp_cosim.runners.judge import substation as module
 from dlmp_cosim.runners.judge.substation import SubstationVerdict, judge_substation, tell_substation
 from tests.runners.judge.meeting import FOLDER, RECORDS, record, substation, told_by
-from tests.runners.judge.paper import paper_run
+from tests.runners.judge.paper import FINE, paper_run
 
-FINE = {
-    "converged": True,
-    "voltage_error_pu": 1e-5,
-    "branch_error_kw": 0.1,
-    "head_error_kw": 0.1,
-    "losses_error_kw": 0.0,
-    "balance_error_kw": 0.0,
-    "violations": [],
-}
 LOW = {"kind": "voltage_low", "where": "b.1", "value": 0.94, "limit": 0.95, "priced": False}
 DARK = {"kind": "outage", "where": "a", "value": 0.0, "limit": 0.95, "priced": False}
 

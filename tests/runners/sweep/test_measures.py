@@ -12,18 +12,9 @@ import pytest
 
 from dlmp_cosim.runners.sweep import measures as module
 from dlmp_cosim.runners.sweep.measures import MEASURES, OF_PERFORMANCE, OF_RUN, measure_run
-from tests.runners.judge.paper import NO_OFFERS, paper_run
+from tests.runners.judge.paper import FINE, NO_OFFERS, paper_run
 from tests.runners.performances import FULL, PLAIN
 
-FINE = {
-    "converged": True,
-    "voltage_error_pu": 1e-5,
-    "branch_error_kw": 0.1,
-    "head_error_kw": 0.1,
-    "losses_error_kw": 0.0,
-    "balance_error_kw": 0.0,
-    "violations": [],
-}
 LOW = {"kind": "voltage_low", "where": "b.1", "value": 0.93, "limit": 0.95, "priced": False}
 HOT = {"kind": "rating", "where": "line.a_b:1.2", "value": 130.0, "limit": 100.0, "priced": True}
 AUDIT: dict[str, Any] = {
