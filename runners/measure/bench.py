@@ -166,8 +166,9 @@ def measure(
                 times = time_clearings(samples, repeats)
                 found["seconds"][name], found["ratios"][name] = times, ratios(times, distopf)
             bar.advance(task)
-        found["seconds"][model] |= {f"day_{key}": took for key, took in time_day(day, chosen).items()}
-    found.update(found["ratios"][negotiated_models()[0]])
+        whole = {f"day_{key}": took for key, took in time_day(day, chosen).items()}
+        found["seconds"].setdefault(model, {}).update(whole)
+    found.update(found["ratios"].get(negotiated_models()[0], {}))
     return found
 
 

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from dlmp_cosim.feeders.errors import DlmpError
+from dlmp_cosim.feeders.errors import DlmpError, InputError
 from dlmp_cosim.market.models import negotiated_models
 from dlmp_cosim.runners.arguments import StudyName
 from dlmp_cosim.runners.judge.walk import Day
@@ -28,6 +28,7 @@ from dlmp_cosim.runners.measure.tolerances import (
     warm_levels,
 )
 from dlmp_cosim.runners.measure.variations import GROUPS, PUBLISHED, USUAL_CHOICE
+from dlmp_cosim.runners.plain_json import finite
 from dlmp_cosim.runners.plain_table import Rows
 from dlmp_cosim.runners.report.figure_file import check_figure
 from dlmp_cosim.runners.run.find import find_study
@@ -97,13 +98,19 @@ def convergence_command(
         found = {}
         for name in model or negotiated_models():
             chosen = take_samples(day, replace(settings, model=name), samples, binding=True)
+            if not chosen:
+                raise InputError(
+                    f"no interval of it has a limit with a price in the model {name!r}",
+                    where=study,
+                    expected="a study of two intervals or more in which agents have something to negotiate",
+                )
             found[name] = study_model(chosen, published=published, quiet=as_json)
     except DlmpError as error:
         raise click.ClickException(str(error)) from error
     if figure is not None:
         draw({name: levels for name, (_, levels) in found.items()}, figure)
     if as_json:
-        click.echo(json.dumps({name: as_data(*parts) for name, parts in found.items()}, indent=2))
+        click.echo(json.dumps(finite({name: as_data(*parts) for name, parts in found.items()}), indent=2))
         return
     for name, (rows, levels) in found.items():
         rounds_table(name, rows).print(Console())
