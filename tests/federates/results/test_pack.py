@@ -121,7 +121,7 @@ def test_a_group_is_written_anew_and_the_rest_stays(open_run: Path) -> None:
 
 def test_who_fails_while_adding_leaves_the_file_as_it_was(open_run: Path) -> None:
     before = open_run.read_bytes()
-    with pytest.raises(TypeError), rewritten(open_run, without="extra") as file:
+    with pytest.raises(ResultsError), rewritten(open_run, without="extra") as file:
         file["extra/x"] = object()
     assert open_run.read_bytes() == before
     assert [path.name for path in open_run.parent.iterdir()] == ["run.h5"]
