@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -26,3 +27,16 @@ class Figure:
     digits: int
     value: float
     note: str = ""
+
+
+def known(note: str, *numbers: float) -> str:
+    """Keep a note whose numbers are there, and leave it out where one is not.
+
+    Parameters
+    ----------
+    note : str
+        The note.
+    *numbers : float
+        What it tells; NaN where the run has none.
+    """
+    return note if all(map(math.isfinite, numbers)) else ""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dlmp_cosim.feeders.network import FloatArray
-from dlmp_cosim.runners.judge.figure import Figure
+from dlmp_cosim.runners.judge.figure import Figure, known
 from dlmp_cosim.runners.judge.settle import summary
 from dlmp_cosim.runners.report.runs import RunView, known_mean
 
@@ -115,12 +115,13 @@ def _where(view: RunView, values: FloatArray, names: Any, wanted: float) -> str:
 def _energy(view: RunView) -> list[Figure]:
     energy = summary(view.account)["energy_kwh"]
     share = 100.0 * energy["losses"] / energy["load"] if energy["load"] else float("nan")
+    note = f"{share:.1f} % of {energy['load']:,.0f} kWh served"
     return [
         Figure("demand served", "kWh", 0, energy["load"]),
         Figure("from wholesale", "kWh", 0, energy["wholesale"]),
         Figure("generated on the feeder", "kWh", 0, energy["dg"]),
         Figure("curtailed", "kWh", 0, energy["flex"]),
-        Figure("losses", "kWh", 0, energy["losses"], f"{share:.1f} % of {energy['load']:,.0f} kWh served"),
+        Figure("losses", "kWh", 0, energy["losses"], known(note, share)),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -62,6 +63,30 @@ def test_what_a_scenario_does_not_ask_for_is_left_out() -> None:
     assert [figure.title for figure in metric_figures(PLAIN)] == list(EXPECTED)[:22]
     only = metric_figures(replace(PLAIN, answer=FULL.answer))
     assert [figure.title for figure in only][22:] == ["mean rise of the LMP", "largest rise of the LMP"]
+
+
+NONE = float("nan")
+MISSING: dict[str, dict[str, Any]] = {
+    "lost": {"energy": {"losses_share": NONE}},
+    "voltages outside the band": {"voltage": {"low_pu": NONE, "high_pu": NONE}},
+    "voltage unbalance index": {"voltage": {"unbalance_max": NONE, "unbalance_at": ""}},
+    "generation curtailed": {"curtailment": {"generation_share": NONE}},
+    "demand curtailed": {"curtailment": {"demand_share": NONE}},
+}
+"""What a note tells that a run may not have."""
+
+
+@pytest.mark.parametrize("title", MISSING)
+def test_a_note_whose_number_is_missing_is_left_out(title: str) -> None:
+    parts = {part: replace(getattr(FULL, part), **values) for part, values in MISSING[title].items()}
+    notes = {figure.title: figure.note for figure in metric_figures(replace(FULL, **parts))}
+    assert notes == {name: row[2] for name, row in EXPECTED.items()} | {title: ""}
+
+
+def test_a_group_that_uses_nothing_has_no_price() -> None:
+    rest = replace(FULL.groups[1], energy_kwh=0.0, cost_usd=0.0, price_usd_per_mwh=NONE)
+    last = metric_figures(replace(FULL, groups=(FULL.groups[0], rest)))[-1]
+    assert (last.title, last.value, last.note) == ("cost of all others", 0.0, "")
 
 
 def test_plain_data_has_the_parts_that_there_are() -> None:

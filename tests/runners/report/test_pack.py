@@ -13,6 +13,7 @@ import pytest
 
 from dlmp_cosim.runners.report.pack import LEVELS, NOTHING, Columns, pack
 from dlmp_cosim.runners.report.runs import RunView
+from tests.runners.judge.paper import paper_run
 from tests.runners.report.small import small_view
 
 VIEW = small_view()
@@ -115,3 +116,14 @@ def test_runs_stand_in_order_with_their_differences() -> None:
     table = header(VIEW, other)
     assert [run["label"] for run in table["runs"]] == ["paper", "other"]
     assert table["differences"] == [["feeder.load_scale", ["not set", "2.0"]]]
+
+
+def test_losses_of_a_feeder_that_serves_nobody_are_no_share() -> None:
+    still = {
+        f"feeder/{name}_{part}": [[0.0], [0.0]]
+        for name in ("load", "demand")
+        for part in ("real", "reactive")
+    }
+    notes = {item["title"]: item["note"] for item in only(small_view(paper_run(still)))["headline"]}
+    assert notes["losses"] == ""
+    assert notes["average d-LMP"] == "from 30.00 to 60.00; LMP 40.00"
