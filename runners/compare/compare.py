@@ -114,7 +114,8 @@ def compare_command(
 
 def plain(item: Metrics) -> dict[str, Any]:
     """Return a variant as plain data; metrics that its scenario does not ask for are not there."""
-    return finite(asdict(item)) | {"metrics": as_plain(item.metrics)}
+    table: dict[str, Any] = finite(asdict(item))
+    return table | {"metrics": as_plain(item.metrics)}
 
 
 def measured(study: Study, variant: Variant) -> Metrics:

@@ -158,3 +158,10 @@ def test_parts_of_names_choose(tmp_path: Path) -> None:
     _, variants = read_cases(cases)
     assert [item.name for item in choose(variants, ["balan"], cases)] == ["evening_balanced"]
     assert choose(variants, [], cases) == list(variants)
+
+
+def test_a_figure_that_there_is_not_is_null_in_json() -> None:
+    """A variant without a market predicts nothing; infinity is no JSON either."""
+    nothing = plain(replace(SAMPLE, voltage_error_pu=float("nan"), predicted_low=float("inf")))
+    assert (nothing["voltage_error_pu"], nothing["predicted_low"]) == (None, None)
+    json.dumps(nothing, allow_nan=False)
