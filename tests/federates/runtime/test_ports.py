@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
-from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
 
@@ -37,22 +37,11 @@ def test_what_is_no_port_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) 
     assert str(failure.value) == f"{PORT_VARIABLE}: {text!r} is no port; expected 1 to 65535"
 
 
-@pytest.fixture
-def taken() -> Iterator[int]:
-    """A port at which somebody listens."""
+def test_a_port_at_which_somebody_listens_is_not_free() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        yield listener.getsockname()[1]
-
-
-@pytest.mark.parametrize("before", [0, 1])
-def test_a_port_in_use_is_named(taken: int, before: int) -> None:
-    with pytest.raises(FederationError) as failure:
-        check_ports(taken - before)
-    assert str(failure.value) == (
-        f"port {taken} is in use, maybe by another run; set {PORT_VARIABLE} to a free port"
-    )
+        assert not module._is_free(listener.getsockname()[1])
 
 
 def test_two_runs_never_share_a_block() -> None:
@@ -64,52 +53,79 @@ def test_two_runs_never_share_a_block() -> None:
             assert (port - FIRST) % BLOCK == 0
 
 
+class Guard:
+    """A socket that takes its port of those in use."""
+
+    used: ClassVar[set[int]]
+
+    def bind(self, address: tuple[str, int]) -> None:
+        if address[1] in self.used:
+            raise OSError("in use")
+        self.port = address[1]
+
+    def listen(self) -> None:
+        self.used.add(self.port)
+
+    def close(self) -> None:
+        self.used.discard(getattr(self, "port", -1))
+
+
 @pytest.fixture
-def free(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+def used(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     """Ports that are in use, as a test says; turns begin at the first block."""
-    used: set[int] = set()
+    Guard.used = found = set[int]()
+    monkeypatch.setattr(socket, "socket", Guard)
     monkeypatch.setattr(module, "_TURNS", itertools.count())
-    monkeypatch.setattr(module, "_is_free", lambda port: port not in used)
-    return used
+    monkeypatch.setattr(module, "_is_free", lambda port: port not in found)
+    return found
 
 
-def test_a_block_is_taken_whole_or_not_at_all(free: set[int]) -> None:
-    free |= {FIRST + BLOCK - 1, FIRST + BLOCK}
-    port, guard = reserve_block()
-    guard.close()
+@pytest.mark.parametrize("port", [23499, 23500])
+def test_a_port_in_use_is_named(used: set[int], port: int) -> None:
+    """The broker's, or the one after it."""
+    used.add(23500)
+    with pytest.raises(FederationError) as failure:
+        check_ports(port)
+    assert str(failure.value) == (
+        f"port 23500 is in use, maybe by another run; set {PORT_VARIABLE} to a free port"
+    )
+    check_ports(23501)
+
+
+def test_a_block_is_taken_whole_or_not_at_all(used: set[int]) -> None:
+    used |= {FIRST + BLOCK - 1, FIRST + BLOCK}
+    before = set(used)
+    port, _ = reserve_block()
     assert port == FIRST + 2 * BLOCK
+    assert used - before == {port + RESERVED_OFFSET}, "blocks that were passed over are let go"
 
 
-def test_a_block_that_another_run_holds_is_passed_over(free: set[int]) -> None:
-    assert not free
+def test_a_block_that_another_run_holds_is_passed_over(used: set[int]) -> None:
     first, guard = reserve_block()
-    with guard:
-        module._TURNS = itertools.count()
-        second, other = reserve_block()
-        other.close()
-    assert (first, second) == (FIRST, FIRST + BLOCK)
-    assert guard.fileno() == -1
+    module._TURNS = itertools.count()
+    second, _ = reserve_block()
+    guard.close()
+    module._TURNS = itertools.count()
+    assert (first, second, reserve_block()[0]) == (FIRST, FIRST + BLOCK, FIRST)
+    assert used == {FIRST + RESERVED_OFFSET, FIRST + BLOCK + RESERVED_OFFSET}
 
 
-def test_turns_go_round(monkeypatch: pytest.MonkeyPatch, free: set[int]) -> None:
+def test_turns_go_round(monkeypatch: pytest.MonkeyPatch, used: set[int]) -> None:
     count = len(range(FIRST, LAST, BLOCK))
     monkeypatch.setattr(module, "_TURNS", itertools.count(count - 1))
-    free |= set(range(LAST - BLOCK, LAST))
-    port, guard = reserve_block()
-    guard.close()
-    assert port == FIRST
+    used |= set(range(LAST - BLOCK, LAST))
+    assert reserve_block()[0] == FIRST
 
 
-def test_the_port_of_a_run_without_a_block_is_never_given(free: set[int]) -> None:
+def test_the_port_of_a_run_without_a_block_is_never_given(used: set[int]) -> None:
     home = FIRST + (DEFAULT_PORT - FIRST) // BLOCK * BLOCK
-    free |= set(range(FIRST, home)) | set(range(home + BLOCK, LAST))
+    used |= set(range(FIRST, home)) | set(range(home + BLOCK, LAST))
     with pytest.raises(FederationError) as failure:
         reserve_block()
     assert str(failure.value) == f"no free ports between {FIRST} and {LAST}"
 
 
-def test_a_guard_listens_where_helics_does_not(free: set[int]) -> None:
-    assert not free
+def test_a_guard_listens_where_helics_does_not() -> None:
     port, guard = reserve_block()
     with guard:
         assert guard.getsockname() == ("127.0.0.1", port + RESERVED_OFFSET)
