@@ -51,6 +51,10 @@ GRACE_S = 0.4
 does not count that as an error: the broker must be out, with its own exit code, before it looks again."""
 ERROR_CODE = 98
 
+TIMING = "--timing=global"
+"""The broker grants times itself: federates that ask each other again and again for theirs, as those that read
+each other do, keep their threads busy while they wait."""
+
 log = logging.getLogger("broker")
 
 
@@ -113,7 +117,7 @@ def run(study: AnyStudy, names: list[str], patience: Patience) -> None:
 
 @contextmanager
 def _broker(federates: int, port: int, key: str) -> Iterator[Any]:
-    options = f"-f{federates} --port={port} {LOG_OPTIONS} --brokerkey={key} {listening()}"
+    options = f"-f{federates} {TIMING} --port={port} {LOG_OPTIONS} --brokerkey={key} {listening()}"
     broker = h.helicsCreateBroker("zmq", f"dlmp_{os.getpid()}", options)
     if not h.helicsBrokerIsConnected(broker):
         raise FederationError(f"the broker could not listen on port {port}")

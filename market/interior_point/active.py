@@ -26,10 +26,12 @@ STIFF = 1e6
 """Curvature that holds a network variable at its limit; a resource at its own is simply known."""
 EXACT = 100.0
 """How much more closely than the tolerance says a limit is held: what a dear one is missed by costs."""
-TRIES = 8
+TRIES = 12
 """Steps within which pieces have to be found."""
-ASTRAY = 3.0
-"""A misfit beyond which pieces will not be found from here [units of the problem]."""
+ASTRAY, CLOSE = 10.0, 0.1
+"""Misfits beyond which the first pieces are no use, and below which they may rise [units of the problem]."""
+NEARER = 0.9
+"""Share of a misfit beyond which the next one does not fall fast enough."""
 FASTER = 1e-3
 """Factor by which products of discs fall in a step."""
 
@@ -59,6 +61,15 @@ class Guess:
     pieces: IntArray
     primal: float = np.inf
     dual: float = np.inf
+
+
+def may_arrive(before: float, misfit: float) -> bool:
+    """Whether a search may go on from `misfit` after `before` [units of the problem].
+
+    From pieces that are nearly right misfits fall at once. Where many pieces change in a step, limits come
+    together that nearly say the same, and the next prices would explode.
+    """
+    return misfit <= max(NEARER * before, CLOSE)
 
 
 def known_variables(work: Workspace) -> BoolArray:

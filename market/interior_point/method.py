@@ -19,9 +19,11 @@ from dlmp_cosim.market.agents.neighbours import alone
 from dlmp_cosim.market.interior_point.active import (
     ASTRAY,
     FASTER,
+    NEARER,
     TRIES,
     Guess,
     known_variables,
+    may_arrive,
     next_guess,
 )
 from dlmp_cosim.market.interior_point.fronts import Plan
@@ -41,7 +43,7 @@ from dlmp_cosim.market.interior_point.workspace import Workspace, make_workspace
 from dlmp_cosim.market.problem.atoms import AtomicProblem, leave_room
 from dlmp_cosim.market.problem.solution import Multipliers
 
-FIRST_PRODUCT, RESUMED_PRODUCT = 1.0, 1e-2
+FIRST_PRODUCT, RESUMED_PRODUCT = 1.0, 5e-3
 """Product of every pair at the start, from nothing and from earlier prices [units of the problem]."""
 SEARCHED_PRODUCT = 1e-4
 """Product of a disc's slack and price at the start of a search for pieces [units of the problem]."""
@@ -51,8 +53,8 @@ SLOW, FAST = 0.2, 0.005
 """Factors by which products fall in a step."""
 LEAST_PRODUCT = 1e-14
 """Products fall no further: stiffer limits than that would drown in rounding."""
-PATIENCE = 20
-"""Steps after which earlier prices have turned out to be of no use."""
+PATIENCE = 10
+"""Steps at one product after which earlier prices have turned out to be of no use."""
 
 
 UNDETERMINED = "the rows of the network do not determine it: an agent cannot solve its part"
@@ -89,11 +91,12 @@ class Agreement:
 
 
 class Goal(NamedTuple):
-    """Where an approach starts and when it ends: first and last product, tolerance, and steps."""
+    """Where an approach starts and when it ends: products, tolerance, steps at one product and in all."""
 
     first: float
     last: float
     tolerance: float
+    patience: int
     steps: int
 
 
@@ -198,22 +201,22 @@ class _Task:
         """Look for the pieces of the optimum near those of another point; pairs of discs change in place."""
         work, known, done = self.work, known_variables(self.work), False
         guess = Guess(work.with_others(start), joined(near), np.zeros(work.columns.shape[1]), near.pieces)
-        t = SEARCHED_PRODUCT if work.curved else self.last
+        t, worst = SEARCHED_PRODUCT if work.curved else self.last, ASTRAY / NEARER
         for _ in range(min(tries, self.left)):
             t = max(t * FASTER, self.last)
             guess = await next_guess(work, self.breaks, known, self.discs, pairs, guess, t)
             self.trace.append((t, guess.primal, guess.dual))
-            worst = max(guess.primal, guess.dual)
+            before, worst = worst, max(guess.primal, guess.dual)
             done = worst <= self.tolerance and t == self.last
-            if done or not worst <= ASTRAY:
+            if done or not may_arrive(before, worst):
                 break
         multipliers = Multipliers(split_prices(self.breaks, guess.prices), pairs.disc_price, guess.pieces)
         return self._agreement(guess.x, guess.multipliers, multipliers, done)
 
-    async def approach(self, x: FloatArray, pairs: Pairs, t: float, steps: int) -> Agreement:
+    async def approach(self, x: FloatArray, pairs: Pairs, t: float, patience: int) -> Agreement:
         """Take interior steps until products are small; the pairs change in place."""
         x = self.work.with_others(x)
-        goal = Goal(t, self.last, self.tolerance, min(steps, self.left))
+        goal = Goal(t, self.last, self.tolerance, patience, self.left)
         point = await _approach(self, x, pairs, goal)
         own = point._replace(x=point.x[: self.work.n])
         return self._agreement(point.x, point.multipliers, self._multipliers(own, pairs), point.done)
@@ -236,10 +239,13 @@ class _Task:
 
 async def _approach(task: _Task, x: FloatArray, pairs: Pairs, goal: Goal) -> Point:
     """Take steps until the goal is met or given up; the pairs change in place, the trace grows."""
-    t, done, progress = goal.first, False, Progress(np.inf, np.inf)
+    t, done, progress, at_one = goal.first, False, Progress(np.inf, np.inf), 0
     multipliers = np.zeros(task.work.columns.shape[1])
     for _ in range(goal.steps):
-        t = max(t * product_factor(progress), goal.last)
+        before, t = t, max(t * product_factor(progress), goal.last)
+        at_one = at_one + 1 if t == before else 1
+        if at_one > goal.patience:
+            break
         taken = await _step(task.work, task.limits, pairs, x, t)
         if taken is None:
             if not task.trace:

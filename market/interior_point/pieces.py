@@ -18,7 +18,7 @@ from dlmp_cosim.market.problem.solution import Multipliers
 
 AT_LOWER, BELOW, AT_SOFT_LOWER, BETWEEN, AT_SOFT_UPPER, ABOVE, AT_UPPER = range(7)
 WEIGHT = 0.03
-"""What a unit of price weighs against a unit of a variable when both say where it belongs."""
+"""What a unit of price weighs at most against a unit of a variable when both say where it belongs."""
 
 
 class Breaks(NamedTuple):
@@ -30,6 +30,8 @@ class Breaks(NamedTuple):
         Limits in order; infinite where there is none.
     penalty : ndarray, shape (n,)
         Price beyond the soft ones.
+    weight : ndarray, shape (n,)
+        How far a unit of price moves a variable: by its cost's curve, where that is steep.
     """
 
     lower: FloatArray
@@ -37,6 +39,7 @@ class Breaks(NamedTuple):
     soft_upper: FloatArray
     upper: FloatArray
     penalty: FloatArray
+    weight: FloatArray
 
 
 def find_breaks(problem: AtomicProblem) -> Breaks:
@@ -44,13 +47,14 @@ def find_breaks(problem: AtomicProblem) -> Breaks:
     soft = problem.penalty > 0
     low = np.maximum(np.where(soft, problem.soft_lower, -np.inf), problem.lower)
     high = np.minimum(np.where(soft, problem.soft_upper, np.inf), problem.upper)
-    return Breaks(problem.lower, low, high, problem.upper, problem.penalty)
+    weight = 1.0 / np.maximum(problem.quadratic, 1.0 / WEIGHT)
+    return Breaks(problem.lower, low, high, problem.upper, problem.penalty, weight)
 
 
 @compiled
 def locate(breaks: Breaks, j: int, value: float, price: float) -> int:
     """Piece of a variable: the nearest point to value and price at which both fit."""
-    y, rise = value + WEIGHT * price, WEIGHT * breaks.penalty[j]
+    y, rise = value + breaks.weight[j] * price, breaks.weight[j] * breaks.penalty[j]
     if y <= breaks.lower[j] - rise:
         return AT_LOWER
     if y < breaks.soft_lower[j] - rise:

@@ -12,8 +12,16 @@ from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.errors import ClearingError
 from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.market.interior_point import method
+from dlmp_cosim.market.interior_point.active import may_arrive
 from dlmp_cosim.market.interior_point.fronts import make_plan
-from dlmp_cosim.market.interior_point.method import Agreement, iterate
+from dlmp_cosim.market.interior_point.method import (
+    FIRST_PRODUCT,
+    PATIENCE,
+    RESUMED_PRODUCT,
+    Agreement,
+    iterate,
+)
 from dlmp_cosim.market.interior_point.pieces import AT_UPPER
 from dlmp_cosim.market.problem.atoms import AtomicProblem, objective
 from tests.market.interior_point.chains import chain, network
@@ -139,6 +147,25 @@ def test_the_pieces_of_a_neighbouring_optimum_need_a_step_or_two() -> None:
     np.testing.assert_allclose(warm.y, agree(nearly).y, atol=1e-5)
 
 
+def test_a_narrow_resource_with_a_steep_cost_is_found_between_its_limits() -> None:
+    """Worth 0.7 more than it costs at its lower limit and 0.1 less at its upper one: it belongs between."""
+    problem, steep, width = network(chain(6), low=-0.5), 2e4, 4e-5
+    last = len(problem.linear) - 1
+    curve, linear, upper = problem.quadratic.copy(), problem.linear.copy(), problem.upper.copy()
+    curve[last], upper[last] = steep, problem.lower[last] + width
+    linear[last] += 100.0
+    problem = replace(problem, quadratic=curve, upper=upper, linear=linear)
+    cold = agree(problem)
+    assert cold.x[last] == pytest.approx(problem.lower[last], abs=1e-9)
+    linear = linear.copy()
+    linear[last] = cold.y[last % 6] - 0.7
+    cheaper = replace(problem, linear=linear)
+    warm = iterate(cheaper, make_plan(cheaper), cold.x, cold.multipliers, tolerance=TIGHT)
+    assert warm.converged
+    assert warm.steps <= 3
+    assert warm.x[last] - problem.lower[last] == pytest.approx(0.7 / steep, rel=0.01)
+
+
 def test_limits_that_share_a_price_hold_nobody_up() -> None:
     """Two voltages that a switch makes one, to nine digits: how they share their price never settles."""
     problem = network(chain(6), low=-0.5)
@@ -180,6 +207,34 @@ def test_prices_that_mislead_are_left_behind() -> None:
     again = iterate(problem, make_plan(problem), -cold.x, wrong, tolerance=TIGHT)
     assert again.converged
     assert objective(problem, again.x) == pytest.approx(objective(problem, cold.x), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("before", "misfit", "goes_on"),
+    [(100.0, 2.0, True), (2.0, 1.7, True), (2.0, 1.9, False), (1e-3, 0.09, True), (0.05, 0.2, False)],
+)
+def test_a_search_goes_on_while_misfits_fall_or_are_small(
+    before: float, misfit: float, *, goes_on: bool
+) -> None:
+    assert may_arrive(before, misfit) is goes_on
+
+
+def test_a_misfit_that_is_no_number_ends_a_search() -> None:
+    assert not may_arrive(2.0, float("nan"))
+
+
+def test_an_approach_that_gets_no_nearer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products never fall: earlier prices have their ten steps, a start from nothing all the rest."""
+    problem = network(chain(20), low=-1.5)
+    cold = agree(problem)
+    monkeypatch.setattr(method, "BEHIND", -1.0)
+    elsewhere = replace(cold.multipliers, pieces=np.full_like(cold.multipliers.pieces, AT_UPPER))
+    nearly = replace(problem, linear=problem.linear * 1.01)
+    again = iterate(nearly, make_plan(nearly), cold.x, elsewhere, tolerance=TIGHT, max_steps=40)
+    products = again.trace[:, 0]
+    assert (products == RESUMED_PRODUCT).sum() == PATIENCE
+    assert (products[-20:] == FIRST_PRODUCT).all()
+    assert (again.steps, again.converged) == (40, False)
 
 
 def test_the_same_problem_gives_the_same_bits() -> None:

@@ -17,6 +17,7 @@ from dlmp_cosim.market.interior_point.pieces import (
     AT_UPPER,
     BELOW,
     BETWEEN,
+    WEIGHT,
     Breaks,
     end_of,
     find_breaks,
@@ -29,7 +30,7 @@ from dlmp_cosim.market.interior_point.pieces import (
 from dlmp_cosim.market.problem.solution import Multipliers
 from tests.market.interior_point.chains import chain, network
 
-ALL = Breaks(*(np.array([value]) for value in (-3.0, -1.0, 1.0, 3.0, 10.0)))
+ALL = Breaks(*(np.array([value]) for value in (-3.0, -1.0, 1.0, 3.0, 10.0, WEIGHT)))
 """A variable with hard limits at 3, soft ones at 1 and a penalty of 10."""
 
 
@@ -52,7 +53,7 @@ def test_value_and_price_tell_the_piece(value: float, price: float, piece: int) 
 @given(st.floats(-5, 5), st.floats(-30, 30))
 def test_the_piece_is_where_a_proximal_step_ends(value: float, price: float) -> None:
     """The nearest point that fits is the least of limits' cost and squared distance, by brute force."""
-    weight = 0.03
+    weight = WEIGHT
     grid = np.linspace(-3, 3, 6001)
     cost = weight * 10 * np.maximum(np.abs(grid) - 1, 0) + (grid - (value + weight * price)) ** 2 / 2
     best = grid[np.argmin(cost)]
@@ -60,6 +61,21 @@ def test_the_piece_is_where_a_proximal_step_ends(value: float, price: float) -> 
     end = end_of(ALL, 0, piece)
     found = value + weight * (price - price_in(ALL, 0, piece)) if np.isnan(end) else end
     assert found == pytest.approx(best, abs=2e-3)
+
+
+def test_a_price_moves_a_variable_no_farther_than_its_cost_lets_it() -> None:
+    """A steep resource at the lower end of a narrow box that is worth a bit more belongs inside it."""
+    ends, none = (np.array([-3.0]), np.array([-2.9])), np.zeros(1)
+    steep = Breaks(ends[0], *ends, ends[1], none, weight=np.array([1 / 20]))
+    assert locate(steep, 0, -3.0, 1.9) == BETWEEN
+    assert locate(steep, 0, -3.0, 2.1) == AT_UPPER
+
+
+def test_the_steeper_a_cost_the_less_a_price_weighs() -> None:
+    problem = network(chain(3))
+    problem = replace(problem, quadratic=np.geomspace(1e-3, 1e6, len(problem.quadratic)))
+    weight = find_breaks(problem).weight
+    assert weight == pytest.approx(np.minimum(1 / problem.quadratic, WEIGHT))
 
 
 def test_what_fits_is_not_off() -> None:
