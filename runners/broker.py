@@ -52,8 +52,8 @@ does not count that as an error: the broker must be out, with its own exit code,
 ERROR_CODE = 98
 
 TIMING = "--timing=global"
-"""The broker grants times itself: federates that ask each other again and again for theirs, as those that read
-each other do, keep their threads busy while they wait."""
+"""The broker grants times itself: federates that read each other would ask each other for theirs again and
+again, and keep their threads busy while they wait."""
 
 log = logging.getLogger("broker")
 
