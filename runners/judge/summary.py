@@ -48,7 +48,7 @@ class Summary:
     wholesale_kwh, generation_kwh, curtailed_kwh, losses_kwh, served_kwh : float
         Energy from the source, from resources on the feeder, not consumed (at nominal voltage), lost, served.
     voltage_low, voltage_high : float
-        Lowest and highest voltage [pu].
+        Lowest and highest voltage of what was not dark [pu].
     voltage_low_node, voltage_high_node : str
         Where.
     settled : int
@@ -105,9 +105,12 @@ def summarise(results: Results) -> Summary:
     """
     hours = results.period_h
     price, voltage = results.values("market/dlmp_real"), results.values("feeder/voltage_magnitude")
+    # A node that is dark has no voltage that could be low.
+    voltage = np.where(voltage > 0.0, voltage, np.nan)
     nodes = results.ids("feeder/voltage_magnitude")
     flexible = np.array([bool(resource.load) for resource in results.network.resources], dtype=bool)
-    low, high = int(voltage.argmin()) % len(nodes), int(voltage.argmax()) % len(nodes)
+    lowest, highest = np.fmin.reduce(voltage, axis=None), np.fmax.reduce(voltage, axis=None)
+    low, high = (int((voltage == end).argmax()) % len(nodes) for end in (lowest, highest))
     rounds = results.values("audit/rounds")
     high_priced = penalised(results)
     others = np.delete(price, high_priced, axis=0)
@@ -123,9 +126,9 @@ def summarise(results: Results) -> Summary:
         curtailed_kwh=hours * float(results.values("market/dispatch_real")[:, flexible].sum()),
         losses_kwh=hours * float(results.values("feeder/losses_real").sum()),
         served_kwh=hours * float(results.values("feeder/load_real").sum()),
-        voltage_low=float(voltage.min()),
+        voltage_low=float(lowest),
         voltage_low_node=nodes[low],
-        voltage_high=float(voltage.max()),
+        voltage_high=float(highest),
         voltage_high_node=nodes[high],
         settled=int(results.values("audit/settled").sum()),
         rounds_mean=float(rounds.mean()),
@@ -252,9 +255,9 @@ def summary_command(results: Path, metrics: bool, as_json: bool) -> None:
     if as_json:
         more = {} if measured is None else {"metrics": as_plain(measured)}
         click.echo(json.dumps(finite(asdict(summary)) | more, indent=2))
-        return
-    show_summary(Console(), summary, name, results)
-    if measured is not None:
-        show_metrics(Console(), measured)
+    else:
+        show_summary(Console(), summary, name, results)
+        if measured is not None:
+            show_metrics(Console(), measured)
     if summary.intervals < summary.expected:
         raise click.ClickException(f"{summary.expected - summary.intervals} intervals are missing")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -56,6 +57,18 @@ def test_extreme_voltages_are_named_by_their_node() -> None:
     found = summarise(run(feeder__voltage_magnitude=[[1.0, 1, 1, 1, 1.04, 1], [1.0, 1, 1, 0.96, 1, 1]]))
     assert (found.voltage_low, found.voltage_low_node) == (0.96, "b.1")
     assert (found.voltage_high, found.voltage_high_node) == (1.04, "b.2")
+
+
+def test_what_is_dark_has_no_lowest_voltage() -> None:
+    found = summarise(run(feeder__voltage_magnitude=[[0.0] * 6, [1.0, 1, 1, 0.96, 1, 1.01]]))
+    assert (found.voltage_low, found.voltage_low_node) == (0.96, "b.1")
+    assert (found.voltage_high, found.voltage_high_node) == (1.01, "b.3")
+
+
+def test_a_run_that_was_always_dark_has_no_voltage(told: Told) -> None:
+    table = strict(told(run(feeder__voltage_magnitude=np.zeros((2, 6))), "--json").output)
+    assert table["voltage_low"] is None
+    assert table["voltage_high"] is None
 
 
 def test_the_audit_is_summed_up_over_what_there_is() -> None:
@@ -150,10 +163,13 @@ def test_a_table_names_the_study_and_its_file(told: Told, tmp_path: Path) -> Non
     assert rows[-1] == ["results", str(tmp_path / "results.h5")]
 
 
-def test_a_run_cut_short_is_told_and_fails(told: Told) -> None:
-    result = told(run(expected=5))
+@pytest.mark.parametrize(
+    ("options", "line"), [((), "intervals finished\t2 of 5"), (("--json",), '  "expected": 5,')]
+)
+def test_a_run_cut_short_is_told_and_fails(told: Told, options: tuple[str, ...], line: str) -> None:
+    result = told(run(expected=5), *options)
     assert result.exit_code == 1
-    assert "intervals finished\t2 of 5" in result.stdout
+    assert line in result.stdout.splitlines()
     assert result.stderr == "Error: 3 intervals are missing\n"
 
 
