@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from dlmp_cosim.feeders.opendss.case import Case
 from dlmp_cosim.feeders.opendss.compile import compile_case
 from dlmp_cosim.feeders.opendss.library import engine_for
 from tests.circuits import written
@@ -23,12 +25,12 @@ BANK = (
 
 
 class Compiled:
-    """A circuit of a few commands, solved, with an engine of its own."""
+    """A circuit of a few commands or a file, solved, with an engine of its own."""
 
-    def __init__(self, *lines: str, tolerance: float = 1e-10) -> None:
-        self.case = written("\n".join((SOURCE, LINE, *lines, *BASES)))
+    def __init__(self, *lines: str, case: Case | None = None, bases: Sequence[str] = BASES) -> None:
+        self.case = case or written("\n".join((SOURCE, LINE, *lines, *bases)))
         self.engine = engine_for(self)
-        self.circuit: Any = compile_case(self.engine, self.case, tolerance=tolerance)
+        self.circuit: Any = compile_case(self.engine, self.case, tolerance=1e-10)
 
     def active(self, name: str) -> Any:
         """An element, made the active one."""
