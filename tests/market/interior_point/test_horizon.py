@@ -123,7 +123,5 @@ def test_terms_that_determine_nothing_are_an_error() -> None:
     twice = at.couplings[0].own.copy()
     twice[1] = twice[0]
     loose = replace(at.couplings[0], own=twice)
-    with pytest.raises(
-        ClearingError, match="terms of a resource over time do not determine what it"
-    ):
+    with pytest.raises(ClearingError, match="terms of a resource over time do not determine what it"):
         solved(replace(at, couplings=(loose,)))
