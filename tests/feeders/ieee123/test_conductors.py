@@ -33,6 +33,9 @@ x-1,y_2,528,2
 """
 
 
+NO_PHASING = "is not a phasing; expected letters out of A B C N"
+
+
 @pytest.fixture
 def hand(tmp_path: Path) -> Path:
     """Two configurations and two segments."""
@@ -106,54 +109,32 @@ def test_a_pair_of_phases_is_the_same_either_way(hand: Path, order: str) -> None
 @pytest.mark.parametrize(
     ("name", "old", "new", "said"),
     [
-        pytest.param(
-            "line_ratings", "switch,900", "thick,5,\nswitch,900",
-            "line_ratings.csv:3 conductor: 'thick' is already on line 2; expected each one once",
-            id="a conductor twice",
-        ),
-        pytest.param(
-            "line_config_construction", "2,overhead", "1,overhead,B,thick,,510\n2,overhead",
-            "line_config_construction.csv:3 config: '1' is already on line 2; expected each one once",
-            id="a configuration twice",
-        ),
-        pytest.param(
-            "line_config_impedance", "1,C,C", "1,A,A",
-            "line_config_impedance.csv:4 ph_j: '1 A-A' is already on line 2; expected each one once",
-            id="an impedance twice",
-        ),
-        pytest.param(
-            "line_config_impedance", "1,C,C", "1,C,A",
-            "line_config_impedance.csv:4 ph_j: '1 A-C' is already on line 3; expected each one once",
-            id="an impedance the other way round",
-        ),
-        pytest.param(
-            "line_config_impedance", "2,B,B", "2,B,D",
-            "line_config_impedance.csv:5 ph_j: unknown phase 'D'; expected one of A, B, C",
-            id="a phase that there is not",
-        ),
-        pytest.param(
-            "line_config_impedance", "2,B,B,1.3", "2,B,B,0",
-            "line_config_construction.csv:3 phasing: configuration 2 has no impedance for one of its phases",
-            id="no resistance",
-        ),
-        pytest.param(
-            "line_config_construction", "2,overhead,B", "2,overhead,B B",
-            "line_config_construction.csv:3 phasing: 'B B' is not a phasing; expected letters out of A B C N",
-            id="a phase twice",
-        ),
-        pytest.param(
-            "line_config_construction", "2,overhead,B", "2,overhead,N",
-            "line_config_construction.csv:3 phasing: 'N' is not a phasing; expected letters out of A B C N",
-            id="a neutral alone",
-        ),
-        pytest.param(
-            "line_segments", "528", "-528",
-            "line_segments.csv:3 length_ft: -528 is too small; expected more than 0", id="a negative length",
-        ),
+        ("line_ratings", "switch,900", "thick,5,\nswitch,900", "3 conductor: 'thick' is already on line 2"),
+        ("line_config_construction", "2,over", "1,,B,thick,,\n2,over", "3 config: '1' is already on line 2"),
+        ("line_config_impedance", "1,C,C", "1,A,A", "4 ph_j: '1 A-A' is already on line 2"),
+        ("line_config_impedance", "1,C,C", "1,C,A", "4 ph_j: '1 A-C' is already on line 3"),
     ],
 )  # fmt: skip
-def test_a_wrong_table_is_refused_with_its_line(hand: Path, name: str, old: str, new: str, said: str) -> None:
-    assert message(hand, name, old, new) == said
+def test_what_is_given_twice_is_refused(hand: Path, name: str, old: str, new: str, said: str) -> None:
+    assert message(hand, name, old, new) == f"{name}.csv:{said}; expected each one once"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("line_config_impedance", "2,B,B", "2,B,D", "5 ph_j: unknown phase 'D'; expected one of A, B, C"),
+        ("line_config_construction", ",B,", ",B B,", f"3 phasing: 'B B' {NO_PHASING}"),
+        ("line_config_construction", ",B,", ",N,", f"3 phasing: 'N' {NO_PHASING}"),
+        ("line_segments", "528", "-528", "3 length_ft: -528 is too small; expected more than 0"),
+    ],
+)  # fmt: skip
+def test_a_wrong_cell_is_refused_with_its_line(hand: Path, name: str, old: str, new: str, said: str) -> None:
+    assert message(hand, name, old, new) == f"{name}.csv:{said}"
+
+
+def test_a_phase_without_resistance_is_refused_where_the_configuration_has_it(hand: Path) -> None:
+    said = "line_config_construction.csv:3 phasing: configuration 2 has no impedance for one of its phases"
+    assert message(hand, "line_config_impedance", "2,B,B,1.3", "2,B,B,0") == said
 
 
 @pytest.mark.parametrize("bus", ["x.1", "x 1", "a=b", "5'", "[1]", "x/2"])
