@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dlmp_cosim.feeders.errors import FeederError
 from dlmp_cosim.feeders.network import Network, Resource, delta, wye
 from dlmp_cosim.feeders.opendss.circuit import read_circuit
 from dlmp_cosim.feeders.opendss.standins import PREFIX, add_stand_ins, stand_in_names
@@ -84,4 +85,32 @@ def test_the_element_that_a_resource_drives_is_taken_out() -> None:
     )
     assert compiled.active("generator.own").Enabled
     add_stand_ins(compiled.engine, network)
+    assert not compiled.active("generator.own").Enabled
+
+
+@pytest.mark.parametrize(
+    ("element", "hint"),
+    [
+        pytest.param("generator.owm", "; did you mean 'generator.own'?", id="misspelt"),
+        pytest.param("load.b", "", id="of a class that nobody drives"),
+        pytest.param("line.sb", "", id="a line"),
+    ],
+)
+def test_what_is_no_plant_of_the_circuit_cannot_be_driven(element: str, hint: str) -> None:
+    """OpenDSS edits what is not there without a word: the circuit's own element would run on beside it."""
+    compiled = Compiled(LOAD, "new generator.own bus1=b kv=4.16 kw=30")
+    driving = replace(read_circuit(compiled.case).network, resources=(replace(THREE, element=element),))
+    with pytest.raises(FeederError) as error:
+        add_stand_ins(compiled.engine, driving)
+    what = f"no generator, PV system or storage {element!r} for three to drive"
+    assert str(error.value) == f"the circuit of c has {what}{hint}"
+    assert all(compiled.active(name).Enabled for name in ("generator.own", "load.b", "line.sb"))
+
+
+def test_an_element_may_be_named_in_any_case() -> None:
+    compiled = Compiled(LOAD, "new generator.own bus1=b kv=4.16 kw=30")
+    driving = replace(
+        read_circuit(compiled.case).network, resources=(replace(THREE, element="Generator.OWN"),)
+    )
+    add_stand_ins(compiled.engine, driving)
     assert not compiled.active("generator.own").Enabled
