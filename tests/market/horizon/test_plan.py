@@ -157,3 +157,23 @@ def test_powers_are_held_to_what_a_store_has(
 def test_what_an_offer_insists_on_goes_before_what_is_left(sample: Sample) -> None:
     assert held(sample, Store(0.0, 100.0), 25.0, low=20.0, high=40.0) == pytest.approx(20.0)
     assert held(sample, Store(100.0, 100.0), -25.0, low=-40.0, high=-20.0) == pytest.approx(-20.0)
+
+
+@pytest.mark.parametrize(
+    ("sessions", "prices", "kw"),
+    [
+        pytest.param((), [-50.0, -50.0], [0.0, 0.0], id="no car"),
+        pytest.param((Session(0.0, 2.0, 30.0),), [-50.0, -50.0], [0.0, 0.0], id="one that is full"),
+        pytest.param((Session(20.0, 3.0, 30.0, 2.0),), [-50.0, -50.0, 10.0], [0.0, 0.0, -20.0], id="later"),
+        pytest.param((Session(20.0, 1.0, 30.0),), [10.0, -50.0], [-20.0, 0.0], id="there, and gone then"),
+        pytest.param((Session(20.0, 2.0, 30.0, 0.5),), [-50.0, 10.0], [-15.0, -5.0], id="there for a half"),
+    ],
+)
+def test_a_car_that_is_not_there_draws_nothing_though_it_were_paid(
+    sample: Sample, sessions: tuple[Session, ...], prices: list[float], kw: list[float]
+) -> None:
+    """Its offer leaves room for 30 kW at all times."""
+    clearing = cleared(sample, [offer(Ahead(sessions=sessions), -30.0, 0.0)], prices)
+    assert clearing.plan is not None
+    assert powers(clearing.plan) == pytest.approx(kw, abs=1e-3)
+    assert clearing.plan.short == ()
