@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.equipment import (
@@ -77,6 +77,7 @@ def test_loads_and_resources_touch_the_nodes_of_their_legs(
     assert Resource("x", "generator", "b", of, 1.0, 1.0).phases == phases
 
 
+@settings(max_examples=30)
 @given(legs)
 def test_touched_nodes_are_ascending_once_each_and_never_ground(of: tuple[tuple[int, int], ...]) -> None:
     found = touched(of)
@@ -84,6 +85,7 @@ def test_touched_nodes_are_ascending_once_each_and_never_ground(of: tuple[tuple[
     assert set(found) == {node for leg in of for node in leg if node > 0}
 
 
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 9), min_size=3, max_size=6, unique=True).map(tuple))
 def test_a_ring_comes_back_to_where_it_began(phases: tuple[int, ...]) -> None:
     ring = delta(phases)

@@ -41,7 +41,7 @@ def stacked(values: ComplexArray) -> FloatArray:
     return np.concatenate([values.real, values.imag])
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(st.sampled_from([1, 2, 3, 5]), shaken, st.integers(0, 5), st.sampled_from([1.0, 1j]))
 def test_the_jacobian_is_the_slope_of_kirchhoffs_law(
     model: int, voltage: ComplexArray, node: int, way: complex
@@ -55,7 +55,7 @@ def test_the_jacobian_is_the_slope_of_kirchhoffs_law(
     np.testing.assert_allclose(at(here, voltage).factors.solve(slope), volts, rtol=1e-5, atol=1e-3)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(shaken, st.sampled_from([0, 1]), st.sampled_from([1.0, 1j]))
 def test_a_unit_given_is_a_current_into_the_nodes(voltage: ComplexArray, resource: int, way: complex) -> None:
     """A hundred kW or kvar of the load that is shed, and of the generator."""
@@ -96,7 +96,7 @@ def test_resources_run_at_what_the_state_has() -> None:
     np.testing.assert_allclose(found.running, [0.08, 0.2, 0.0, 0.05], atol=1e-12)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(shaken, st.integers(0, 2), st.sampled_from([1.0, 1j]))
 def test_gradients_of_the_head_are_those_of_its_power(voltage: ComplexArray, node: int, way: complex) -> None:
     here = network()

@@ -40,7 +40,7 @@ def test_every_front_but_the_root_reports_to_a_later_one() -> None:
     assert up[-1] == -1
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(trees(14), st.integers(0, 16))
 def test_areas_are_as_many_as_wanted_and_each_has_one_way_out(parent: list[int], wanted: int) -> None:
     plan = make_plan(network(parent))
@@ -76,7 +76,7 @@ def test_the_last_root_answers_for_parts_without_a_connection() -> None:
     assert [found.up for found in cuts.crossings] == [-1, -1]
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(trees(12), st.integers(2, 8))
 def test_what_one_sends_up_the_other_has_room_for(parent: list[int], wanted: int) -> None:
     """A ghost of the neighbour behind stands for its top front, and speaks of the same unknowns."""
@@ -96,7 +96,7 @@ def test_what_one_sends_up_the_other_has_room_for(parent: list[int], wanted: int
     assert sum(found.up < 0 for found in cuts.crossings) == 1
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(trees(12), st.integers(1, 8))
 def test_every_unknown_is_eliminated_by_one_agent(parent: list[int], wanted: int) -> None:
     problem = network(parent, per_bus=2)

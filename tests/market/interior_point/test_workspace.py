@@ -36,7 +36,7 @@ def dense(work: Workspace, x: FloatArray, t: float) -> tuple[FloatArray, FloatAr
     return found[:n], found[n:]
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(trees(10), st.integers(0, 50), st.floats(0.0, 1.0))
 def test_a_sweep_up_and_down_solves_the_whole_system(parent: list[int], seed: int, t: float) -> None:
     work = filled(network(parent, per_bus=2), seed)
@@ -47,7 +47,7 @@ def test_a_sweep_up_and_down_solves_the_whole_system(parent: list[int], seed: in
         np.testing.assert_allclose(mine, theirs, atol=1e-8)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(trees(10), st.integers(0, 50))
 def test_rows_hold_after_any_step(parent: list[int], seed: int) -> None:
     work = filled(network(parent), seed)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.errors import InputError
@@ -230,6 +230,7 @@ def test_what_a_report_is_for_tells_nothing_of_its_market() -> None:
     assert table.hints == "day ahead hourly lmp final"
 
 
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 5), max_size=30), st.integers(0, 5))
 def test_rows_of_a_place_are_those_that_a_whole_reading_has(order: list[int], wanted: int) -> None:
     rows = [f'"D","03/17/2026","01","{4000 + k}","n{k}",{k}' for k in order]

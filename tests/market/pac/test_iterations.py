@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.network import FloatArray
@@ -53,6 +53,7 @@ def test_a_restart_is_due(k: int, moved: float, first: float, last: float, done:
 positive = st.floats(1e-6, 1e6)
 
 
+@settings(max_examples=30)
 @given(positive, positive, positive)
 def test_a_weight_moves_halfway_to_the_balance_of_both_distances(x: float, y: float, omega: float) -> None:
     balance = np.sqrt(y / x)
@@ -65,6 +66,7 @@ def test_a_weight_stays_where_nothing_moved(far: tuple[float, float]) -> None:
     assert next_weight(USUAL_RESTARTS, far, 3.0) == 3.0
 
 
+@settings(max_examples=30)
 @given(positive, positive, positive)
 def test_a_way_weighs_values_against_duals(x: float, y: float, omega: float) -> None:
     assert way((x, y), omega) == pytest.approx(np.sqrt(x * omega + y / omega))
