@@ -96,11 +96,6 @@ class WholesalePrice:
     reactive: float = 0.0
     adder: float = 0.0
 
-    @property
-    def of_adder(self) -> float:
-        """Share of the total price that a substation adds; 0 where the total is 0."""
-        return self.adder / self.lmp if self.lmp else 0.0
-
     def plus(self, adder: float) -> WholesalePrice:
         """Replace what a substation adds [$/MWh]."""
         return replace(self, lmp=self.lmp - self.adder + adder, adder=adder)

@@ -244,7 +244,11 @@ def _places(
 ) -> dict[str, tuple[float, float]]:
     """Read drawing coordinates, and place the buses that the tables do not name."""
     rows = read_table(folder / "bus_coords.csv", ("node", "x", "y"))
-    place = {row.text("node"): (row.number("x"), row.number("y")) for row in rows}
+    place: dict[str, tuple[float, float]] = {}
+    first_line: dict[str, int] = {}
+    for row in rows:
+        once(row, "node", row.text("node"), first_line)
+        place[row.text("node")] = (row.number("x"), row.number("y"))
     for segment in segments:
         # The drawing names a regulator's secondary after its primary: 9r for rg2.
         if segment.kind == "regulator" and f"{segment.ends[0]}r" in place:

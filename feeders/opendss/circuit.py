@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.errors import FeederError, InputError
 from dlmp_cosim.feeders.network import GROUND, Element, Load, Network
 from dlmp_cosim.feeders.opendss.alive import keep_alive
 from dlmp_cosim.feeders.opendss.case import Case, Circuit, Finding
@@ -36,6 +36,9 @@ from dlmp_cosim.feeders.validate import check_network
 READ_TOLERANCE: Final = 1e-10
 LOOSEST_TOLERANCE: Final = 1e-4
 """Tolerances of the power flow that tells neutrals from phases: the first that OpenDSS reaches [pu]."""
+
+DEAD_V: Final = 1e-6
+"""Highest voltage of a circuit that nothing feeds, whose power flow counts as solved [V]."""
 
 PLAUSIBLE_PU: Final = (0.65, 1.5)
 """Voltages that the middle node of a level can have on the right base [pu]."""
@@ -87,6 +90,10 @@ def read_circuit(case: Case) -> Circuit:
     circuit = compile_case(engine_for(reader), case, tolerance=READ_TOLERANCE, loosest=LOOSEST_TOLERANCE)
     findings = [*_disabled(circuit), *_classes(circuit, case), *find_controls(circuit)]
     network = _all_of(circuit, case, findings)
+    if not max(circuit.AllBusVmag, default=0.0) > DEAD_V:
+        raise FeederError(
+            f"OpenDSS finds no voltage anywhere in {case.name}; expected a source with a voltage"
+        )
     network, dead = keep_alive(network)
     volts = _magnitudes(circuit, network)
     network = replace(network, voltage_points=voltage_points(network, volts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from dlmp_cosim.feeders.errors import InputError
 from dlmp_cosim.feeders.network import CapacitorBank, Regulator
 from dlmp_cosim.feeders.opendss.case import Finding
 from dlmp_cosim.feeders.opendss.conductors import elements_of
@@ -17,12 +18,30 @@ INVERTING: Final = ("invcontrol", "expcontrol", "storagecontroller", "gendispatc
 
 
 def read_regulators(circuit: Any) -> Iterator[Regulator]:
-    """Yield the control of every tap changer, with the present position."""
+    """Yield the control of every tap changer, with the present position.
+
+    Raises
+    ------
+    InputError
+        When the transformer is disabled, or its winding has no taps.
+    """
     for name, _ in elements_of(circuit, ("regcontrol",)):
         control = circuit.RegControls
         control.Name = name.split(".", 1)[1]
         element, winding = _wound(circuit, control.Transformer), int(control.TapWinding)
+        where = f"{circuit.Name} {name}"
+        if not _enabled(circuit, element):
+            # OpenDSS keeps the bus behind it in its matrix, which is singular then.
+            raise InputError(
+                f"moves {element}, which is disabled", where=where, expected="a control that is disabled too"
+            )
         tap, low, high, count = read_winding(circuit, element, winding)
+        if not (count > 0 and low < high):
+            raise InputError(
+                f"moves winding {winding} of {element}, which has no taps",
+                where=where,
+                expected="numtaps above 0, and mintap below maxtap",
+            )
         step = (high - low) / count
         yield Regulator(
             name=name.split(".", 1)[1],
@@ -42,6 +61,11 @@ def _wound(circuit: Any, name: str) -> str:
         return lowered
     known = {full.lower() for full in circuit.AllElementNames}
     return next(item for item in (f"transformer.{lowered}", f"autotrans.{lowered}") if item in known)
+
+
+def _enabled(circuit: Any, element: str) -> bool:
+    circuit.SetActiveElement(element)
+    return bool(circuit.ActiveCktElement.Enabled)
 
 
 def read_winding(circuit: Any, element: str, winding: int) -> tuple[float, float, float, int]:
@@ -95,10 +119,12 @@ def write_tap(circuit: Any, element: str, winding: int, ratio: float) -> None:
 
 
 def read_capacitor_banks(circuit: Any) -> Iterator[CapacitorBank]:
-    """Yield every capacitor that a control switches, with the steps closed at present."""
+    """Yield every enabled capacitor that a control switches, with the steps closed at present."""
     for name, _ in elements_of(circuit, ("capcontrol",)):
         circuit.CapControls.Name = name.split(".", 1)[1]
         capacitor = circuit.CapControls.Capacitor.lower()
+        if not _enabled(circuit, f"capacitor.{capacitor}"):
+            continue
         states = read_steps(circuit, capacitor)
         yield CapacitorBank(name.split(".", 1)[1], f"capacitor.{capacitor}", len(states), sum(states))
 

@@ -72,7 +72,7 @@ def read_branch_flow(
         power=_conductor_power(model, same, x, flow),
         head=np.full(len(network.head_ids), head),
         losses_kw=float(same.resistance @ x[lay.current]) * BASE_KVA,
-        prices=_prices(model, tangents, price, x, solution),
+        prices=_prices(model, same, tangents, price, x, solution),
         cost=settled_cost(problem, x, solution.limits) * problem.cost_unit,
         limits=tuple(_limits(model, same, problem, x, solution.limits)),
         exactness_gap=float(np.max(slack, initial=0.0)),
@@ -126,7 +126,12 @@ def _drawn(same: Equivalent, demand: ComplexArray, dispatch: ComplexArray, v_bus
 
 
 def _prices(
-    model: BranchFlowModel, tangents: Tangents, price: WholesalePrice, x: FloatArray, solution: Solution
+    model: BranchFlowModel,
+    same: Equivalent,
+    tangents: Tangents,
+    price: WholesalePrice,
+    x: FloatArray,
+    solution: Solution,
 ) -> Prices:
     """Split the duals at the tangent of the solution by cause; see `market.prices`."""
     lay, n_state = model.layout, model.layout.n_network
@@ -136,9 +141,9 @@ def _prices(
     rating[lay.v] = 0.0
     added = []
     if price.adder:
-        # Of the head's gradient all but reactive power is at the price of real power.
-        share = problem.linear[:n_state] * price.of_adder
-        share[lay.q[0]] = 0.0
+        real = price.adder * BASE_KVA / 1e3 / problem.cost_unit
+        share = np.zeros(n_state)
+        share[lay.p[0]], share[lay.current] = real, model.settings.loss_weight * real * same.resistance
         added = [share]
     head = problem.linear[:n_state] - sum(added)
     causes = np.column_stack([head, voltage, rating, *added])

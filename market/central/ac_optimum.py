@@ -275,8 +275,14 @@ def _improve(
     near: IntArray,
     sign: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
-    """Next powers, and the multipliers of the limits that are near [$/h per unit of each]."""
+    """Next powers, and the multipliers of the limits that are near [$/h per unit of each].
+
+    Without a resource nothing moves, and limits that are exceeded pay their penalty.
+    """
     columns, n = physics.columns, len(physics.resources)
+    if not n:
+        beyond = sign * (values[near] - np.where(sign > 0, physics.high[near], physics.low[near])) > 0
+        return powers, np.where(beyond, sign * physics.penalty[near], 0.0)
     unit = cost_unit(physics.price, 100.0)
     network = replace(physics.network, resources=physics.resources)
     curvature = np.concatenate(path_curvature(network)) * damped_price(physics.price) / 1e3

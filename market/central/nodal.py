@@ -320,13 +320,21 @@ class Program:
             When the solver finds no optimum.
         """
         if not len(self._columns["p_min"]):
-            return np.zeros(0), np.zeros(len(joined)), self._offset * self.unit
+            return self._unmoved(joined)
         stated = self.state(joined)
         problem = cp.Problem(cp.Minimize(stated.cost), stated.constraints)
         solve(problem, solver)
         self.seconds += float(problem.solver_stats.solve_time or 0.0)
         cost = (float(problem.value) + self._offset) * self.unit
         return np.asarray(stated.r.value), stated.multipliers() * self.unit, cost
+
+    def _unmoved(self, joined: IntArray) -> tuple[FloatArray, FloatArray, float]:
+        """Answer as `solve` where nothing can be dispatched: limits that have joined pay their penalty."""
+        limit, (_, value) = self._limit, self._told(joined)
+        above = value > limit.high[joined]
+        beyond = np.where(above, value - limit.high[joined], limit.low[joined] - value)
+        cost = self._offset * self.unit + float(limit.penalty[joined] @ beyond)
+        return np.zeros(0), np.where(above, 1.0, -1.0) * limit.penalty[joined], cost
 
     def state(self, joined: IntArray) -> Statement:
         """State the program with the limits that have joined."""
@@ -345,11 +353,12 @@ class Program:
         ]
         # Every row in the share of its own limit, so that volts and amperes weigh alike.
         size = np.where(np.isfinite(limit.low[joined]), 1.0, limit.high[joined])
-        cost = self._slope @ r + self._curve @ cp.square(r) / 2
+        # CVXPY has no canonical form for squares of nothing.
+        cost = self._slope @ r + self._curve @ cp.square(r) / 2 if n else cp.Constant(0.0)
         ends: list[cp.Constraint] = []
         if len(joined):
             slope, value = self._told(joined)
-            told = (slope / size[:, None]) @ r + value / size
+            told = (slope / size[:, None]) @ r + value / size if n else value / size
             below = np.where(np.isfinite(limit.low[joined]), limit.low[joined] / size, -1e3)
             ends = [told - over <= limit.high[joined] / size, told + over >= below]
             cost = cost + (limit.penalty[joined] * size / self.unit) @ over

@@ -127,7 +127,7 @@ def couple(resource: int, offers: Sequence[Offer], timing: Timing) -> Coupling:
     if ahead is not None and ahead.store is not None:
         _store(sheet, ahead.store, offers)
     if ahead is not None and ahead.sessions is not None:
-        _sessions(sheet, ahead.sessions)
+        _sessions(sheet, ahead.sessions, offers[0])
     if ahead is not None and ahead.rebound is not None:
         _rebound(sheet, ahead.rebound, offers)
     if ahead is not None and ahead.ramp is not None:
@@ -223,7 +223,7 @@ def open_share(session: Session, hours: FloatArray) -> FloatArray:
     return share
 
 
-def _sessions(sheet: _Sheet, sessions: Sequence[Session]) -> None:
+def _sessions(sheet: _Sheet, sessions: Sequence[Session], now: Offer) -> None:
     """Take every session's energy by its deadline; what a deadline beyond the horizon allows may wait."""
     timing = sheet.timing
     by_step: dict[int, dict[int, float]] = {}
@@ -246,6 +246,9 @@ def _sessions(sheet: _Sheet, sessions: Sequence[Session]) -> None:
             most = session.kw_max * later / POWER_UNIT
             own[sheet.variable(lower=0.0, high=most, cost=timing.mean_lmp * timing.price)] = 1.0
         sheet.row({}, own, session.energy_kwh / POWER_UNIT)
+    if 0 not in by_step and now.p_min_kw < 0.0:
+        # The offer of now leaves room though nobody is there to charge; those of later steps leave none.
+        by_step[0] = {sheet.variable(low=0.0, high=0.0, weight=float(timing.hours[0])): 1.0}
     for t, entries in by_step.items():
         sheet.row({t: 1.0}, entries)
     sheet.name("sessions.short", short)

@@ -120,7 +120,7 @@ class HorizonSolver:
 
     def _sweeps(self, horizon: HorizonProblem, outlook: Outlook) -> Findings:
         carried = self._plan(horizon)
-        each = 2 * carried.plan.height
+        each = max(2 * carried.plan.height, 1)
         course = iterate_horizon(
             horizon,
             carried,
@@ -230,8 +230,10 @@ def _effort(carried: Carried, course: Course, horizon: HorizonProblem) -> Effort
     """Count one-hop messages in sequence; each tells of all steps, and of the terms that it carries."""
     sweeps, plan, count = course.steps + 1, carried.plan, len(horizon.steps)
     told = count * (count + 5) // 2 * carried.hops
+    # The step from the root to its desk is no message; without a carried power there is none.
+    hops = plan.height - bool(carried.roots)
     return Effort(
-        rounds=2 * (plan.height - 1) * sweeps,
+        rounds=2 * hops * sweeps,
         messages=(plan.messages - 2 * len(carried.roots)) * sweeps,
         scalars=(count * plan.scalars + told) * sweeps,
         converged=course.converged,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -69,7 +70,7 @@ def read_envelope(lines: Iterable[bytes], origin: Origin, place: Place | None = 
             if wanted is not None and not wanted(line) and line.count(b",") == cells:
                 continue
             _add_row(report, line, number)
-        elif line.strip():
+        elif line.removeprefix(codecs.BOM_UTF8).strip():
             _add_other(report, line, number)
     return _table(report)
 

@@ -79,7 +79,7 @@ def _read(sources: Sequence[Source], request: Request, keep: Place | None) -> Se
 def _day(day: date | str | None) -> date | None:
     if day is None or isinstance(day, date):
         return day
-    parsed = parse_date(day)
+    parsed = parse_date(str(day))
     if parsed is None:
         raise InputError(f"{day!r} is not a date", where="day", expected="YYYY-MM-DD")
     return parsed

@@ -123,10 +123,17 @@ def as_sources(sources: Source | Iterable[Source]) -> tuple[Source, ...]:
     Raises
     ------
     InputError
-        When there is none.
+        When there is none, or one is neither a path nor a DataFrame.
     """
-    single = isinstance(sources, (str, Path)) or is_frame(sources)
+    single = _is_source(sources) or not hasattr(sources, "__iter__")
     many = (cast("Source", sources),) if single else tuple(cast("Iterable[Source]", sources))
     if not many:
         raise InputError("no file given", where="files", expected="one file or more")
+    for source in many:
+        if not _is_source(source):
+            raise InputError(f"{source!r} is no file", where="files", expected="a path or a DataFrame")
     return many
+
+
+def _is_source(source: object) -> bool:
+    return isinstance(source, (str, Path)) or is_frame(source)

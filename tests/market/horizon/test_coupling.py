@@ -161,8 +161,13 @@ def test_a_deadline_beyond_the_horizon_lets_energy_wait_at_the_mean_price() -> N
 
 
 def test_a_session_that_has_its_energy_is_none() -> None:
-    rows = coupled(offer(Ahead(sessions=(Session(0.0, 1.0, 7.0),))))
-    assert rows.own.shape == (0, 0)
+    """Where its offer leaves room in the first step all the same, the power of that step is held at 0."""
+    full = Ahead(sessions=(Session(0.0, 1.0, 7.0),))
+    assert coupled(offer(full, 0.0, 0.0)).own.shape == (0, 0)
+    rows = coupled(offer(full))
+    np.testing.assert_array_equal(rows.power, [[1.0, 0.0, 0.0, 0.0]])
+    assert (rows.own.tolist(), rows.soft_lower.tolist(), rows.soft_upper.tolist()) == ([[1.0]], [0.0], [0.0])
+    assert rows.penalty.tolist() == pytest.approx([MISSED_PRICE * 0.1 * 0.25])
 
 
 @settings(max_examples=40)
