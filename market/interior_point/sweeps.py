@@ -4,6 +4,8 @@ The system is ``[H, A'; A, 0] [dx; m] = [-c; b]`` with m the multipliers of the 
 prices are made of). A step is solved for and not its end, so that stiff limits lose no digits. Its right-hand
 side is linear in t, ``c = c0 + t c1``, so that the root may choose t after the sweep up: every message
 carries both parts.
+
+Loops take arrays out of their records first: compiled code would read them there again for every entry.
 """
 
 from __future__ import annotations
@@ -62,6 +64,11 @@ class Store(NamedTuple):
         Diagonal of H and what is beside it at the last sweep up.
     moved : ndarray of bool, shape (n_front,)
         Whether that sweep had to eliminate a front anew; fronts of neighbours stand for themselves.
+    inverse : ndarray, shape (2, n)
+        Of variables that answer directly: their own entry of the inverse of H, and that of the other of
+        their disc in its row.
+    alone : ndarray, shape (2, n)
+        How those would move without multipliers: constant part, and part in t.
     work, right : ndarray
         Room for the largest front, and its right-hand sides.
     """
@@ -75,6 +82,8 @@ class Store(NamedTuple):
     pivots: IntArray
     seen: FloatArray
     moved: BoolArray
+    inverse: FloatArray
+    alone: FloatArray
     work: FloatArray
     right: FloatArray
 
@@ -95,6 +104,8 @@ def make_store(fronts: Fronts, n: int) -> Store:
         pivots=np.zeros(fronts.own_ptr[-1], dtype=np.int64),
         seen=np.full((2, n), np.nan),
         moved=np.ones(len(own), dtype=np.bool_),
+        inverse=np.zeros((2, n)),
+        alone=np.zeros((2, n)),
         work=np.empty(largest**2),
         right=np.empty((largest, 2)),
     )
@@ -109,209 +120,228 @@ def sweep_up(fronts: Fronts, system: System, store: Store) -> int:
     int
         -1, or the first front whose own unknowns its equations do not determine.
     """
+    _move_alone(fronts, system, store)
     for k in range(len(fronts.own_ptr) - 1):
-        n_own = fronts.own_ptr[k + 1] - fronts.own_ptr[k]
-        n_edge = fronts.edge_ptr[k + 1] - fronts.edge_ptr[k]
-        size = n_own + n_edge
-        work, right = store.work[: size * size].reshape(size, size), store.right[:size]
-        pivots = store.pivots[fronts.own_ptr[k] : fronts.own_ptr[k + 1]]
-        own = store.own[store.own_ptr[k] : store.own_ptr[k + 1]].reshape(size, n_own)
-        kept = store.kept[store.kept_ptr[k] : store.kept_ptr[k + 1]].reshape(n_own, n_edge + 2)
-        sent = store.sent[store.sent_ptr[k] : store.sent_ptr[k + 1]].reshape(n_edge, n_edge + 2)
+        start, end = fronts.own_ptr[k], fronts.own_ptr[k + 1]
+        size = end - start + fronts.edge_ptr[k + 1] - fronts.edge_ptr[k]
+        pivots, right = store.pivots[start:end], store.right[:size]
         store.moved[k] = _has_moved(fronts, system, store, k)
         if store.moved[k]:
+            work = store.work[: size * size].reshape(size, size)
             _state_matrix(fronts, system, store, k, work)
             if not eliminate(work, pivots):
                 store.seen[:, :] = np.nan
                 return k
-            own[:, :] = work[:, :n_own]
-            kept[:, :n_edge] = work[:n_own, n_own:]
-            sent[:, :n_edge] = work[n_own:, n_own:]
+            _keep_matrix(store, k, len(pivots), work)
         _state_right(fronts, system, store, k, right)
-        _carry(own, pivots, right)
-        kept[:, n_edge:] = right[:n_own]
-        sent[:, n_edge:] = right[n_own:]
+        _carry(store, k, pivots, right)
+        _keep_right(store, k, len(pivots), right)
     store.seen[0, :], store.seen[1, :] = system.curve, system.cross
     return -1
 
 
 @compiled
+def _move_alone(fronts: Fronts, system: System, store: Store) -> None:
+    """Find how variables that answer directly move without multipliers, and how they answer those."""
+    curve, cross, mates, cost = system.curve, system.cross, system.mate, system.cost
+    inverse, alone = store.inverse, store.alone
+    for j in fronts.local:
+        mate, own, other = max(mates[j], 0), 1.0 / curve[j], 0.0
+        if mates[j] >= 0 and not np.isinf(curve[j]) and not np.isinf(curve[mate]):
+            whole = curve[j] * curve[mate] - cross[j] * cross[j]
+            own, other = curve[mate] / whole, -cross[j] / whole
+        inverse[0, j], inverse[1, j] = own, other
+        for part in range(2):
+            alone[part, j] = -own * cost[part, j] - other * cost[part, mate]
+
+
+@compiled
 def _has_moved(fronts: Fronts, system: System, store: Store, k: int) -> bool:
     """Whether anything but right-hand sides has changed in a front, or behind it."""
-    curve, cross = store.seen[0], store.seen[1]
+    curve, cross, mates, own = system.curve, system.cross, system.mate, fronts.own
+    last_curve, last_cross, moved = store.seen[0], store.seen[1], False
     for place in range(fronts.child_ptr[k], fronts.child_ptr[k + 1]):
-        if store.moved[fronts.child[place]]:
-            return True
+        moved |= store.moved[fronts.child[place]]
     for place in range(fronts.own_ptr[k], fronts.own_ptr[k + 1]):
-        j = fronts.own[place]
-        if j < len(curve) and system.curve[j] != curve[j]:
-            return True
+        j = own[place]
+        moved |= j < len(curve) and curve[j] != last_curve[j]
     for place in range(fronts.local_ptr[k], fronts.local_ptr[k + 1]):
         j = fronts.local[place]
-        mate = max(system.mate[j], 0)
-        if system.curve[j] != curve[j] or system.cross[j] != cross[j] or system.curve[mate] != curve[mate]:
-            return True
-    return False
+        mate = max(mates[j], 0)
+        moved |= curve[j] != last_curve[j] or cross[j] != last_cross[j] or curve[mate] != last_curve[mate]
+    return moved
 
 
 @compiled
 def _state_matrix(fronts: Fronts, system: System, store: Store, k: int, work: FloatArray) -> None:
     """Curvatures and entries of a front, less what answers directly, and what its children leave over."""
     work[:, :] = 0.0
-    n, start = len(system.curve), fronts.own_ptr[k]
+    curve, own, start = system.curve, fronts.own, fronts.own_ptr[k]
     for i in range(fronts.own_ptr[k + 1] - start):
-        unknown = fronts.own[start + i]
-        if unknown < n:
-            work[i, i] += system.curve[unknown]
+        if own[start + i] < len(curve):
+            work[i, i] += curve[own[start + i]]
+    entries, entry, rows, columns = system.entries, fronts.entry, fronts.entry_row, fronts.entry_column
     for e in range(fronts.entry_ptr[k], fronts.entry_ptr[k + 1]):
-        value = system.entries[fronts.entry[e]]
-        work[fronts.entry_row[e], fronts.entry_column[e]] += value
-        work[fronts.entry_column[e], fronts.entry_row[e]] += value
-    _answer_directly(fronts, system, k, work)
+        work[rows[e], columns[e]] += entries[entry[e]]
+        work[columns[e], rows[e]] += entries[entry[e]]
+    for place in range(fronts.local_ptr[k], fronts.local_ptr[k + 1]):
+        j = fronts.local[place]
+        _answer_directly(fronts, system, j, j, store.inverse[0, j], work)
+        if store.inverse[1, j] != 0.0:
+            _answer_directly(fronts, system, j, system.mate[j], store.inverse[1, j], work)
     _take_in(fronts, store, k, work)
+
+
+@compiled
+def _answer_directly(
+    fronts: Fronts, system: System, one: int, other: int, inverse: float, work: FloatArray
+) -> None:
+    """Take how one variable answers the multipliers of another's rows out of a front."""
+    entries, entry, rows, pointer = system.entries, fronts.column_entry, fronts.column_row, fronts.column_ptr
+    for e in range(pointer[one], pointer[one + 1]):
+        row, value = rows[e], entries[entry[e]] * inverse
+        for f in range(pointer[other], pointer[other + 1]):
+            work[row, rows[f]] -= value * entries[entry[f]]
+
+
+@compiled
+def _take_in(fronts: Fronts, store: Store, k: int, work: FloatArray) -> None:
+    """Add the matrices of the messages of a front's children."""
+    places, sent = fronts.edge_at, store.sent
+    for child in fronts.child[fronts.child_ptr[k] : fronts.child_ptr[k + 1]]:
+        start, at = fronts.edge_ptr[child], store.sent_ptr[child]
+        n_edge = fronts.edge_ptr[child + 1] - start
+        for i in range(n_edge):
+            row = places[start + i]
+            for j in range(n_edge):
+                work[row, places[start + j]] += sent[at + j]
+            at += n_edge + 2
+
+
+@compiled
+def _keep_matrix(store: Store, k: int, n_own: int, work: FloatArray) -> None:
+    """Keep what eliminations leave: the factors of the own rows, what they read of the edge, the message."""
+    own, kept, sent = store.own, store.kept, store.sent
+    own_at, kept_at, sent_at = store.own_ptr[k], store.kept_ptr[k], store.sent_ptr[k]
+    size, n_edge = len(work), len(work) - n_own
+    for i in range(size):
+        for j in range(n_own):
+            own[own_at + j] = work[i, j]
+        own_at += n_own
+    for i in range(n_own):
+        for j in range(n_edge):
+            kept[kept_at + j] = work[i, n_own + j]
+        kept_at += n_edge + 2
+    for i in range(n_own, size):
+        for j in range(n_edge):
+            sent[sent_at + j] = work[i, n_own + j]
+        sent_at += n_edge + 2
+
+
+@compiled
+def _keep_right(store: Store, k: int, n_own: int, right: FloatArray) -> None:
+    """Keep right-hand sides beside the matrices, those of the message too."""
+    kept, sent, n_edge = store.kept, store.sent, len(right) - n_own
+    kept_at, sent_at = store.kept_ptr[k] + n_edge, store.sent_ptr[k] + n_edge
+    for i in range(n_own):
+        kept[kept_at], kept[kept_at + 1] = right[i, 0], right[i, 1]
+        kept_at += n_edge + 2
+    for i in range(n_own, len(right)):
+        sent[sent_at], sent[sent_at + 1] = right[i, 0], right[i, 1]
+        sent_at += n_edge + 2
 
 
 @compiled
 def _state_right(fronts: Fronts, system: System, store: Store, k: int, right: FloatArray) -> None:
     """Both parts of a front's right-hand sides: own ones, of what answers directly, and of its children."""
     right[:, :] = 0.0
-    n, start = len(system.curve), fronts.own_ptr[k]
+    cost, given, n = system.cost, system.right, len(system.curve)
+    own, start = fronts.own, fronts.own_ptr[k]
     for i in range(fronts.own_ptr[k + 1] - start):
-        unknown = fronts.own[start + i]
+        unknown = own[start + i]
         if unknown < n:
-            right[i, 0] -= system.cost[0, unknown]
-            right[i, 1] -= system.cost[1, unknown]
+            right[i, 0], right[i, 1] = -cost[0, unknown], -cost[1, unknown]
         else:
-            right[i, 0] += system.right[unknown - n]
-    for place in range(fronts.local_ptr[k], fronts.local_ptr[k + 1]):
-        j = fronts.local[place]
-        constant, along = alone(system, j, 0), alone(system, j, 1)
+            right[i, 0] = given[unknown - n]
+    rows, entry, entries, alone = fronts.column_row, fronts.column_entry, system.entries, store.alone
+    for j in fronts.local[fronts.local_ptr[k] : fronts.local_ptr[k + 1]]:
         for e in range(fronts.column_ptr[j], fronts.column_ptr[j + 1]):
-            row, value = fronts.column_row[e], system.entries[fronts.column_entry[e]]
-            right[row, 0] -= value * constant
-            right[row, 1] -= value * along
-    for place in range(fronts.child_ptr[k], fronts.child_ptr[k + 1]):
-        child = fronts.child[place]
-        start = fronts.edge_ptr[child]
-        n_edge = fronts.edge_ptr[child + 1] - start
-        sent = store.sent[store.sent_ptr[child] : store.sent_ptr[child + 1]].reshape(n_edge, n_edge + 2)
-        for i in range(n_edge):
-            row = fronts.edge_at[start + i]
-            right[row, 0] += sent[i, n_edge]
-            right[row, 1] += sent[i, n_edge + 1]
+            right[rows[e], 0] -= entries[entry[e]] * alone[0, j]
+            right[rows[e], 1] -= entries[entry[e]] * alone[1, j]
+    places, sent = fronts.edge_at, store.sent
+    for child in fronts.child[fronts.child_ptr[k] : fronts.child_ptr[k + 1]]:
+        first, last = fronts.edge_ptr[child], fronts.edge_ptr[child + 1]
+        at = store.sent_ptr[child] + last - first
+        for place in range(first, last):
+            right[places[place], 0] += sent[at]
+            right[places[place], 1] += sent[at + 1]
+            at += last - first + 2
 
 
 @compiled
-def inverse(system: System, j: int) -> tuple[float, float]:
-    """Entries of the inverse of H in the row of a variable: its own, and that of the other of its disc."""
-    mate = system.mate[j]
-    if mate < 0 or np.isinf(system.curve[mate]) or np.isinf(system.curve[j]):
-        return 1.0 / system.curve[j], 0.0
-    across = system.cross[j]
-    whole = system.curve[j] * system.curve[mate] - across * across
-    return system.curve[mate] / whole, -across / whole
-
-
-@compiled
-def _answer_directly(fronts: Fronts, system: System, k: int, work: FloatArray) -> None:
-    """Take the variables that answer the multipliers of their own rows out of a front."""
-    for place in range(fronts.local_ptr[k], fronts.local_ptr[k + 1]):
-        j = fronts.local[place]
-        own, other = inverse(system, j)
-        mate = system.mate[j]
-        for e in range(fronts.column_ptr[j], fronts.column_ptr[j + 1]):
-            row, value = fronts.column_row[e], system.entries[fronts.column_entry[e]]
-            for f in range(fronts.column_ptr[j], fronts.column_ptr[j + 1]):
-                work[row, fronts.column_row[f]] -= value * own * system.entries[fronts.column_entry[f]]
-            if other != 0.0:
-                for f in range(fronts.column_ptr[mate], fronts.column_ptr[mate + 1]):
-                    work[row, fronts.column_row[f]] -= value * other * system.entries[fronts.column_entry[f]]
-
-
-@compiled
-def alone(system: System, j: int, part: int) -> float:
-    """How a variable would move without multipliers: its constant part, or its part in t."""
-    own, other = inverse(system, j)
-    value = -own * system.cost[part, j]
-    if other != 0.0:
-        value -= other * system.cost[part, system.mate[j]]
-    return float(value)
-
-
-@compiled
-def _take_in(fronts: Fronts, store: Store, k: int, work: FloatArray) -> None:
-    """Add the matrices of the messages of a front's children."""
-    for place in range(fronts.child_ptr[k], fronts.child_ptr[k + 1]):
-        child = fronts.child[place]
-        start = fronts.edge_ptr[child]
-        n_edge = fronts.edge_ptr[child + 1] - start
-        sent = store.sent[store.sent_ptr[child] : store.sent_ptr[child + 1]].reshape(n_edge, n_edge + 2)
-        for i in range(n_edge):
-            row = fronts.edge_at[start + i]
-            for j in range(n_edge):
-                work[row, fronts.edge_at[start + j]] += sent[i, j]
-
-
-@compiled
-def _carry(own: FloatArray, pivots: IntArray, right: FloatArray) -> None:
+def _carry(store: Store, k: int, pivots: IntArray, right: FloatArray) -> None:
     """Do to both parts of right-hand sides what the elimination of the own rows did to their matrix."""
     for p in range(len(pivots)):
         best = pivots[p]
         for part in range(2):
             right[p, part], right[best, part] = right[best, part], right[p, part]
-    for i in range(own.shape[0]):
-        row, constant, along = own[i], right[i, 0], right[i, 1]
+    own, at = store.own, store.own_ptr[k]
+    for i in range(len(right)):
+        constant, along = right[i, 0], right[i, 1]
         for p in range(min(i, len(pivots))):
-            constant -= row[p] * right[p, 0]
-            along -= row[p] * right[p, 1]
+            constant -= own[at + p] * right[p, 0]
+            along -= own[at + p] * right[p, 1]
         right[i, 0], right[i, 1] = constant, along
+        at += len(pivots)
 
 
 @compiled
 def sweep_down(fronts: Fronts, system: System, store: Store, t: float, x: FloatArray, m: FloatArray) -> None:
     """Solve every front from its edge, roots first, into variables `x` and multipliers `m`."""
-    n = len(system.curve)
     for k in range(len(fronts.own_ptr) - 2, -1, -1):
-        start, first = fronts.own_ptr[k], fronts.edge_ptr[k]
-        n_own, n_edge = fronts.own_ptr[k + 1] - start, fronts.edge_ptr[k + 1] - first
-        own = store.own[store.own_ptr[k] : store.own_ptr[k + 1]].reshape(n_own + n_edge, n_own)
-        kept = store.kept[store.kept_ptr[k] : store.kept_ptr[k + 1]].reshape(n_own, n_edge + 2)
-        edge, solved = store.right[:n_edge, 0], store.right[:n_own, 1]
-        for j in range(n_edge):
-            unknown = fronts.edge[first + j]
-            edge[j] = x[unknown] if unknown < n else m[unknown - n]
-        for i in range(n_own - 1, -1, -1):
-            value = kept[i, n_edge] + t * kept[i, n_edge + 1]
-            for j in range(n_edge):
-                value -= kept[i, j] * edge[j]
-            for j in range(i + 1, n_own):
-                value -= own[i, j] * solved[j]
-            value /= own[i, i]
-            solved[i] = value
-            unknown = fronts.own[start + i]
-            if unknown < n:
-                x[unknown] = value
-            else:
-                m[unknown - n] = value
-    _answer(fronts, system, t, x, m)
+        _solve_own(fronts, store, k, t, x, m)
+    _answer(fronts, system, store, t, x, m)
 
 
 @compiled
-def _answer(fronts: Fronts, system: System, t: float, x: FloatArray, m: FloatArray) -> None:
+def _solve_own(fronts: Fronts, store: Store, k: int, t: float, x: FloatArray, m: FloatArray) -> None:
+    """Solve one front from its edge."""
+    n, unknowns, start, first = len(x), fronts.own, fronts.own_ptr[k], fronts.edge_ptr[k]
+    n_own, n_edge = fronts.own_ptr[k + 1] - start, fronts.edge_ptr[k + 1] - first
+    own, kept, around, edge, solved = store.own, store.kept, fronts.edge, store.right[:, 0], store.right[:, 1]
+    for j in range(n_edge):
+        unknown = around[first + j]
+        edge[j] = x[unknown] if unknown < n else m[unknown - n]
+    for i in range(n_own - 1, -1, -1):
+        at, beside = store.own_ptr[k] + i * n_own, store.kept_ptr[k] + i * (n_edge + 2)
+        value = kept[beside + n_edge] + t * kept[beside + n_edge + 1]
+        for j in range(n_edge):
+            value -= kept[beside + j] * edge[j]
+        for j in range(i + 1, n_own):
+            value -= own[at + j] * solved[j]
+        solved[i] = value / own[at + i]
+        unknown = unknowns[start + i]
+        if unknown < n:
+            x[unknown] = solved[i]
+        else:
+            m[unknown - n] = solved[i]
+
+
+@compiled
+def _answer(fronts: Fronts, system: System, store: Store, t: float, x: FloatArray, m: FloatArray) -> None:
     """Find the variables that answer the multipliers of their own rows."""
-    for place in range(len(fronts.local)):
-        j = fronts.local[place]
-        own, other = inverse(system, j)
-        value = alone(system, j, 0) + t * alone(system, j, 1) - own * _pull(fronts, system, j, m)
-        if other != 0.0:
-            value -= other * _pull(fronts, system, system.mate[j], m)
+    inverse, alone = store.inverse, store.alone
+    for j in fronts.local:
+        value = alone[0, j] + t * alone[1, j] - inverse[0, j] * _pull(fronts, system, j, m)
+        if inverse[1, j] != 0.0:
+            value -= inverse[1, j] * _pull(fronts, system, system.mate[j], m)
         x[j] = value
 
 
 @compiled
 def _pull(fronts: Fronts, system: System, j: int, m: FloatArray) -> float:
     """Sum of a variable's entries times their multipliers."""
-    total = 0.0
+    total, entries, entry, rows = 0.0, system.entries, fronts.column_entry, fronts.column_multiplier
     for e in range(fronts.column_ptr[j], fronts.column_ptr[j + 1]):
-        total += system.entries[fronts.column_entry[e]] * m[fronts.column_multiplier[e]]
+        total += entries[entry[e]] * m[rows[e]]
     return total
