@@ -71,13 +71,11 @@ def locate(breaks: Breaks, j: int, value: float, price: float) -> int:
 @compiled
 def end_of(breaks: Breaks, j: int, piece: int) -> float:
     """Value of a variable at one of its limits; not a number inside a piece."""
-    if piece == AT_LOWER:
-        return float(breaks.lower[j])
-    if piece == AT_SOFT_LOWER:
-        return float(breaks.soft_lower[j])
-    if piece == AT_SOFT_UPPER:
-        return float(breaks.soft_upper[j])
-    return float(breaks.upper[j]) if piece == AT_UPPER else float(np.nan)
+    lower, soft_lower, soft_upper = breaks.lower[j], breaks.soft_lower[j], breaks.soft_upper[j]
+    end = breaks.upper[j] if piece == AT_UPPER else np.nan
+    end = soft_upper if piece == AT_SOFT_UPPER else end
+    end = soft_lower if piece == AT_SOFT_LOWER else end
+    return float(lower if piece == AT_LOWER else end)
 
 
 @compiled
