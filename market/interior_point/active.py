@@ -142,13 +142,13 @@ def _hold(
 
     It may not when a resource without a curve in its cost is not at a limit: nothing says where it lies.
     """
+    sound = True
     for j in range(len(x)):
         end, curve = end_of(breaks, j, pieces[j]), quadratic[j]
         price = price_in(breaks, j, pieces[j])
         if not np.isnan(end):
             x[j], curve, price = end, np.inf if known[j] else STIFF, prices[j]
-        elif known[j] and curve == 0.0:
-            return False
+        sound &= curve != 0.0 or not known[j]
         system.curve[j], system.cross[j], system.cost[1, j] = curve, 0.0, 0.0
         system.cost[0, j] = linear[j] + quadratic[j] * x[j] + price
-    return True
+    return sound
