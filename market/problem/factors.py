@@ -3,6 +3,8 @@
 The rows of a bus determine its variables once those around it are known, so every front pivots among its own
 rows, and what a factorisation costs grows with the number of buses. Which front meets which, is fixed by the
 pattern (`market.interior_point.square`); only numbers change from clearing to clearing.
+
+Loops take arrays out of their records first: compiled code would read them there again for every entry.
 """
 
 from __future__ import annotations
@@ -133,24 +135,19 @@ def factorise(rows: sp.csr_matrix, n: int, fronts: SquareFronts | None) -> Facto
 
 
 @compiled
-def _front(fronts: SquareFronts, numbers: FloatArray, k: int) -> FloatArray:
-    """Numbers of one front as a matrix."""
-    n_own = fronts.own_ptr[k + 1] - fronts.own_ptr[k]
-    height = n_own + fronts.row_edge_ptr[k + 1] - fronts.row_edge_ptr[k]
-    width = n_own + fronts.column_edge_ptr[k + 1] - fronts.column_edge_ptr[k]
-    return numbers[fronts.room_ptr[k] : fronts.room_ptr[k + 1]].reshape(height, width)
-
-
-@compiled
 def _factorise(fronts: SquareFronts, entries: FloatArray, numbers: FloatArray, pivots: IntArray) -> bool:
     """Factorise every front, leaves first, and hand its remainder to its parent."""
+    entry, rows, columns = fronts.entry, fronts.entry_row, fronts.entry_column
     for k in range(len(fronts.own_ptr) - 1):
-        work = _front(fronts, numbers, k)
+        start, end = fronts.own_ptr[k], fronts.own_ptr[k + 1]
+        height = end - start + fronts.row_edge_ptr[k + 1] - fronts.row_edge_ptr[k]
+        width = end - start + fronts.column_edge_ptr[k + 1] - fronts.column_edge_ptr[k]
+        work = numbers[fronts.room_ptr[k] : fronts.room_ptr[k + 1]].reshape(height, width)
         for e in range(fronts.entry_ptr[k], fronts.entry_ptr[k + 1]):
-            work[fronts.entry_row[e], fronts.entry_column[e]] += entries[fronts.entry[e]]
-        for place in range(fronts.child_ptr[k], fronts.child_ptr[k + 1]):
-            _take_in(fronts, numbers, fronts.child[place], work)
-        if not eliminate(work, pivots[fronts.own_ptr[k] : fronts.own_ptr[k + 1]]):
+            work[rows[e], columns[e]] += entries[entry[e]]
+        for child in fronts.child[fronts.child_ptr[k] : fronts.child_ptr[k + 1]]:
+            _take_in(fronts, numbers, child, work)
+        if not eliminate(work, pivots[start:end]):
             return False
     return True
 
@@ -158,13 +155,20 @@ def _factorise(fronts: SquareFronts, entries: FloatArray, numbers: FloatArray, p
 @compiled
 def _take_in(fronts: SquareFronts, numbers: FloatArray, child: int, work: FloatArray) -> None:
     """Add what a child's rows leave over."""
-    n_own = fronts.own_ptr[child + 1] - fronts.own_ptr[child]
-    remainder = _front(fronts, numbers, child)[n_own:, n_own:]
-    row, column = fronts.row_edge_ptr[child], fronts.column_edge_ptr[child]
-    for i in range(remainder.shape[0]):
-        target = work[fronts.row_at[row + i]]
-        for j in range(remainder.shape[1]):
-            target[fronts.column_at[column + j]] += remainder[i, j]
+    rows, columns, row_ptr, column_ptr = (
+        fronts.row_at,
+        fronts.column_at,
+        fronts.row_edge_ptr,
+        fronts.column_edge_ptr,
+    )
+    n_own, first = fronts.own_ptr[child + 1] - fronts.own_ptr[child], column_ptr[child]
+    width = column_ptr[child + 1] - first
+    at = fronts.room_ptr[child] + n_own * (n_own + width) + n_own
+    for place in range(row_ptr[child], row_ptr[child + 1]):
+        row = rows[place]
+        for j in range(width):
+            work[row, columns[first + j]] += numbers[at + j]
+        at += n_own + width
 
 
 @compiled
@@ -214,26 +218,40 @@ def _solve(
     fronts: SquareFronts, numbers: FloatArray, pivots: IntArray, right: FloatArray, x: FloatArray
 ) -> None:
     """Solve for `x`, leaves first and back; `right` is used up."""
+    rows, columns, beside, after = fronts.row, fronts.column, fronts.row_edge, fronts.column_edge
+    part = np.empty(len(right))
     for k in range(len(fronts.own_ptr) - 1):
-        work, start, edge = _front(fronts, numbers, k), fronts.own_ptr[k], fronts.row_edge_ptr[k]
-        n_own = fronts.own_ptr[k + 1] - start
+        start, n_own = fronts.own_ptr[k], fronts.own_ptr[k + 1] - fronts.own_ptr[k]
+        width = n_own + fronts.column_edge_ptr[k + 1] - fronts.column_edge_ptr[k]
+        at = fronts.room_ptr[k]
         for i in range(n_own):
-            here, there = fronts.row[start + i], fronts.row[start + pivots[start + i]]
-            right[here], right[there] = right[there], right[here]
-        for i in range(work.shape[0]):
-            row = fronts.row[start + i] if i < n_own else fronts.row_edge[edge + i - n_own]
-            for j in range(min(i, n_own)):
-                right[row] -= work[i, j] * right[fronts.row[start + j]]
+            part[i] = right[rows[start + i]]
+        for i in range(n_own):
+            best = pivots[start + i]
+            part[i], part[best] = part[best], part[i]
+        for i in range(n_own):
+            for j in range(i):
+                part[i] -= numbers[at + j] * part[j]
+            right[rows[start + i]] = part[i]
+            at += width
+        for place in range(fronts.row_edge_ptr[k], fronts.row_edge_ptr[k + 1]):
+            value = right[beside[place]]
+            for j in range(n_own):
+                value -= numbers[at + j] * part[j]
+            right[beside[place]] = value
+            at += width
     for k in range(len(fronts.own_ptr) - 2, -1, -1):
-        work, start, edge = _front(fronts, numbers, k), fronts.own_ptr[k], fronts.column_edge_ptr[k]
-        n_own = fronts.own_ptr[k + 1] - start
+        start, n_own = fronts.own_ptr[k], fronts.own_ptr[k + 1] - fronts.own_ptr[k]
+        edge, width = fronts.column_edge_ptr[k], n_own
+        for place in range(edge, fronts.column_edge_ptr[k + 1]):
+            part[width] = x[after[place]]
+            width += 1
         for i in range(n_own - 1, -1, -1):
-            value = right[fronts.row[start + i]]
-            for j in range(n_own, work.shape[1]):
-                value -= work[i, j] * x[fronts.column_edge[edge + j - n_own]]
-            for j in range(i + 1, n_own):
-                value -= work[i, j] * x[fronts.column[start + j]]
-            x[fronts.column[start + i]] = value / work[i, i]
+            value, at = right[rows[start + i]], fronts.room_ptr[k] + i * width
+            for j in range(i + 1, width):
+                value -= numbers[at + j] * part[j]
+            part[i] = value / numbers[at + i]
+            x[columns[start + i]] = part[i]
 
 
 @compiled
@@ -241,25 +259,41 @@ def _solve_transposed(
     fronts: SquareFronts, numbers: FloatArray, pivots: IntArray, right: FloatArray, y: FloatArray
 ) -> None:
     """Solve the transposed rows for `y`, leaves first and back; `right` is used up."""
+    rows, columns, beside, after = fronts.row, fronts.column, fronts.row_edge, fronts.column_edge
+    part = np.empty(len(right))
     for k in range(len(fronts.own_ptr) - 1):
-        work, start, edge = _front(fronts, numbers, k), fronts.own_ptr[k], fronts.column_edge_ptr[k]
-        n_own = fronts.own_ptr[k + 1] - start
+        start, n_own = fronts.own_ptr[k], fronts.own_ptr[k + 1] - fronts.own_ptr[k]
+        edge, n_edge = fronts.column_edge_ptr[k], fronts.column_edge_ptr[k + 1] - fronts.column_edge_ptr[k]
+        at = fronts.room_ptr[k]
         for i in range(n_own):
-            value = right[fronts.column[start + i]] / work[i, i]
-            right[fronts.column[start + i]] = value
-            for j in range(i + 1, n_own):
-                right[fronts.column[start + j]] -= work[i, j] * value
-            for j in range(n_own, work.shape[1]):
-                right[fronts.column_edge[edge + j - n_own]] -= work[i, j] * value
+            part[i] = right[columns[start + i]]
+        for j in range(n_edge):
+            part[n_own + j] = right[after[edge + j]]
+        for i in range(n_own):
+            part[i] /= numbers[at + i]
+            for j in range(numba.uintp(i + 1), numba.uintp(n_own + n_edge)):
+                part[j] -= numbers[numba.uintp(at) + j] * part[i]
+            right[columns[start + i]] = part[i]
+            at += n_own + n_edge
+        for j in range(n_edge):
+            right[after[edge + j]] = part[n_own + j]
     for k in range(len(fronts.own_ptr) - 2, -1, -1):
-        work, start, edge = _front(fronts, numbers, k), fronts.own_ptr[k], fronts.row_edge_ptr[k]
-        n_own = fronts.own_ptr[k + 1] - start
+        start, n_own = fronts.own_ptr[k], fronts.own_ptr[k + 1] - fronts.own_ptr[k]
+        width = n_own + fronts.column_edge_ptr[k + 1] - fronts.column_edge_ptr[k]
         for i in range(n_own):
-            y[fronts.row[start + i]] = right[fronts.column[start + i]]
-        for i in range(work.shape[0] - 1, 0, -1):
-            value = y[fronts.row[start + i]] if i < n_own else y[fronts.row_edge[edge + i - n_own]]
-            for j in range(min(i, n_own)):
-                y[fronts.row[start + j]] -= work[i, j] * value
+            part[i] = right[columns[start + i]]
+        at = fronts.room_ptr[k] + n_own * width
+        for place in range(fronts.row_edge_ptr[k], fronts.row_edge_ptr[k + 1]):
+            value = y[beside[place]]
+            for j in range(numba.uintp(n_own)):
+                part[j] -= numbers[numba.uintp(at) + j] * value
+            at += width
+        for i in range(n_own - 1, 0, -1):
+            at = fronts.room_ptr[k] + i * width
+            for j in range(numba.uintp(i)):
+                part[j] -= numbers[numba.uintp(at) + j] * part[i]
         for i in range(n_own - 1, -1, -1):
-            here, there = fronts.row[start + i], fronts.row[start + pivots[start + i]]
-            y[here], y[there] = y[there], y[here]
+            best = pivots[start + i]
+            part[i], part[best] = part[best], part[i]
+        for i in range(n_own):
+            y[rows[start + i]] = part[i]
