@@ -119,60 +119,67 @@ def _running(legs: Legs, state: AcState, demand: ComplexArray) -> ComplexArray:
     return power
 
 
-@dataclass(frozen=True)
-class Entries:
-    """Complex entries of rows in columns: ``row += linear * x + conjugate * conj(x)``."""
-
-    linear: ComplexArray
-    conjugate: ComplexArray
-
-
-def table_entries(table: CurrentTable, layout: Layout, anchor: Anchor) -> Entries:
-    """Entries of Kirchhoff's law and of the flows, in the order of the table's first rows.
+def table_entries(table: CurrentTable, layout: Layout, anchor: Anchor) -> FloatArray:
+    """Entries of Kirchhoff's law and of the flows, in the order of the table's first rows, shape (4, n).
 
     Currents are conjugated and multiplied by the scale of their node; a flow's row is divided by its largest
-    entry, as a switch would put ten orders of magnitude beside one.
+    entry, as a switch would put ten orders of magnitude beside one. See `_real_parts` for the first axis.
     """
-    row, column, mine = table.balance
+    row, column, _ = table.balance
     at = np.append(anchor.scale, anchor.scale[layout.spanning.flow_node])
-    return Entries(*_scaled(row, column, table.values(anchor.state.admittance)[mine], at, table.n_node))
+    return _scaled(row, column, table.balanced(anchor.state.admittance), at, 1.0 / at, table.n_node)
 
 
 @compiled
 def _scaled(
-    row: IntArray, column: IntArray, value: ComplexArray, at: ComplexArray, n_node: int
-) -> tuple[ComplexArray, ComplexArray]:
-    """Linear and conjugate parts of the table's entries, in units of the problem."""
-    linear, conjugate = np.zeros_like(value), np.zeros_like(value)
-    square = np.zeros(len(at))
+    row: IntArray,
+    column: IntArray,
+    value: ComplexArray,
+    at: ComplexArray,
+    inverse: ComplexArray,
+    n_node: int,
+) -> FloatArray:
+    """Real entries of the table's, in units of the problem: conjugate in voltages and linear in flows."""
+    found, square = np.empty((4, len(value))), np.zeros(len(at))
     for e in range(len(value)):
         entry = np.conj(value[e]) * at[row[e]]
         if column[e] < n_node:
-            conjugate[e] = entry * np.conj(at[column[e]]) * (VOLTAGE_UNIT / VA_PER_UNIT)
+            entry *= np.conj(at[column[e]]) * (VOLTAGE_UNIT / VA_PER_UNIT)
         else:
-            linear[e] = entry / at[column[e]]
-        either = linear[e] + conjugate[e]
-        square[row[e]] = max(square[row[e]], either.real**2 + either.imag**2)
+            entry *= inverse[column[e]]
+        found[0, e], found[2, e] = entry.real, entry.imag
+        square[row[e]] = max(square[row[e]], entry.real**2 + entry.imag**2)
     square[:n_node] = 1.0
-    size = np.sqrt(square)
+    shrink = 1.0 / np.sqrt(square)
     for e in range(len(value)):
-        linear[e] /= size[row[e]]
-        conjugate[e] /= size[row[e]]
-    return linear, conjugate
+        turn, by = 1.0 if column[e] < n_node else -1.0, shrink[row[e]]
+        real, imaginary = found[0, e] * by, found[2, e] * by
+        found[0, e], found[1, e], found[2, e], found[3, e] = real, turn * imaginary, imaginary, -turn * real
+    return found
 
 
-def leg_entries(legs: Legs, anchor: Anchor) -> Entries:
-    """Entries of the legs: their nodes' rows in their nodes' voltages (aa, ab, ba, bb)."""
-    slopes = anchor.legs
-    scale = np.append(anchor.scale, 0.0)
-    first, second = scale[legs.node], -scale[legs.other]
-    pairs = ((first, first), (first, second), (second, first), (second, second))
-    unit = VOLTAGE_UNIT / VA_PER_UNIT
-    linear: ComplexArray = np.concatenate([r * slopes.linear * c for r, c in pairs])
-    conjugate: ComplexArray = np.concatenate([r * slopes.conjugate * np.conj(c) for r, c in pairs])
-    linear *= unit
-    conjugate *= unit
-    return Entries(linear, conjugate)
+def leg_entries(legs: Legs, anchor: Anchor) -> FloatArray:
+    """Entries of the legs in the order aa, ab, ba, bb of row and column; first axis as of `table_entries`."""
+    scale, unit = np.append(anchor.scale, 0.0), VOLTAGE_UNIT / VA_PER_UNIT
+    ends = np.stack([scale[legs.node], -scale[legs.other]])
+    return _real_parts(unit * anchor.legs.linear, unit * anchor.legs.conjugate, ends)
+
+
+@compiled
+def _real_parts(linear: ComplexArray, conjugate: ComplexArray, ends: ComplexArray) -> FloatArray:
+    """Real entries behind ``row += linear * x + conjugate * conj(x)``, at both ends of both.
+
+    They are those of real rows in real and in imaginary parts of x, then those of imaginary rows.
+    """
+    n = len(linear)
+    found = np.empty((4, 4 * n))
+    for pair in range(4):
+        for leg in range(n):
+            row, column, e = ends[pair // 2, leg], ends[pair % 2, leg], pair * n + leg
+            one, other = row * linear[leg] * column, row * conjugate[leg] * np.conj(column)
+            found[0, e], found[1, e] = one.real + other.real, other.imag - one.imag
+            found[2, e], found[3, e] = one.imag + other.imag, one.real - other.real
+    return found
 
 
 def leg_rows(legs: Legs, anchor: Anchor, power: ComplexArray, which: np.ndarray) -> ComplexArray:

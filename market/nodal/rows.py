@@ -9,7 +9,6 @@ from dlmp_cosim.feeders.network import FloatArray, IntArray, Network
 from dlmp_cosim.market.nodal.anchor import (
     VA_PER_UNIT,
     Anchor,
-    Entries,
     leg_entries,
     leg_rows,
     table_entries,
@@ -57,8 +56,8 @@ class NetworkRows:
         """Rows at an anchor, shape (n_state, n)."""
         return self._pattern.matrix(
             {
-                "table": _real_parts(table_entries(self._table, self._layout, anchor)),
-                "legs": _real_parts(leg_entries(self._legs, anchor)),
+                "table": table_entries(self._table, self._layout, anchor).ravel(),
+                "legs": leg_entries(self._legs, anchor).ravel(),
                 "resources": self._resources(anchor),
                 "across": self._across(anchor),
                 "loading": self._loading(anchor),
@@ -141,10 +140,3 @@ def _real_places(rows: IntArray, columns: IntArray) -> tuple[IntArray, IntArray]
     """Places of the four real entries behind each complex one; ground has none."""
     pairs = [(row, column) for row in rows for column in columns]
     return np.concatenate([row for row, _ in pairs]), np.concatenate([column for _, column in pairs])
-
-
-def _real_parts(entries: Entries) -> FloatArray:
-    """Take the four real entries, in the order of `_real_places`."""
-    a, b = entries.linear, entries.conjugate
-    real, imaginary = a + b, b - a
-    return np.concatenate([real.real, imaginary.imag, (a + b).imag, (a - b).real])

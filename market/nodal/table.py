@@ -97,6 +97,7 @@ class CurrentTable:
             self._values[piece.begin : piece.end] = self._stamp(piece)
         self._admittance = network.initial_admittance
         self._conductors: tuple[ComplexArray, sp.csr_matrix] | None = None
+        self._balanced: tuple[ComplexArray, ComplexArray] | None = None
 
     @cached_property
     def balance(self) -> tuple[IntArray, IntArray, IntArray]:
@@ -117,6 +118,13 @@ class CurrentTable:
                 self._values[piece.begin : piece.end] = self._stamp(piece)
             self._admittance = admittance.copy()
         return self._values
+
+    def balanced(self, admittance: ComplexArray) -> ComplexArray:
+        """Entries of the nodes' and the flows' rows, in the order of `balance`."""
+        values = self.values(admittance)
+        if self._balanced is None or self._balanced[0] is not values:
+            self._balanced = values, values[self.balance[2]]
+        return self._balanced[1]
 
     def conductors(self, admittance: ComplexArray) -> sp.csr_matrix:
         """Rows of the branch conductors, shape (n_conductor, n_node + n_flow)."""

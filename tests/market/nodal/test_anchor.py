@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlmp_cosim.feeders.network import ComplexArray, Network
+from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network
 from dlmp_cosim.feeders.state import AcState
 from dlmp_cosim.market.nodal.anchor import (
     LEAST_VOLTAGE,
@@ -104,26 +104,35 @@ def test_reactive_power_that_goes_with_real_power_is_not_free() -> None:
     assert anchor.power.tolist() == pytest.approx([8 + 0j, 20 + 5j])
 
 
+def complex_parts(entries: FloatArray) -> tuple[ComplexArray, ComplexArray]:
+    """What four real entries mean: ``row += linear * x + conjugate * conj(x)``."""
+    real_in_real, real_in_imaginary, imaginary_in_real, imaginary_in_imaginary = entries
+    linear = real_in_real + imaginary_in_imaginary + 1j * (imaginary_in_real - real_in_imaginary)
+    conjugate = real_in_real - imaginary_in_imaginary + 1j * (imaginary_in_real + real_in_imaginary)
+    return linear / 2, conjugate / 2
+
+
 def test_entries_of_a_flow_are_one_at_most_and_those_of_a_node_are_not_scaled() -> None:
     here = network()
     layout = lay_out(here, MarketSettings())
     table, anchor = CurrentTable(here, layout.spanning), anchored(here, FLAT)
-    entries, (row, column, mine) = table_entries(table, layout, anchor), table.balance
-    size = np.abs(entries.linear + entries.conjugate)
+    linear, conjugate = complex_parts(table_entries(table, layout, anchor))
+    row, column, mine = table.balance
+    size = np.abs(linear + conjugate)
     for flow in range(table.n_node, table.n_node + table.n_flow):
         assert size[row == flow].max() == pytest.approx(1.0)
     of_voltage = (row < table.n_node) & (column < table.n_node)
     admittance = table.values(here.initial_admittance)[mine][of_voltage]
     at, into = anchor.scale[row[of_voltage]], anchor.scale[column[of_voltage]]
     expected = (admittance * into * at.conj()).conj() * VOLTAGE_UNIT / VA_PER_UNIT
-    np.testing.assert_allclose(entries.conjugate[of_voltage], expected)
+    np.testing.assert_allclose(conjugate[of_voltage], expected)
 
 
 def test_entries_of_legs_are_their_slopes_in_relative_voltages() -> None:
     """A change of one node's voltage moves the power of both ends of every leg that touches it."""
     here = network(2)
     legs, anchor = Legs(here), anchored(here, FLAT)
-    entries = leg_entries(legs, anchor)
+    linear, conjugate = complex_parts(leg_entries(legs, anchor))
     n, moved = len(legs.node), 1e-3 * (1 + 0.5j)
     for part, (row_end, column_end) in enumerate(
         [(a, b) for a in (legs.node, legs.other) for b in (legs.node, legs.other)]
@@ -133,7 +142,7 @@ def test_entries_of_legs_are_their_slopes_in_relative_voltages() -> None:
         sign = (1 if row_end is legs.node else -1) * (1 if column_end is legs.node else -1)
         change = moved * scale[column_end]
         amps = sign * (anchor.legs.linear * change + anchor.legs.conjugate * change.conj())
-        found = entries.linear[span] * moved + entries.conjugate[span] * np.conj(moved)
+        found = linear[span] * moved + conjugate[span] * np.conj(moved)
         np.testing.assert_allclose(found, scale[row_end] * amps * VOLTAGE_UNIT / VA_PER_UNIT, atol=1e-12)
 
 
