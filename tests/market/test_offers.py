@@ -14,9 +14,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dlmp_cosim.feeders.network import Resource
 from dlmp_cosim.feeders.state import AcState
 from dlmp_cosim.market.nodal.market import NodalMarket
-from dlmp_cosim.market.offers import PRICE_CAP, Offer, Refusal, WholesalePrice, accept_offers
+from dlmp_cosim.market.offers import (
+    PRICE_CAP,
+    Offer,
+    Participation,
+    Refusal,
+    WholesalePrice,
+    _is_plain,
+    _reason_against,
+    accept_offers,
+)
 from dlmp_cosim.market.resources import curtails
 from dlmp_cosim.market.settings import MarketSettings
 from tests.market.support import mixed, mixed_offers, solve
@@ -90,6 +100,31 @@ def test_without_a_limit_of_its_own_an_offer_is_held_to_the_rating() -> None:
     assert accept_offers(NETWORK, (flexible,))[0] == (flexible,)
     stuck = Offer("gen3", 150.0, 150.0, 28.0, 0.05, 140.0, 150.0)
     assert "nothing within" in accept_offers(NETWORK, (stuck,))[1][0].reason
+
+
+NUMBERS = st.sampled_from(
+    [0.0, -0.0, 1.0, -1.0, 40.0, 150.0, 180.0, 1e3, PRICE_CAP, math.nan, math.inf, -math.inf]
+)
+
+
+@given(
+    st.sampled_from(NETWORK.resources),
+    st.lists(NUMBERS, min_size=7, max_size=7),
+    st.none() | NUMBERS,
+    st.sampled_from(["retail", "wholesale"]),
+)
+def test_nothing_speaks_against_a_plain_offer(
+    resource: Resource, numbers: list[float], ratio: float | None, market: Participation
+) -> None:
+    offer = Offer(resource.name, *numbers, reactive_ratio=ratio, market=market)
+    if _is_plain(offer, resource.kva_max, resource):
+        assert _reason_against(offer, resource.kva_max, resource) == ""
+
+
+def test_usual_offers_are_plain() -> None:
+    resources = dict(zip(NETWORK.resource_ids, NETWORK.resources, strict=True))
+    for offer in accept_offers(NETWORK, mixed_offers())[0]:
+        assert _is_plain(offer, offer.s_max_kva, resources[offer.resource])
 
 
 def test_ratings_are_met_to_the_last_digit() -> None:
