@@ -112,7 +112,9 @@ class LoadTerminals(Terminals):
         magnitude : ndarray, shape (n_leg,)
             Voltage magnitude across every leg [pu of its nominal voltage].
         """
-        return self._factor(magnitude, REAL), self._factor(magnitude, REACTIVE)
+        drop, _ = self._drop_out(magnitude)
+        factor = np.where(magnitude <= self.vlow_pu, magnitude**2, drop * self._modelled(magnitude))
+        return factor[REAL], factor[REACTIVE]
 
     def slopes(self, magnitude: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the derivatives of both `factors` by voltage magnitude, each of shape (n_leg,) [1/pu].
@@ -122,7 +124,12 @@ class LoadTerminals(Terminals):
         magnitude : ndarray, shape (n_leg,)
             Voltage magnitude across every leg [pu of its nominal voltage].
         """
-        return self._slope(magnitude, REAL), self._slope(magnitude, REACTIVE)
+        drop, steep = self._drop_out(magnitude)
+        slope = drop * self._modelled_slope(magnitude)
+        if self._drops:
+            slope += steep * self._modelled(magnitude)
+        slope = np.where(magnitude <= self.vlow_pu, 2.0 * magnitude, slope)
+        return slope[REAL], slope[REACTIVE]
 
     def served(self, demand: ComplexArray, voltage: ComplexArray) -> ComplexArray:
         """Return the power drawn by every load, all of its legs together, shape (n_load,) [kVA].
@@ -140,18 +147,9 @@ class LoadTerminals(Terminals):
         kvar = np.bincount(self.owner, weights=nominal.imag * reactive, minlength=self.n_owner)
         return np.asarray(kw + 1j * kvar)
 
-    def _factor(self, m: FloatArray, part: int) -> FloatArray:
-        drop, _ = self._drop_out(m)
-        return np.where(m <= self.vlow_pu, m**2, drop * self._modelled(m, part))
-
-    def _slope(self, m: FloatArray, part: int) -> FloatArray:
-        drop, steep = self._drop_out(m)
-        slope = drop * self._modelled_slope(m, part) + steep * self._modelled(m, part)
-        return np.where(m <= self.vlow_pu, 2.0 * m, slope)
-
-    def _modelled(self, m: FloatArray, part: int) -> FloatArray:
-        """Factor above `vlow_pu`, without the cut-off."""
-        z, i, rest, exponent = self._model(part)
+    def _modelled(self, m: FloatArray) -> FloatArray:
+        """Factors above `vlow_pu`, without the cut-off, of both parts, before the axes of `m`."""
+        z, i, rest, exponent = self._model(m)
         above = self._above
         rise_i, rise_rest = self._rises
         low, bent = self.vlow_pu, m - self.vlow_pu
@@ -160,9 +158,9 @@ class LoadTerminals(Terminals):
         impedance = (z + i / above + rest / above**2) * m**2
         return self._by_range(m, interpolated, impedance, modelled)
 
-    def _modelled_slope(self, m: FloatArray, part: int) -> FloatArray:
-        """Return the derivative of `_modelled` [1/pu]."""
-        z, i, rest, exponent = self._model(part)
+    def _modelled_slope(self, m: FloatArray) -> FloatArray:
+        """Return the derivatives of `_modelled`, of both parts, before the axes of `m` [1/pu]."""
+        z, i, rest, exponent = self._model(m)
         above = self._above
         rise_i, rise_rest = self._rises
         low, bent = self.vlow_pu, 2.0 * m - self.vlow_pu
@@ -171,8 +169,11 @@ class LoadTerminals(Terminals):
         impedance = 2.0 * (z + i / above + rest / above**2) * m
         return self._by_range(m, interpolated, impedance, modelled)
 
-    def _model(self, part: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        return self.constant_z[part], self.constant_i[part], self.rest[part], self.exponent[part]
+    def _model(self, m: FloatArray) -> tuple[FloatArray, ...]:
+        """Coefficients of both parts, with as many axes behind as magnitudes have."""
+        shape = 2, *(1 for _ in m.shape[1:]), m.shape[-1]
+        shares = self.constant_z, self.constant_i, self.rest, self.exponent
+        return tuple(share.reshape(shape) for share in shares)
 
     @cached_property
     def _above(self) -> FloatArray:
