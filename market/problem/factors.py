@@ -203,10 +203,11 @@ def eliminate(work: FloatArray, pivots: IntArray) -> bool:
         if best != p:
             for j in range(width):
                 work[p, j], work[best, j] = work[best, j], work[p, j]
+        inverse = 1.0 / work[p, p]
         for i in range(p + 1, height):
-            factor = work[i, p] / work[p, p]
-            work[i, p] = factor
-            if factor != 0.0:
+            if work[i, p] != 0.0:
+                factor = work[i, p] * inverse
+                work[i, p] = factor
                 row, pivot = numba.uintp(i * width), numba.uintp(p * width)
                 for j in range(numba.uintp(p + 1), numba.uintp(width)):
                     flat[row + j] -= factor * flat[pivot + j]
