@@ -139,6 +139,8 @@ def resumed(limits: Limits, x: FloatArray, prices: FloatArray, disc_prices: Floa
     t : float
         Product of every pair.
     """
+    if not len(limits.variable) and not len(limits.radius):
+        return Pairs(*(np.zeros(0) for _ in Pairs._fields))
     fresh = centred(limits, x, t)
     top = limits.cap - np.minimum(t / limits.cap + np.sqrt(t) * 1e-3, limits.cap / 3)
     price = np.minimum(np.maximum(prices, fresh.price), top)
