@@ -23,7 +23,7 @@ from dlmp_cosim.market.balanced.model import BranchFlowModel, start_state
 from dlmp_cosim.market.balanced.outcome import read_branch_flow
 from dlmp_cosim.market.balanced.tangents import Tangents, in_units
 from dlmp_cosim.market.clearing import Clearing, check_case
-from dlmp_cosim.market.interior_point.clear import negotiate_sweeps
+from dlmp_cosim.market.interior_point.clear import Room, negotiate_sweeps
 from dlmp_cosim.market.interior_point.fronts import Plan, plan_for
 from dlmp_cosim.market.offers import Offer, WholesalePrice, accept_offers
 from dlmp_cosim.market.pac.areas import area_parents, partition
@@ -104,6 +104,7 @@ class BranchFlowMarket:
         self._standing: tuple[ComplexArray, Equivalent] | None = None
         self._central: CentralBranchFlow | None = None
         self._plan: Plan | None = None
+        self._room = Room()
         areas = settings.method == "pac-accelerated" and settings.agents
         parent = self.model.tree.parent
         self._sweep = sweep_of_tree(area_parents(parent, self.area) if areas else parent)
@@ -218,7 +219,7 @@ class BranchFlowMarket:
         flat = solver.problem
         if settings.method == "interior-point":
             self._plan = plan_for(flat, self._plan)
-            solution, effort, warmth = negotiate_sweeps(flat, self._plan, start, settings)
+            solution, effort, warmth = negotiate_sweeps(flat, self._plan, start, settings, self._room)
             return solution, effort.swept(SWEEPS, self._sweep), warmth
         if settings.agents:
             solution, effort, weight = negotiate_areas(flat, solver, self.area, start, settings, self.tuning)

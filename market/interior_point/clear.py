@@ -8,6 +8,7 @@ from dlmp_cosim.feeders.network import FloatArray
 from dlmp_cosim.market.agents.neighbours import alone
 from dlmp_cosim.market.interior_point.fronts import Plan
 from dlmp_cosim.market.interior_point.method import Agreement, agree
+from dlmp_cosim.market.interior_point.sweeps import Store, make_store
 from dlmp_cosim.market.interior_point.workspace import Workspace, make_workspace
 from dlmp_cosim.market.pac.clear import Effort, Warmth
 from dlmp_cosim.market.problem.atoms import AtomicProblem, leave_room
@@ -18,8 +19,25 @@ NOT_TRIED = Effort(converged=False, primal=np.inf, dual=np.inf)
 """Effort of a negotiation whose budget was not enough for one step."""
 
 
+class Room:
+    """Memory of the sweeps, kept as long as a plan is: what is new costs as much as what is written there."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[Plan, Store] | None = None
+
+    def store(self, plan: Plan, n: int) -> Store:
+        """Memory for the sweeps of a plan of a problem with `n` variables; what is in it means nothing."""
+        if self._kept is None or self._kept[0] is not plan:
+            self._kept = plan, make_store(plan.fronts, n)
+        return self._kept[1]
+
+
 def negotiate_sweeps(
-    problem: AtomicProblem, plan: Plan, start: Warmth | None, settings: MarketSettings
+    problem: AtomicProblem,
+    plan: Plan,
+    start: Warmth | None,
+    settings: MarketSettings,
+    room: Room | None = None,
 ) -> tuple[Solution, Effort, Warmth]:
     """Find the optimum of one problem by sweeps, from earlier prices where there are any.
 
@@ -33,13 +51,16 @@ def negotiate_sweeps(
         What the clearing before left.
     settings : MarketSettings
         Tolerance and round budget.
+    room : Room, optional
+        Memory that is kept from problem to problem.
 
     Returns
     -------
     Solution, Effort, Warmth
         What was agreed, what it took, and what it leaves to the next one.
     """
-    work, height = make_workspace(leave_room(problem), plan), plan.height
+    store = None if room is None else room.store(plan, len(problem.linear))
+    work, height = make_workspace(leave_room(problem), plan, store), plan.height
     solution, agreed, warmth = alone(sweep_to_agreement(problem, work, height, start, settings))
     effort = NOT_TRIED
     if agreed is not None:

@@ -158,13 +158,15 @@ class Workspace:
 
     def _answer(self, known: tuple[FloatArray, FloatArray], *, sound: bool) -> None:
         """Tell neighbours away from the root what their summaries ask for."""
+        if not self.crossing.areas:
+            return
         everything = np.concatenate(known)
         for area, ghost in zip(self.crossing.areas, self.crossing.ghosts, strict=True):
             edge = self.fronts.edge[self.fronts.edge_ptr[ghost] : self.fronts.edge_ptr[ghost + 1]]
             self.near.say(area, Kind.ANSWER, np.append(float(sound), everything[edge]))
 
 
-def make_workspace(problem: AtomicProblem, plan: Plan) -> Workspace:
+def make_workspace(problem: AtomicProblem, plan: Plan, store: Store | None = None) -> Workspace:
     """Make room for the steps of an agent that holds the whole problem.
 
     Parameters
@@ -173,7 +175,11 @@ def make_workspace(problem: AtomicProblem, plan: Plan) -> Workspace:
         The problem.
     plan : Plan
         Plan of its pattern.
+    store : Store, optional
+        Room that an earlier problem of this plan has left; what is in it is forgotten.
     """
+    if store is not None:
+        store.seen[:, :] = np.nan
     return Workspace(
         problem=problem,
         columns=problem.rows.T,
@@ -181,7 +187,7 @@ def make_workspace(problem: AtomicProblem, plan: Plan) -> Workspace:
         crossing=ALL,
         direct=plan.direct,
         curved=bool(len(problem.disc_radius)),
-        store=make_store(plan.fronts, len(problem.linear)),
+        store=store or make_store(plan.fronts, len(problem.linear)),
         system=new_system(problem),
         curve=own_curve(problem),
         near=ALONE,

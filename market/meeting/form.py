@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from dlmp_cosim.feeders.errors import ClearingError
 from dlmp_cosim.feeders.network import FloatArray, IntArray
-from dlmp_cosim.market.interior_point.clear import NOT_TRIED, effort_of, negotiate_sweeps
+from dlmp_cosim.market.interior_point.clear import NOT_TRIED, Room, effort_of, negotiate_sweeps
 from dlmp_cosim.market.interior_point.fronts import Plan
 from dlmp_cosim.market.interior_point.parts import SweepCut, cut_sweeps, sweep_areas, sweep_parts
 from dlmp_cosim.market.meeting.agent import Report
@@ -155,13 +156,16 @@ class Together:
 
     notes: tuple[str, ...] = ()
 
+    def __init__(self) -> None:
+        self._room = Room()
+
     def open(self, interval: int) -> None:
         """Nothing depends on the interval."""
 
     def agree(self, matter: Matter, running: FloatArray) -> tuple[Solution, Effort, Warmth]:
         """Let agents agree."""
         del running
-        return agree(matter)
+        return agree(matter, partial(negotiate_sweeps, room=self._room))
 
 
 @dataclass

@@ -9,10 +9,13 @@ import pytest
 
 from dlmp_cosim.market.central.nodal import CentralNodal
 from dlmp_cosim.market.clearing import Clearing
+from dlmp_cosim.market.interior_point.clear import Room, negotiate_sweeps
+from dlmp_cosim.market.interior_point.fronts import make_plan
 from dlmp_cosim.market.nodal.market import NodalMarket
 from dlmp_cosim.market.offers import WholesalePrice
 from dlmp_cosim.market.settings import MarketSettings
 from tests.market.conftest import Situation
+from tests.market.interior_point.chains import chain, network
 
 PRICE = WholesalePrice(60.0)
 SETTINGS = MarketSettings(method="interior-point")
@@ -60,3 +63,24 @@ def test_a_budget_below_one_step_changes_nothing(usual: Situation) -> None:
     clearing = clear(NodalMarket(usual.network, replace(SETTINGS, negotiation_rounds=59)), usual)
     assert (clearing.status, clearing.rounds) == ("not_converged", 0)
     assert np.isfinite(clearing.prices.real).all()
+
+
+def test_a_room_that_was_used_changes_no_bit() -> None:
+    problem, room = network(chain(6), per_bus=2), Room()
+    plan, other = make_plan(problem), replace(problem, linear=1.5 * problem.linear)
+    negotiate_sweeps(other, plan, None, SETTINGS, room)
+    fresh, _, warmth = negotiate_sweeps(problem, plan, None, SETTINGS)
+    used, _, _ = negotiate_sweeps(problem, plan, None, SETTINGS, room)
+    assert used.resources.tobytes() == fresh.resources.tobytes()
+    again, _, _ = negotiate_sweeps(problem, plan, warmth, SETTINGS, room)
+    assert (
+        again.resources.tobytes() == negotiate_sweeps(problem, plan, warmth, SETTINGS)[0].resources.tobytes()
+    )
+
+
+def test_a_room_is_left_for_another_plan() -> None:
+    one, other = (make_plan(network(chain(n))) for n in (3, 4))
+    room = Room()
+    kept = room.store(one, 9)
+    assert room.store(one, 9) is kept
+    assert len(room.store(other, 12).moved) == 4
