@@ -46,9 +46,10 @@ class Pattern:
 
     def matrix(self, values: Mapping[str, FloatArray | float]) -> sp.csr_matrix:
         """Fill the pattern: one array (or one number) for each named block."""
-        flat = np.concatenate(
-            [np.broadcast_to(values[name], size) for name, size in zip(self.names, self.sizes, strict=True)]
-        )
+        flat, end = np.empty(len(self.position)), 0
+        for name, size in zip(self.names, self.sizes, strict=True):
+            start, end = end, end + size
+            flat[start:end] = values[name]
         matrix = copy(self._empty)
         matrix.data = _added_up(self.position, flat, len(self.indices))
         return matrix
