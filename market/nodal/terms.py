@@ -12,6 +12,7 @@ from dlmp_cosim.market.nodal.anchor import VA_PER_UNIT, Anchor
 from dlmp_cosim.market.nodal.layout import POWER_UNIT, VOLTAGE_UNIT, Layout
 from dlmp_cosim.market.nodal.legs import Legs
 from dlmp_cosim.market.offers import Offer, WholesalePrice, offer_terms
+from dlmp_cosim.market.problem.compiled import compiled
 from dlmp_cosim.market.problem.units import damped_price
 from dlmp_cosim.market.settings import MarketSettings
 
@@ -44,24 +45,38 @@ def limit_voltages(
     Limits that leave no voltage between them cross: one is always exceeded and the sum of both penalties is
     constant, which is the same as no limit there.
     """
-    points = layout.points
-    node = points.node[anchor.live[points.node]]
-    where = points.to_ground[anchor.live[points.node]]
+    points, standing = layout.points, np.where(anchor.live, anchor.volts, 0.0)
     across = anchor.volts[points.first] - anchor.volts[points.second]
-    variable = np.concatenate([layout.voltage[0][node], layout.across])
-    size = np.abs(np.concatenate([anchor.volts[node], across]))
-    base = points.base_v[np.concatenate([where, points.between])]
-    known = size > 0
-    variable, size, base = variable[known], size[known], base[known]
-    low = (settings.voltage_low_pu * base / size - 1) / VOLTAGE_UNIT
-    high = (settings.voltage_high_pu * base / size - 1) / VOLTAGE_UNIT
-    np.maximum.at(bounds.soft_lower, variable, low)
-    np.minimum.at(bounds.soft_upper, variable, high)
-    bounds.penalty[variable] = settings.voltage_penalty * size / base * VOLTAGE_UNIT / unit
+    variable = np.concatenate([layout.voltage[0][points.node], layout.across])
+    size = np.abs(np.concatenate([standing[points.node], across]))
+    base = points.base_v[np.concatenate([points.to_ground, points.between])]
+    ends = settings.voltage_low_pu, settings.voltage_high_pu, settings.voltage_penalty * VOLTAGE_UNIT / unit
+    _tighten(variable, size, base, ends, bounds.soft_lower, bounds.soft_upper, bounds.penalty)
     crossed = np.flatnonzero(bounds.soft_lower > bounds.soft_upper)
     high_first = bounds.soft_upper[crossed], bounds.soft_lower[crossed]
     bounds.soft_lower[crossed], bounds.soft_upper[crossed] = high_first
     bounds.offset += float(bounds.penalty[crossed] @ (high_first[1] - high_first[0]))
+
+
+@compiled
+def _tighten(
+    variable: IntArray,
+    size: FloatArray,
+    base: FloatArray,
+    ends: tuple[float, float, float],
+    lower: FloatArray,
+    upper: FloatArray,
+    penalty: FloatArray,
+) -> None:
+    """Move limits of relative voltages to where they are tightest; a point without a voltage has none."""
+    low, high, price = ends
+    for k in range(len(variable)):
+        j = variable[k]
+        if size[k] > 0.0:
+            share = base[k] / size[k]
+            lower[j] = max(lower[j], (low * share - 1.0) / VOLTAGE_UNIT)
+            upper[j] = min(upper[j], (high * share - 1.0) / VOLTAGE_UNIT)
+            penalty[j] = price / share
 
 
 def limit_ratings(layout: Layout, settings: MarketSettings, bounds: Bounds, unit: float) -> None:
