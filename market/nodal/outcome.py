@@ -173,9 +173,9 @@ def _prices(
     voltage, rating = limits.copy(), limits.copy()
     voltage[layout.loading] = 0.0
     rating[: layout.loading[0] if len(layout.loading) else None] = 0.0
-    causes = np.column_stack([head, voltage, rating, *added])
-    duals = -solver.duals(causes) * problem.cost_unit / POWER_UNIT * 1e3
-    real, reactive = duals[layout.voltage[0]], duals[layout.voltage[1]]
+    causes = [solver.duals(cause) for cause in (head, voltage, rating, *added)]
+    duals = np.array(causes) * (-problem.cost_unit / POWER_UNIT * 1e3)
+    real, reactive = duals[:, layout.voltage[0]].T, duals[:, layout.voltage[1]].T
     adders = [price.adder] * len(added)
     real[~anchor.live] = (price.lmp - price.adder, 0.0, 0.0, *adders)
     reactive[~anchor.live] = (price.reactive, 0.0, 0.0, *([0.0] * len(added)))
