@@ -150,22 +150,26 @@ class LoadTerminals(Terminals):
     def _modelled(self, m: FloatArray) -> FloatArray:
         """Factors above `vlow_pu`, without the cut-off, of both parts, before the axes of `m`."""
         z, i, rest, exponent = self._model(m)
+        modelled = z * m**2 + i * m + rest * self._inside(m) ** exponent
+        if self._is_usual(m):
+            return modelled
         above = self._above
         rise_i, rise_rest = self._rises
         low, bent = self.vlow_pu, m - self.vlow_pu
         interpolated = z * m**2 + i * m * (low + rise_i * bent) + rest * m * (low + rise_rest * bent)
-        modelled = z * m**2 + i * m + rest * self._inside(m) ** exponent
         impedance = (z + i / above + rest / above**2) * m**2
         return self._by_range(m, interpolated, impedance, modelled)
 
     def _modelled_slope(self, m: FloatArray) -> FloatArray:
         """Return the derivatives of `_modelled`, of both parts, before the axes of `m` [1/pu]."""
         z, i, rest, exponent = self._model(m)
+        modelled = 2.0 * z * m + i + rest * exponent * self._inside(m) ** (exponent - 1.0)
+        if self._is_usual(m):
+            return modelled
         above = self._above
         rise_i, rise_rest = self._rises
         low, bent = self.vlow_pu, 2.0 * m - self.vlow_pu
         interpolated = 2.0 * z * m + i * (low + rise_i * bent) + rest * (low + rise_rest * bent)
-        modelled = 2.0 * z * m + i + rest * exponent * self._inside(m) ** (exponent - 1.0)
         impedance = 2.0 * (z + i / above + rest / above**2) * m
         return self._by_range(m, interpolated, impedance, modelled)
 
@@ -191,6 +195,10 @@ class LoadTerminals(Terminals):
         width = np.where(width > 0.0, width, np.inf)
         at_vmin = 1.0 / np.where(self.vmin_pu > 0.0, self.vmin_pu, 1.0)
         return (1.0 - self.vlow_pu) / width, (at_vmin - self.vlow_pu) / width
+
+    def _is_usual(self, m: FloatArray) -> bool:
+        """Whether every voltage lies where the model of its load holds."""
+        return bool(np.all((m > self.vmin_pu) & (m <= self.vmax_pu)))
 
     def _by_range(
         self, m: FloatArray, interpolated: FloatArray, impedance: FloatArray, modelled: FloatArray
