@@ -71,6 +71,7 @@ class Legs:
         self.node = np.concatenate([kind.node for kind in kinds])
         self.other = np.concatenate([kind.other for kind in kinds])
         self.n_load = len(self.loads.node)
+        self._own_share = np.concatenate([self.injections.share, self.machines.share])
         position = {name: k for k, name in enumerate(network.load_ids)}
         pairs = [(k, position[r.load]) for k, r in enumerate(network.resources) if curtails(r)]
         self.curtailing, self.curtailed = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
@@ -126,7 +127,6 @@ class Legs:
 
     def resource_slopes(self, slopes: LegSlopes) -> tuple[ComplexArray, ComplexArray]:
         """Power drawn by each leg in `resource_leg` for each unit of real and of reactive power given."""
-        own = np.concatenate([self.injections.share, self.machines.share])
-        real = np.concatenate([slopes.real, own])[self.resource_leg]
-        reactive = np.concatenate([slopes.reactive, own])[self.resource_leg]
+        real = np.concatenate([slopes.real, self._own_share])[self.resource_leg]
+        reactive = np.concatenate([slopes.reactive, self._own_share])[self.resource_leg]
         return -real.astype(np.complex128), np.asarray(-1j * reactive, dtype=np.complex128)

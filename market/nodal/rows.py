@@ -50,6 +50,10 @@ class NetworkRows:
         mine = np.flatnonzero(table.row >= first)
         self._loaded = mine[place[table.row[mine] - first] >= 0]
         self._loading_row = place[table.row[self._loaded] - first]
+        column = table.column[self._loaded]
+        of_voltage = column < table.n_node
+        self._loading_column, self._turn = column, np.where(of_voltage, 1.0, -1.0)
+        self._loading_unit = np.where(of_voltage, VOLTAGE_UNIT, VA_PER_UNIT)
         self._pattern = self._lay()
 
     def matrix(self, anchor: Anchor) -> sp.csr_matrix:
@@ -124,16 +128,13 @@ class NetworkRows:
 
     def _loading(self, anchor: Anchor) -> FloatArray:
         """State a loading less what voltages and flows do to it: ``d|I| = Re(conj(I) dI) / |I|``."""
-        table, layout = self._table, self._layout
-        value = table.values(anchor.state.admittance)[self._loaded]
-        column = table.column[self._loaded]
-        size = np.abs(anchor.current[layout.rated])
-        along = np.conj(anchor.current[layout.rated]) / np.where(size > 0, size, 1.0) / self._rating
-        change = along[self._loading_row] * value
-        of_voltage = column < table.n_node
-        at = np.append(anchor.scale, np.conj(1 / anchor.scale[layout.spanning.flow_node]))[column]
-        change = change * at * np.where(of_voltage, VOLTAGE_UNIT, VA_PER_UNIT)
-        return np.concatenate([-change.real, np.where(of_voltage, 1, -1) * change.imag])
+        layout, current = self._layout, anchor.current[self._layout.rated]
+        value = self._table.values(anchor.state.admittance)[self._loaded]
+        size = np.abs(current)
+        along = np.conj(current) / np.where(size > 0, size, 1.0) / self._rating
+        at = np.append(anchor.scale, np.conj(1 / anchor.scale[layout.spanning.flow_node]))
+        change = along[self._loading_row] * value * at[self._loading_column] * self._loading_unit
+        return np.concatenate([-change.real, self._turn * change.imag])
 
 
 def _real_places(rows: IntArray, columns: IntArray) -> tuple[IntArray, IntArray]:
