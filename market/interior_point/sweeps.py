@@ -121,11 +121,12 @@ def sweep_up(fronts: Fronts, system: System, store: Store) -> int:
         -1, or the first front whose own unknowns its equations do not determine.
     """
     _move_alone(fronts, system, store)
+    anew = bool(np.isnan(store.seen[0, 0]))
     for k in range(len(fronts.own_ptr) - 1):
         start, end = fronts.own_ptr[k], fronts.own_ptr[k + 1]
         size = end - start + fronts.edge_ptr[k + 1] - fronts.edge_ptr[k]
         pivots, right = store.pivots[start:end], store.right[:size]
-        store.moved[k] = _has_moved(fronts, system, store, k)
+        store.moved[k] = anew or _has_moved(fronts, system, store, k)
         if store.moved[k]:
             work = store.work[: size * size].reshape(size, size)
             _state_matrix(fronts, system, store, k, work)

@@ -115,3 +115,13 @@ def test_a_network_that_is_not_determined_is_found_out() -> None:
     system = system_of(replace(problem, rows=rows), np.random.default_rng(0))
     system.curve[: len(problem.row_lower)] = 0.0
     assert sweep_up(plan.fronts, system, make_store(plan.fronts, len(problem.linear))) >= 0
+
+
+def test_a_bus_with_rows_alone_does_not_determine_them() -> None:
+    """Its rows read variables of its neighbour's only, and no curvature tells that they are new."""
+    problem = network(chain(3))
+    atom = np.where(problem.variable_atom == 2, 1, problem.variable_atom)
+    problem = replace(problem, variable_atom=atom)
+    fronts = make_plan(problem).fronts
+    store = make_store(fronts, len(problem.linear))
+    assert sweep_up(fronts, system_of(problem, np.random.default_rng(0)), store) == 1
