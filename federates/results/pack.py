@@ -145,8 +145,7 @@ def _attach_axes(file: h5py.File, key: str, data: Any) -> None:
 
 
 def _label(source: GuardedFile, key: str, item: Any, names: tuple[str, ...]) -> None:
-    found = {name: source.label(name, key) for name in names}
-    describe(item, **{name: text for name, text in found.items() if text})
+    describe(item, **{name: text for name, text in source.labels(names, key).items() if text})
 
 
 def _long_end(data: Any, finished: int) -> int:
