@@ -150,9 +150,9 @@ def tried() -> Iterator[Any]:
 def test_a_fault_ends_the_run_and_is_named(
     tmp_path: Path, request: pytest.FixtureRequest, way: str, name: str, fault: str
 ) -> None:
-    """Where one is killed, Python starts them, and each alone; elsewhere the others share one, for less."""
+    """When the recorder is killed, Python starts each alone; else the others share a process, for less."""
     hosted: tuple[str, ...] = ()
-    if fault != "kill":
+    if (name, fault) != ("recorder", "kill"):
         request.getfixturevalue("quick_starts")
         hosted = all_but(name)
     ended = run(tmp_path, way, {name: f"{fault}@{FAULTY_INTERVAL}"}, hosted=hosted)
