@@ -225,7 +225,11 @@ def test_a_stranger_who_comes_while_others_join_ends_the_run_and_is_named(
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_killed_broker_ends_everybody_and_only_this_host_could_connect(tmp_path: Path, way: str) -> None:
+def test_a_killed_broker_ends_everybody_and_only_this_host_could_connect(
+    tmp_path: Path, request: pytest.FixtureRequest, way: str
+) -> None:
+    if way == "dlmp":
+        request.getfixturevalue("quick_starts")
     with (
         command(tmp_path, way, {"feeder": "hang@2"}, stall_s=60.0) as (words, variables, port),
         subprocess.Popen(words, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL) as running,
@@ -250,7 +254,11 @@ def addresses(port: int) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_ends_everybody_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+def test_an_interrupt_ends_everybody_cleanly(
+    tmp_path: Path, request: pytest.FixtureRequest, number: signal.Signals
+) -> None:
+    if number == signal.SIGTERM:
+        request.getfixturevalue("quick_starts")
     hang = {"feeder": "hang@3"}
     with (
         command(tmp_path, "dlmp", hang, stall_s=60.0, hosted=all_but("feeder")) as (words, variables, _),
