@@ -8,17 +8,22 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import forkserver
 from pathlib import Path
 
+import dask
 import pyarrow.lib  # noqa: F401 - before HELICS, as in runners/tables
 import pytest
 from hypothesis import settings
+from quick_server import HEAVY
 
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
 ROOT = Path(__file__).parents[1]
 TOYS = Path(__file__).parent / "toys"
+WORKERS_NEED = ("distributed.nanny", "distributed.worker", "dlmp_cosim.runners.sweep.job", *HEAVY)
+"""What a worker of Dask imports before it has done its first run."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,4 +68,16 @@ def starting_by(program: Path) -> Iterator[None]:
 def quick_starts(quick_python: Path) -> Iterator[None]:
     """Fork what a test starts as ``python -m``, where not the start is tested but what comes of it."""
     with starting_by(quick_python):
+        yield
+
+
+@pytest.fixture(scope="session")
+def quick_workers() -> Iterator[None]:
+    """Fork Dask's workers from one process that has imported what they need, instead of starting each."""
+    forkserver.set_forkserver_preload(list(WORKERS_NEED))
+    with pytest.MonkeyPatch.context() as patch:
+        # Python gives that process no path of this one.
+        patch.setenv("PYTHONPATH", f"{ROOT}:{TOYS}")
+        forkserver.ensure_running()
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
         yield

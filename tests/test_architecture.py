@@ -39,8 +39,8 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+def imported(path: Path) -> Iterator[str]:
+    for node in said(path):
         if isinstance(node, ast.Import):
             yield from (alias.name.removeprefix(INSTALLED) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -51,6 +51,13 @@ def imported(tree: ast.Module) -> Iterator[str]:
 @cache
 def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
+
+
+@cache
+def said(path: Path) -> tuple[ast.AST, ...]:
+    """What the rules look at; to walk through all files takes longer than to look."""
+    kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.Call, ast.Assert)
+    return tuple(node for node in ast.walk(parsed(path)) if isinstance(node, kinds))
 
 
 def broken(rule: Callable[[Path], Iterable[str]], paths: Iterable[Path] = MODULES) -> list[str]:
@@ -65,7 +72,7 @@ def test_there_is_something_to_check() -> None:
 def test_imports_point_one_way() -> None:
     def backwards(path: Path) -> Iterator[str]:
         allowed = PACKAGES[: PACKAGES.index(path.relative_to(ROOT).parts[0]) + 1]
-        for name in imported(parsed(path)):
+        for name in imported(path):
             package = name.split(".", maxsplit=1)[0]
             if package in PACKAGES and package not in allowed:
                 yield f"imports {name}"
@@ -80,7 +87,7 @@ def test_nobody_imports_by_a_name_that_others_have() -> None:
     """A module that is imported by two names exists twice, and its errors are not caught."""
 
     def bare(path: Path) -> Iterator[str]:
-        for node in ast.walk(parsed(path)):
+        for node in said(path):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for name in names:
@@ -92,7 +99,7 @@ def test_nobody_imports_by_a_name_that_others_have() -> None:
 
 def test_libraries_stay_in_their_rooms() -> None:
     def strayed(path: Path) -> Iterator[str]:
-        for name in imported(parsed(path)):
+        for name in imported(path):
             rooms = ROOMS.get(name.split(".", maxsplit=1)[0])
             if rooms is not None and not name_of(path).startswith(rooms):
                 yield f"imports {name}"
@@ -105,7 +112,7 @@ def test_modules_and_functions_are_short() -> None:
         whole = len(path.read_text().splitlines())
         if whole > MODULE_LINES:
             yield f"has {whole} lines"
-        for node in ast.walk(parsed(path)):
+        for node in said(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
                 if lines > FUNCTION_LINES:
@@ -116,7 +123,7 @@ def test_modules_and_functions_are_short() -> None:
 
 def test_only_runners_print() -> None:
     def prints(path: Path) -> Iterator[str]:
-        calls = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
+        calls = [node for node in said(path) if isinstance(node, ast.Call)]
         names = [call.func.id for call in calls if isinstance(call.func, ast.Name)]
         if "print" in names and not name_of(path).startswith("runners/"):
             yield "prints"
@@ -126,7 +133,7 @@ def test_only_runners_print() -> None:
 
 def test_input_is_never_asserted() -> None:
     def asserts(path: Path) -> Iterator[str]:
-        nodes = ast.walk(parsed(path))
+        nodes = said(path)
         yield from (f"asserts in line {node.lineno}" for node in nodes if isinstance(node, ast.Assert))
 
     assert broken(asserts) == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ class GuardedFile:
             self.file = _open_unlocked(path)
             self._budget = max(BUDGET_BYTES, BUDGET_PER_BYTE * _SECTOR * path.stat().st_blocks)
         self._spent: dict[str, int] = {}
+        self._sound: set[str] = set()
 
     def close(self) -> None:
         """Close the file."""
@@ -97,15 +98,17 @@ class GuardedFile:
         ResultsError
             When there is none, or it is anything else.
         """
-        if key not in self:
+        if key not in self._sound and key not in self:
             near = nearest_name(key, self.names())
             hint = f"; did you mean {near!r}?" if near else ""
             raise ResultsError(f"{self.path}: holds no {key!r}{hint}")
+        # Opened anew each time: an open dataset of a run that is going on keeps what it read before.
         with self._reading(key):
             data = self.file[key]
-            problem = _what_is_wrong(data)
+            problem = "" if key in self._sound else _what_is_wrong(data)
         if problem:
             raise ResultsError(f"{self.path}: {key} {problem}")
+        self._sound.add(key)
         return data
 
     def numbers(self, key: str, rows: int) -> FloatArray:
@@ -235,13 +238,20 @@ class GuardedFile:
         ResultsError
             When it is no text of a fixed length, or cannot be read.
         """
-        item = self.file if key == "/" else self.dataset(key)
+        return self.labels((name,), key)[name]
+
+    def labels(self, names: Iterable[str], key: str = "/") -> dict[str, str]:
+        """Return texts that are attached to the file or to a dataset, by name, as `label` does each."""
+        attached = (self.file if key == "/" else self.dataset(key)).attrs
+        return {name: self._attached_text(attached, name, key) for name in names}
+
+    def _attached_text(self, attached: Any, name: str, key: str) -> str:
         with self._reading(f"{key} {name}"):
-            if name not in item.attrs:
+            if name not in attached:
                 return ""
-            found = item.attrs.get_id(name)
+            found = attached.get_id(name)
             if found.shape == () and found.dtype.kind == "S":
-                return bytes(item.attrs[name]).decode()
+                return bytes(attached[name]).decode()
         raise ResultsError(f"{self.path}: {name} of {key} is no text of a fixed length")
 
     def _spend(self, key: str, size: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -97,21 +97,24 @@ def _copy(source: GuardedFile, file: h5py.File, without: str) -> None:
     finished = source.number(FINISHED)
     # Every dataset is listed once, the axes of ids under either of their two names.
     keys = sorted({key.removeprefix("ids/") for key in source.names()})
+    axes = {}
     for key in ("time", *ID_KINDS):
-        _copy_dataset(source, file, key, rows=None).make_scale(key)
+        axes[key] = _copy_dataset(source, file, key)
+        axes[key].make_scale(key)
         if key != "time":
-            file[f"ids/{key}"] = file[key]
-    file["time"].attrs["period_s"] = source.attribute("period_s", "time")
+            file[f"ids/{key}"] = axes[key]
+    axes["time"].attrs["period_s"] = source.attribute("period_s", "time")
     used = 0
     for key in keys:
         if key in ("time", *ID_KINDS, LONG_TEXTS, LONG_AXIS) or (without and key.startswith(f"{without}/")):
             continue
-        data = _copy_dataset(source, file, key, rows=finished)
+        data = _copy_dataset(source, file, key, finished)
+        _attach_axes(axes, key, data)
         used = max(used, _long_end(data, finished))
     _copy_long_texts(source, file, used)
 
 
-def _copy_dataset(source: GuardedFile, file: h5py.File, key: str, rows: int | None) -> Any:
+def _copy_dataset(source: GuardedFile, file: h5py.File, key: str, rows: int | None = None) -> Any:
     """Copy a dataset, of one with a row per interval the finished rows alone."""
     old = source.dataset(key)
     if old.shape == ():
@@ -122,8 +125,6 @@ def _copy_dataset(source: GuardedFile, file: h5py.File, key: str, rows: int | No
         step = _ROWS[old.dtype.kind]
         for first in range(0, count, step):
             new[first : min(first + step, count)] = old[first : min(first + step, count)]
-        if rows is not None:
-            _attach_axes(file, key, new)
     _label(source, key, new, LABELS)
     return new
 
@@ -137,23 +138,26 @@ def _create_rows(file: h5py.File, key: str, old: Any) -> Any:
     return file.create_dataset(key, shape=old.shape, dtype=old.dtype, **extra)
 
 
-def _attach_axes(file: h5py.File, key: str, data: Any) -> None:
-    data.dims[0].attach_scale(file["time"])
+def _attach_axes(axes: Mapping[str, Any], key: str, data: Any) -> None:
+    if data.shape == ():
+        return
+    data.dims[0].attach_scale(axes["time"])
     topic = find_topic(key)
     if data.ndim == 2 and topic and topic.ids:
-        data.dims[1].attach_scale(file[topic.ids])
+        data.dims[1].attach_scale(axes[topic.ids])
 
 
 def _label(source: GuardedFile, key: str, item: Any, names: tuple[str, ...]) -> None:
-    found = {name: source.label(name, key) for name in names}
-    describe(item, **{name: text for name, text in found.items() if text})
+    describe(item, **{name: text for name, text in source.labels(names, key).items() if text})
 
 
 def _long_end(data: Any, finished: int) -> int:
     """First byte of `LONG_TEXTS` beyond what the rows of a dataset of texts point to."""
     if data.dtype.kind != "S" or data.ndim != 1:
         return 0
-    places = (long_place(bytes(row)) for k in range(finished) for row in data[k : k + 1])
+    step = _ROWS["S"]
+    firsts = range(0, finished, step)
+    places = (long_place(bytes(row)) for k in firsts for row in data[k : min(k + step, finished)])
     return max((place[1] for place in places if place), default=0)
 
 

@@ -18,7 +18,7 @@ from dlmp_cosim.market.nodal.layout import POWER_UNIT, Layout, lay_out
 from dlmp_cosim.market.nodal.legs import Legs
 from dlmp_cosim.market.nodal.ratings import overlooked, rated_conductors
 from dlmp_cosim.market.nodal.rows import NetworkRows
-from dlmp_cosim.market.nodal.table import CurrentTable
+from dlmp_cosim.market.nodal.table import current_table
 from dlmp_cosim.market.nodal.terms import (
     Bounds,
     damp,
@@ -52,7 +52,7 @@ class NodalModel:
     def __init__(self, network: Network, settings: MarketSettings, watched: Collection[int] = ()) -> None:
         self.network, self.settings = network, settings
         self.layout: Layout = lay_out(network, settings, watched)
-        self.table = CurrentTable(network, self.layout.spanning)
+        self.table = current_table(network)
         self.legs = Legs(network)
         self._rows = NetworkRows(network, self.layout, self.table, self.legs, settings.rating_scale)
         self._curvature = path_curvature(network)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -81,6 +82,7 @@ def element_nodes(network: Network) -> list[IntArray]:
     return [np.array([index[name] for name in e.node_ids], dtype=np.int64) for e in network.elements]
 
 
+@lru_cache(maxsize=4)
 def span(network: Network) -> Spanning:
     """Span a circuit by a tree of buses and bundle the elements along it."""
     tree, nodes = bus_tree(network), element_nodes(network)

@@ -15,14 +15,15 @@ multiples of the flow's row by this, so the duals of Kirchhoff's law stay what t
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import scipy.sparse as sp
 
 from dlmp_cosim.feeders.network import ComplexArray, FloatArray, IntArray, Network
-from dlmp_cosim.market.nodal.spanning import Bundle, Spanning, element_nodes
+from dlmp_cosim.market.nodal.spanning import Bundle, Spanning, element_nodes, span
 
 NO_COUPLING = 1e-9
 """Share of the strongest coupling through a bundle below which a mode does not pass it."""
@@ -98,6 +99,12 @@ class CurrentTable:
         self._admittance = network.initial_admittance
         self._conductors: tuple[ComplexArray, sp.csr_matrix] | None = None
         self._balanced: tuple[ComplexArray, ComplexArray] | None = None
+
+    def fresh(self) -> CurrentTable:
+        """Copy a table that has not been moved from the taps of the start, to be moved by itself."""
+        table = copy(self)
+        table._blocks = list(self._blocks)
+        return table
 
     @cached_property
     def balance(self) -> tuple[IntArray, IntArray, IntArray]:
@@ -181,6 +188,22 @@ class CurrentTable:
         mixed = _mixture(block[:up, up:], inverse)
         rows[flows], through[flows] = -mixed @ block[:up], mixed
         return np.concatenate([np.ones(up), np.hstack([rows, through]).ravel()])
+
+
+def current_table(network: Network) -> CurrentTable:
+    """Make the table of a circuit, which is laid out and stamped once for all who ask for it.
+
+    Parameters
+    ----------
+    network : Network
+        The circuit.
+    """
+    return _laid_out(network).fresh()
+
+
+@lru_cache(maxsize=4)
+def _laid_out(network: Network) -> CurrentTable:
+    return CurrentTable(network, span(network))
 
 
 def _pseudo_inverse(coupling: ComplexArray, row_base: FloatArray, column_base: FloatArray) -> ComplexArray:

@@ -8,6 +8,7 @@ what they meet on the way. Magnitudes are added up, so currents that would cance
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -29,6 +30,7 @@ class Step:
     resistance: FloatArray
 
 
+@lru_cache(maxsize=4)
 def path_curvature(network: Network) -> tuple[FloatArray, FloatArray]:
     """Bound the second derivative of the losses in each resource's real and free reactive power.
 
@@ -55,8 +57,11 @@ def path_curvature(network: Network) -> tuple[FloatArray, FloatArray]:
         np.array(column) for column in (zip(*sites, strict=True) if sites else ((), (), ()))
     )
     at = owner.astype(np.int64), node.astype(np.int64), share.astype(np.float64)
-    real, reactive = nameplates(network)
-    return _bound(network, steps, at, real), _bound(network, steps, at, reactive)
+    real, reactive = (_bound(network, steps, at, reach) for reach in nameplates(network))
+    for bounds in (real, reactive):
+        # Remembered, and so the same for all who ask.
+        bounds.flags.writeable = False
+    return real, reactive
 
 
 def _bound(

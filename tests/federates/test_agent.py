@@ -123,10 +123,10 @@ def test_a_broken_agent_is_named_in_the_record_and_the_run_goes_on(kind: str) ->
     assert all(record["settled"] for record in wire.records)
 
 
-@pytest.mark.parametrize(("agents", "hour"), [(4, 17), (8, 17), (8, 2), (0, 2)])
-def test_twenty_minutes_of_talk_are_equal_without_helics(agents: int, hour: int) -> None:
+@pytest.mark.parametrize(("agents", "hour", "intervals"), [(4, 17, 2), (8, 17, 2), (8, 2, 4), (0, 2, 2)])
+def test_minutes_of_talk_are_equal_without_helics(agents: int, hour: int, intervals: int) -> None:
     """Limits bind from 17:00 on, none does at 2:00; a binding limit takes thousands of rounds, one a bus."""
-    same = {"method": "pac-accelerated", "agents": agents, "hour": hour, "intervals": 4}
+    same = {"method": "pac-accelerated", "agents": agents, "hour": hour, "intervals": intervals}
     apart = in_process(study_of(**same, federates=2))
     assert sum(apart.rounds) > 270
     assert_equal(apart, in_process(study_of(**same, wire=False)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,20 @@ def study_of(folder: Path, settings: str, assets: str = ASSETS, model: str = "no
     return load_substation(made)
 
 
+Play = Callable[..., Mapping[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
+    """What `played` finds, of the same settings once for all tests."""
+
+    @cache
+    def once(settings: str, model: str = "nodal") -> Mapping[str, Any]:
+        return played(tmp_path_factory.mktemp("played"), settings, model=model)
+
+    return once
+
+
 def played(folder: Path, settings: str, assets: str = ASSETS, model: str = "nodal") -> dict[str, Any]:
     """Run two feeders; rows of the substation, its records, and rows of each feeder."""
     study = study_of(folder, settings, assets, model)
@@ -79,8 +95,8 @@ def played(folder: Path, settings: str, assets: str = ASSETS, model: str = "noda
 
 
 @pytest.mark.parametrize("model", ["nodal", "branch_flow"])
-def test_a_requirement_is_met_at_one_price(tmp_path: Path, model: str) -> None:
-    found = played(tmp_path, RESERVE, model=model)
+def test_a_requirement_is_met_at_one_price(play: Play, model: str) -> None:
+    found = play(RESERVE, model)
     # Two toy intervals of the balanced model do not settle with these generators, with a market or without.
     assert found["substation/settled"][2 if model == "branch_flow" else 0 :].all()
     assert np.allclose(found["reserve/requirement"], 300.0)
@@ -97,16 +113,16 @@ def test_a_requirement_is_met_at_one_price(tmp_path: Path, model: str) -> None:
         assert held <= 80.0 * 2 + 1e-6
 
 
-def test_a_price_has_what_the_seller_gives_up_in_it(tmp_path: Path) -> None:
+def test_a_price_has_what_the_seller_gives_up_in_it(play: Play) -> None:
     """With the reserve of both generators used up to the ramp, the next kW is a load's."""
-    found = played(tmp_path, RESERVE.replace("= 300", "= 70"))
-    cheapest = played(tmp_path / "less", RESERVE.replace("= 300", "= 5"))
+    found = play(RESERVE.replace("= 300", "= 70"))
+    cheapest = play(RESERVE.replace("= 300", "= 5"))
     assert (found["reserve/price"] >= cheapest["reserve/price"] - 1e-6).all()
 
 
-def test_what_trips_is_made_up_for(tmp_path: Path) -> None:
-    found = played(tmp_path, RESERVE + TRIP)
-    bare = played(tmp_path / "bare", "[ancillary]\nband_kw = 10\ngate_minutes = 6\n" + TRIP)
+def test_what_trips_is_made_up_for(play: Play) -> None:
+    found = play(RESERVE + TRIP)
+    bare = play("[ancillary]\nband_kw = 10\ngate_minutes = 6\n" + TRIP)
     assert found["one.injection"][0, 1] > 200.0
     assert not found["one.injection"][1:5, 1].any()
     assert found["one.market/dispatch_real"][1, 1] > 200.0, "the market does not know yet"
@@ -123,8 +139,8 @@ def test_what_trips_is_made_up_for(tmp_path: Path) -> None:
     assert (found["reserve/delivered"] <= found["reserve/called"] + 1e-6).all()
 
 
-def test_a_response_follows_its_ramp_and_no_faster(tmp_path: Path) -> None:
-    found = played(tmp_path, RESERVE + TRIP)
+def test_a_response_follows_its_ramp_and_no_faster(play: Play) -> None:
+    found = play(RESERVE + TRIP)
     for name in ("one", "two"):
         given, called = (
             found[f"{name}.{key}"][:, 0] for key in ("feeder/response_real", "market/called_real")
@@ -134,8 +150,8 @@ def test_a_response_follows_its_ramp_and_no_faster(tmp_path: Path) -> None:
         assert given[3] == pytest.approx(min(called[3], 160.0))
 
 
-def test_a_slow_resource_is_late_or_short(tmp_path: Path) -> None:
-    found = played(tmp_path, RESERVE + TRIP + SLOW)
+def test_a_slow_resource_is_late_or_short(play: Play) -> None:
+    found = play(RESERVE + TRIP + SLOW)
     given = found["two.feeder/response_real"][:, 0]
     assert given[2] == pytest.approx(1.0)
     assert given[3] == pytest.approx(2.0)
@@ -245,10 +261,10 @@ def test_a_requirement_missed_below_its_cap_counts(tmp_path: Path, monkeypatch: 
     assert found.status == "violated"
 
 
-def test_products_and_a_limit_hold_together(tmp_path: Path) -> None:
-    free = played(tmp_path, RESERVE)
+def test_products_and_a_limit_hold_together(play: Play) -> None:
+    free = play(RESERVE)
     limit = float(free["substation/head_power_real"].max()) - 15.0
-    found = played(tmp_path / "held", f"import_max_kw = {limit}\n" + RESERVE)
+    found = play(f"import_max_kw = {limit}\n" + RESERVE)
     assert found["substation/adder"].any()
     assert found["substation/settled"].all()
     assert (found["substation/head_power_real"] <= limit + 0.6).all()

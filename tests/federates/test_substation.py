@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +49,26 @@ def together(tmp_path: Path, settings: str, **study: Any) -> dict[str, dict[str,
     return {name: rows(folder / f"{name}.h5") for name in ("results", "one", "two")}
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
+    """Rows of a feeder without a substation, by the model of its market."""
+
+    @cache
+    def once(model: str) -> dict[str, Any]:
+        study = load_study(make_study(tmp_path_factory.mktemp("alone") / "study", model=model))
+        run_direct(study, ROLES)
+        return rows(study.results_file)
+
+    return once
+
+
 @pytest.mark.parametrize("settings", ["", "import_max_kw = 5000", "rating_kva = 4000\nexport_max_kw = 3000"])
 @pytest.mark.parametrize("model", ["nodal", "branch_flow"])
-def test_with_nothing_that_binds_a_feeder_is_as_alone(tmp_path: Path, settings: str, model: str) -> None:
+def test_with_nothing_that_binds_a_feeder_is_as_alone(
+    alone: Callable[[str], dict[str, Any]], tmp_path: Path, settings: str, model: str
+) -> None:
     found = together(tmp_path, settings, model=model)
-    alone = load_study(make_study(tmp_path / "alone" / "study", model=model))
-    run_direct(alone, ROLES)
-    for key, values in rows(alone.results_file).items():
+    for key, values in alone(model).items():
         own = found["one"][key]
         if isinstance(values, np.ndarray):
             assert np.array_equal(own, values, equal_nan=True), key

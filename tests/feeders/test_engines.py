@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -54,6 +55,19 @@ def generating(name: str) -> Network:
 
 
 GIVEN = np.array([24.0 + 6.0j, -8.0 + 1.0j, 0.0])
+SITUATIONS = ((1.0, 0.0), (0.6, 1.0), (0.3, 1.0), (0.8, 1.0))
+"""Shares of the listed demand and of what is given, in the order in which an engine solves them."""
+
+
+@cache
+def solved(build: Build, name: str) -> tuple[Network, Mapping[tuple[float, float], AcState]]:
+    """The states of a circuit in all situations; a large one takes a second to be compiled."""
+    network = generating(name)
+    engine = build(name, network)
+    return network, {
+        (demand, share): engine.solve(demand * network.listed_demand, share * GIVEN, controls=False)
+        for demand, share in SITUATIONS
+    }
 
 
 def all_numbers(state: AcState) -> FloatArray:
@@ -64,12 +78,12 @@ def all_numbers(state: AcState) -> FloatArray:
 
 @each_engine
 @each_circuit
-@pytest.mark.parametrize(("demand", "share"), [(1.0, 0.0), (0.6, 1.0), (0.3, 1.0)])
+@pytest.mark.parametrize(("demand", "share"), SITUATIONS[:3])
 def test_head_is_loads_and_losses_less_what_is_given(
     name: str, build: Build, demand: float, share: float
 ) -> None:
-    network = generating(name)
-    state = build(name, network).solve(demand * network.listed_demand, share * GIVEN, controls=False)
+    network, states = solved(build, name)
+    state = states[demand, share]
     assert state.converged
     limit = max(1e-6, rounding_kw(network))
     assert abs(imbalance(state).real) < limit
@@ -79,8 +93,8 @@ def test_head_is_loads_and_losses_less_what_is_given(
 @each_engine
 @each_circuit
 def test_the_network_says_what_the_engine_solves(name: str, build: Build) -> None:
-    network = generating(name)
-    state = build(name, network).solve(0.8 * network.listed_demand, GIVEN, controls=False)
+    network, states = solved(build, name)
+    state = states[0.8, 1.0]
     stiffest = max(np.abs(element.admittance_s).max() for element in network.elements)
     left = kcl_residual(network, state)
     rounding = 4.0 * stiffest * np.finfo(np.float64).eps * network.base_v
@@ -90,8 +104,8 @@ def test_the_network_says_what_the_engine_solves(name: str, build: Build) -> Non
 @each_engine
 @each_circuit
 def test_currents_and_powers_are_those_of_the_admittances(name: str, build: Build) -> None:
-    network = generating(name)
-    state = build(name, network).solve(0.8 * network.listed_demand, GIVEN, controls=False)
+    network, states = solved(build, name)
+    state = states[0.8, 1.0]
     volt = state.voltage * network.base_v
     block = conductor_admittance(network, state.admittance)
     amps = block @ volt

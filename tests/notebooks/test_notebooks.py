@@ -37,6 +37,7 @@ def test_it_imports_by_the_name_that_is_installed(name: str) -> None:
     assert not re.search(r"^\s*(from|import) (feeders|market|federates|runners)\b", code, re.MULTILINE)
 
 
+@pytest.mark.usefixtures("quick_starts")
 def test_a_first_look(tmp_path: Path) -> None:
     said = executed("first_look", tmp_path)
     assert said[0] == "(0, 6)"
@@ -48,6 +49,7 @@ def test_a_first_look(tmp_path: Path) -> None:
     assert said[7] == "True"
 
 
+@pytest.mark.usefixtures("quick_starts")
 def test_a_sweep(tmp_path: Path) -> None:
     said = executed("sweep", tmp_path)
     assert said[0].count("nodal") == said[0].count("none") == 3

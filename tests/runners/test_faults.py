@@ -150,9 +150,9 @@ def tried() -> Iterator[Any]:
 def test_a_fault_ends_the_run_and_is_named(
     tmp_path: Path, request: pytest.FixtureRequest, way: str, name: str, fault: str
 ) -> None:
-    """Where one is killed, Python starts them, and each alone; elsewhere the others share one, for less."""
+    """When the recorder is killed, Python starts each alone; else the others share a process, for less."""
     hosted: tuple[str, ...] = ()
-    if fault != "kill":
+    if (name, fault) != ("recorder", "kill"):
         request.getfixturevalue("quick_starts")
         hosted = all_but(name)
     ended = run(tmp_path, way, {name: f"{fault}@{FAULTY_INTERVAL}"}, hosted=hosted)
@@ -225,7 +225,11 @@ def test_a_stranger_who_comes_while_others_join_ends_the_run_and_is_named(
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_killed_broker_ends_everybody_and_only_this_host_could_connect(tmp_path: Path, way: str) -> None:
+def test_a_killed_broker_ends_everybody_and_only_this_host_could_connect(
+    tmp_path: Path, request: pytest.FixtureRequest, way: str
+) -> None:
+    if way == "dlmp":
+        request.getfixturevalue("quick_starts")
     with (
         command(tmp_path, way, {"feeder": "hang@2"}, stall_s=60.0) as (words, variables, port),
         subprocess.Popen(words, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL) as running,
@@ -250,7 +254,11 @@ def addresses(port: int) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_ends_everybody_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+def test_an_interrupt_ends_everybody_cleanly(
+    tmp_path: Path, request: pytest.FixtureRequest, number: signal.Signals
+) -> None:
+    if number == signal.SIGTERM:
+        request.getfixturevalue("quick_starts")
     hang = {"feeder": "hang@3"}
     with (
         command(tmp_path, "dlmp", hang, stall_s=60.0, hosted=all_but("feeder")) as (words, variables, _),

@@ -18,6 +18,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 LOOPS = (
     ("ieee123_battery", "interior-point"),
     ("ieee123_day", "interior-point"),
+    ("ieee123_day", "nst-pac"),
     ("ieee123_day", "pac"),
     ("ieee123_day", "pac-accelerated"),
 )

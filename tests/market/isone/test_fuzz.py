@@ -33,6 +33,16 @@ def sample(path: Path) -> bytes:
     return data if len(data) <= LARGEST else data[: data.index(b"\n", LARGEST) + 1]
 
 
+@cache
+def undamaged(file: Path, path: Path) -> tuple[Series, ...]:
+    """Series of a sample where it will be damaged; none where the reader takes it for none."""
+    file.write_bytes(sample(path))
+    try:
+        return survey(file).series
+    except InputError:
+        return ()
+
+
 def marks(series: tuple[Series, ...]) -> list[object]:
     """Everything that tells a reader of the series that something is odd."""
     return [
@@ -95,12 +105,7 @@ def test_damaged_samples(
     folder = tmp_path / path.parent.name
     folder.mkdir(exist_ok=True)
     file = folder / path.name
-    file.write_bytes(sample(path))
-    try:
-        before = survey(file).series
-    except InputError:
-        before = ()
-    data = sample(path)
+    data, before = sample(path), undamaged(file, path)
     file.write_bytes(change(data, int(place * len(data)), new))
     try:
         after = survey(file).series

@@ -21,7 +21,7 @@ from dlmp_cosim.market.nodal.model import NodalModel
 from dlmp_cosim.market.offers import Offer, WholesalePrice
 from dlmp_cosim.market.problem.prices import network_solver
 from dlmp_cosim.market.settings import MarketSettings
-from tests.circuits import LARGE, PUBLISHED
+from tests.circuits import LARGE, PUBLISHED, circuit
 from tests.circuits import case as case_of
 from tests.market.support import anchored_rounds, idle, solve
 
@@ -37,6 +37,11 @@ NEAR_A_KINK = 3e-4
 
 def open_case(name: str) -> Case:
     return ieee123.case() if name == OWN else case_of(name)
+
+
+def network_of(name: str) -> Network:
+    """The circuit; of those that other tests read as well, what is read once."""
+    return read_circuit(ieee123.case()).network if name == OWN else circuit(name).network
 
 
 def state_without_kinks(feeder: OpenDssFeeder) -> AcState:
@@ -70,8 +75,7 @@ def head_by_load(model: NodalModel, state: AcState) -> FloatArray:
 @pytest.mark.parametrize("name", [OWN, *PUBLISHED, *LARGE])
 def test_the_adjoint_is_the_slope_of_the_head_power(name: str) -> None:
     """Every load of a small circuit, some of a large one; controls frozen, differences of a twentieth."""
-    case = open_case(name)
-    network = read_circuit(case).network
+    case, network = open_case(name), network_of(name)
     feeder = OpenDssFeeder(case, network, tolerance=1e-10)
     state = state_without_kinks(feeder) if name not in LARGE else solve(feeder, controls=True)
     told = head_by_load(NodalModel(network, MarketSettings()), state)

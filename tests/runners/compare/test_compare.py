@@ -80,7 +80,8 @@ SAMPLE = Metrics(
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def compared(tmp_path_factory: pytest.TempPathFactory, quick_workers: None) -> tuple[Path, str]:
+    del quick_workers
     folder = tmp_path_factory.mktemp("compare")
     cases = folder / "cases.toml"
     cases.write_text(CASES)

@@ -24,7 +24,8 @@ def run(*arguments: object) -> Result:
 
 
 @pytest.fixture(scope="module")
-def folder(short_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(short_study: Path, tmp_path_factory: pytest.TempPathFactory, quick_workers: None) -> Path:
+    del quick_workers
     output = tmp_path_factory.mktemp("scenarios") / "out"
     result = run(short_study, "-o", output)
     assert result.exit_code == 0, result.output

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from dlmp_cosim.federates.anchoring.rounds import RoundRules
-from dlmp_cosim.federates.study.study import load_study
+from dlmp_cosim.federates.study.study import Study, load_study
 from dlmp_cosim.feeders.network import ComplexArray, Network
 from dlmp_cosim.feeders.opendss.circuit import read_circuit
 from dlmp_cosim.feeders.opendss.feeder import OpenDssFeeder
@@ -80,10 +80,17 @@ def price_of(network: Network, clearing: Clearing, demand: ComplexArray, k: int)
     return float(clearing.prices.real[node] + ratio * clearing.prices.reactive[node])
 
 
+@pytest.fixture(scope="module")
+def study() -> Study:
+    """The demo day, its prices and its circuit read once."""
+    return load_study(DEMO)
+
+
 @pytest.mark.parametrize("interval", BINDING)
-def test_a_price_is_what_one_more_kw_costs_the_demo_day_once_all_have_answered(interval: int) -> None:
+def test_a_price_is_what_one_more_kw_costs_the_demo_day_once_all_have_answered(
+    study: Study, interval: int
+) -> None:
     """A tenth of a kW more and less at three loads, at their power factor, until both agree."""
-    study = load_study(DEMO)
     settings = replace(study.scenario.market.settings, **TIGHT)
     day = Day(study)
     case = day.case(interval)

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +31,7 @@ from dlmp_cosim.runners.measure.convergence import (
     by_tolerance,
     levels_table,
     rounds_table,
+    study_model,
     summary,
     try_choice,
 )
@@ -196,14 +198,25 @@ def test_no_figure_of_an_unknown_kind_is_drawn(tmp_path: Path) -> None:
 
 def test_a_small_convergence_study(morning: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convergence, "GROUPS", GROUPS[:1])
+    studied: dict[str, Any] = {}
+
+    def study(samples: Sequence[Sample], **options: Any) -> Any:
+        studied["nodal"] = study_model(samples, **options)
+        return studied["nodal"]
+
+    monkeypatch.setattr(convergence, "study_model", study)
     figure = tmp_path / "figure.png"
-    command = [str(morning), "--samples", "1", "--model", "nodal", "--figure", str(figure)]
-    result = CliRunner().invoke(convergence.convergence_command, [*command, "--json"])
+    command = [str(morning), "--samples", "1", "--model", "nodal"]
+    arguments = [*command, "--figure", str(figure), "--json"]
+    result = CliRunner().invoke(convergence.convergence_command, arguments)
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)["nodal"]
     assert [row["choice"] for row in found["rounds"]] == ["from the interval before", "usual"]
     assert list(found["tolerance"]) == [f"{tolerance:g}" for tolerance in TOLERANCES]
     assert figure.stat().st_size > 2000
+    # What was studied is told to people without being studied again.
+    monkeypatch.setattr(convergence, "study_model", lambda *_, **__: studied["nodal"])
+    monkeypatch.setattr(convergence, "take_samples", lambda *_, **__: [])
     result = CliRunner().invoke(convergence.convergence_command, command)
     assert "nodal: tolerance" in result.stdout
 

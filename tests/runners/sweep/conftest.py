@@ -36,7 +36,8 @@ cases = [
 
 
 @pytest.fixture(scope="session")
-def workers() -> Iterator[Workers]:
+def workers(quick_workers: None) -> Iterator[Workers]:
+    del quick_workers
     with open_cluster(workers=2) as found:
         yield found
 
