@@ -12,6 +12,9 @@ from dlmp_cosim.market.problem.atoms import AtomicProblem, leave_room
 
 BIG = 1e20
 """Clarabel's own bound for infinity."""
+REGULARISATIONS = (1e-8, 1e-7)
+"""What Clarabel adds to the diagonal of its systems: its default, and what it is tried with where that ends
+without an answer, as on large circuits. On others more of it leads astray."""
 
 
 def solve_directly(problem: AtomicProblem) -> tuple[float, float, str]:
@@ -25,8 +28,8 @@ def solve_directly(problem: AtomicProblem) -> tuple[float, float, str]:
     Returns
     -------
     float, float, str
-        Optimal cost in units of the problem, processor time within the solver, set-up with it [s], and how it
-        says that it ended.
+        Optimal cost in units of the problem, processor time within the solver on its last try, set-up with it
+        [s], and how it says that it ended.
     """
     problem = leave_room(problem)
     n, soft = len(problem.linear), problem.penalty > 0
@@ -36,11 +39,14 @@ def solve_directly(problem: AtomicProblem) -> tuple[float, float, str]:
     linear = np.concatenate([problem.linear, problem.penalty[upper], problem.penalty[lower]])
     quadratic = sp.diags(np.concatenate([problem.quadratic, np.zeros(beyond)])).tocsc()
     rows, right, cones = _constraints(problem, upper, lower, n, beyond)
-    settings = clarabel.DefaultSettings()
-    settings.verbose = False
-    began = time.process_time()
-    found = clarabel.DefaultSolver(quadratic, linear, rows, right, cones, settings).solve()
-    took = time.process_time() - began
+    for regularisation in REGULARISATIONS:
+        settings = clarabel.DefaultSettings()
+        settings.verbose, settings.static_regularization_constant = False, regularisation
+        began = time.process_time()
+        found = clarabel.DefaultSolver(quadratic, linear, rows, right, cones, settings).solve()
+        took = time.process_time() - began
+        if found.status == clarabel.SolverStatus.Solved:
+            break
     return found.obj_val + problem.offset, took, str(found.status)
 
 

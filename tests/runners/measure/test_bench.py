@@ -201,7 +201,7 @@ def test_a_small_convergence_study(morning: Path, tmp_path: Path, monkeypatch: p
     studied: dict[str, Any] = {}
 
     def study(samples: Sequence[Sample], **options: Any) -> Any:
-        studied["nodal"] = study_model(samples, **options)
+        studied["samples"], studied["nodal"] = samples, study_model(samples, **options)
         return studied["nodal"]
 
     monkeypatch.setattr(convergence, "study_model", study)
@@ -216,7 +216,7 @@ def test_a_small_convergence_study(morning: Path, tmp_path: Path, monkeypatch: p
     assert figure.stat().st_size > 2000
     # What was studied is told to people without being studied again.
     monkeypatch.setattr(convergence, "study_model", lambda *_, **__: studied["nodal"])
-    monkeypatch.setattr(convergence, "take_samples", lambda *_, **__: [])
+    monkeypatch.setattr(convergence, "take_samples", lambda *_, **__: studied["samples"])
     result = CliRunner().invoke(convergence.convergence_command, command)
     assert "nodal: tolerance" in result.stdout
 

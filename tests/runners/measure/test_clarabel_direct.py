@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
+import clarabel
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
 from dlmp_cosim.market.problem.atoms import AtomicProblem
+from dlmp_cosim.runners.measure import clarabel_direct
 from dlmp_cosim.runners.measure.clarabel_direct import solve_directly
 
 INF = np.inf
@@ -94,6 +98,31 @@ def test_a_disc_bounds_two_powers_together() -> None:
     pair = program([-1.0, -1.0], [[0.0, 0.0]], [0.0])
     found = solve_directly(replace(pair, discs=np.array([[0, 1]]), disc_radius=np.array([1.0])))[0]
     assert found == pytest.approx(-np.sqrt(2.0), abs=1e-6)
+
+
+def test_what_ends_without_an_answer_is_tried_with_more_regularisation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The answer of the last try counts, and no try follows one that has solved."""
+    tried: list[float] = []
+
+    class Solver:
+        def __init__(self, *arguments: Any) -> None:
+            tried.append(arguments[-1].static_regularization_constant)
+
+        def solve(self) -> Any:
+            status = clarabel.SolverStatus
+            ends = status.Solved if tried[-1] >= 1e-7 else status.NumericalError
+            return SimpleNamespace(obj_val=float(len(tried)), status=ends)
+
+    monkeypatch.setattr(clarabel, "DefaultSolver", Solver)
+    cost, _, status = solve_directly(replace(MERIT, offset=0.0))
+    assert (cost, status) == (2.0, "Solved")
+    assert tried == [1e-8, 1e-7]
+    tried.clear()
+    monkeypatch.setattr(clarabel_direct, "REGULARISATIONS", (1e-6, 1e-5))
+    solve_directly(MERIT)
+    assert tried == [1e-6]
 
 
 def test_what_cannot_be_met_is_said() -> None:
