@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -241,10 +242,17 @@ def load_runner(path: Path) -> Runner:
     return Runner(path, content)
 
 
-def find_runner(text: str) -> Path:
+def find_runner(text: str, others: Iterable[str] = ()) -> Path:
     """Find the runner file that a user means: its path, a study's folder that holds it, or a study's name.
 
     A folder stands for the runner file of its name where that starts the study in it, and not one elsewhere.
+
+    Parameters
+    ----------
+    text : str
+        What a user wrote.
+    others : iterable of str
+        Names that would be studies as well, for the message.
 
     Raises
     ------
@@ -262,7 +270,7 @@ def find_runner(text: str) -> Path:
         where=str(Path(text).parent.resolve()),
         expected=f"a folder with {RUNNER_FILE}, a runner file, or the name of one in {RUNNERS}/; "
         "`dlmp new` writes a study",
-        nearest=nearest_name(Path(text).stem, known_studies()),
+        nearest=nearest_name(Path(text).stem, [*known_studies(), *others]),
     )
 
 
