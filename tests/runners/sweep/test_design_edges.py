@@ -191,3 +191,18 @@ def test_what_is_no_key(key: str) -> None:
 
 def test_a_key_has_as_many_parts_as_dots_between() -> None:
     assert split("owner.pv.settings.cost", "w") == ("owner", "pv", "settings", "cost")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"uniform": [math.nan, 1.0]},
+        {"uniform": [0.0, math.inf]},
+        {"log_uniform": [1.0, math.inf]},
+        {"normal": [math.nan, 1.0]},
+        {"normal": [0.0, math.inf]},
+    ],
+)
+def test_the_ends_of_a_distribution_are_finite(source: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="finite number"):
+        axis(**source)
