@@ -116,7 +116,7 @@ def _load(path: Path) -> dict[str, Any]:
         raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
     except UnicodeDecodeError as error:
         raise InputError(f"cannot be read: {error}", where=str(path), expected="a text in UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except (RecursionError, ValueError) as error:
         raise InputError(f"is no TOML: {error}", where=str(path)) from None
 
 

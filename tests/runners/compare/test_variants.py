@@ -93,6 +93,8 @@ def test_a_byte_order_mark_is_no_part_of_a_cases_file(tmp_path: Path, mark: byte
     ("content", "says"),
     [
         (b"\xff\xfeb\x00", "cannot be read"),
+        (b"a = " + b"[" * 5000, "is no TOML"),
+        (b"a = " + b"9" * 5000, "is no TOML"),
         (b"base = 3\n", "names no base study"),
         (b'base = "DAY"\nmarket = 3\n', "market: is no list of tables; expected [[market]]"),
         (b'base = "DAY"\nmarket = ["none"]\n', "market: is no list of tables; expected [[market]]"),
