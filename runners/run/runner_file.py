@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from dlmp_cosim.federates.runtime.hosting import all_hosted
 from dlmp_cosim.federates.study.checked_file import read_json, validate
@@ -43,6 +43,17 @@ class Member(_Table):
         default="localhost", description="name or address of the host that `dlmp run --host` starts it on"
     )
     env: dict[str, str] = Field(default_factory=dict, description="environment variables, all texts")
+
+    @field_validator("exec")
+    @classmethod
+    def _splits(cls, line: str) -> str:
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            raise ValueError(f"{line!r} has {str(error).lower()}; expected a command line") from None
+        if not words:
+            raise ValueError("is blank; expected a command line")
+        return line
 
     @property
     def arguments(self) -> list[str]:
