@@ -262,3 +262,33 @@ def test_a_trial_is_announced_with_its_controls(controls: bool) -> None:
         "status": "trial",
         "controls": controls,
     }
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"converged": "false"}, "converged is 'false'"),
+        ({"converged": 1}, "converged is 1"),
+        ({"head_open": "no"}, "head_open is 'no'"),
+        ({"interval": "1"}, "interval is '1'"),
+        ({"trials": None}, "trials is None"),
+        ({"iterations": True}, "iterations is True"),
+        ({"stage": "finnal"}, "stage is 'finnal'"),
+        ({"stage": ["final"]}, "stage is ['final']"),
+        ({"clipped": "shed"}, "clipped is 'shed'"),
+        ({"clipped": [["shed"]]}, "clipped is [['shed']]"),
+    ],
+)
+def test_a_status_whose_fields_are_of_another_kind_is_told(change: dict[str, Any], says: str) -> None:
+    """A text such as "false" would be true."""
+    table = json.loads(FeederStatus(1, "final", 2, True, 5).text())
+    with pytest.raises(FederationError) as caught:
+        read_status(json.dumps(table | change))
+    assert str(caught.value) == f"feeder/status, published by 'feeder', has wrong fields: {says}"
+
+
+@pytest.mark.parametrize("stage", ["forecast", "trial", "final"])
+def test_a_status_of_another_language_may_have_whole_numbers_as_others(stage: str) -> None:
+    table = json.loads(FeederStatus(1, "final", 2, True, 5).text()) | {"interval": 1.0, "stage": stage}
+    found = read_status(json.dumps(table | {"clipped": ["shed"]}))
+    assert (found.interval, found.stage, found.clipped) == (1, stage, ("shed",))
