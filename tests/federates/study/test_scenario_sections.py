@@ -190,7 +190,7 @@ def test_a_start_with_an_offset_is_refused() -> None:
 
 @given(st.integers(60, 3600), st.integers(1, 2000))
 def test_as_many_rounds_fit_as_the_message_says(period: int, rounds: int) -> None:
-    most = (period - 6) // 2
+    most = (period - 5) // 2
     table = {"start": datetime(2020, 1, 1), "intervals": 1, "period_s": period, "rounds_max": rounds}
     if rounds <= most:
         TimeSection.model_validate(table)
