@@ -6,6 +6,7 @@ wholesale market every device runs as it likes at the LMP, and the operator may 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -267,7 +268,7 @@ def read_markets(file: Path, where: str) -> list[tuple[float, Participation]]:
     except (KeyError, TypeError, ValueError):
         raise InputError(f"{file} is no table of markets", where=where, expected=",".join(COLUMNS)) from None
     minutes = [begin for begin, _ in found]
-    if not minutes or minutes[0] != 0.0 or any(b <= a for a, b in pairwise(minutes)):
+    if not minutes or minutes[0] != 0.0 or not all(a < b < math.inf for a, b in pairwise(minutes)):
         raise InputError(
             f"{file} does not begin at 0 minutes and rise", where=where, expected="minutes from 0, ascending"
         )

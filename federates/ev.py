@@ -7,6 +7,7 @@ cars expect for the hours that they need.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -278,7 +279,8 @@ def _check_together(sessions: Sequence[Session], points: Mapping[str, Resource],
 
 def _check(session: Session, where: str) -> None:
     reach = session.kw_max * (session.deadline_h - session.arrival_h)
-    if not 0.0 <= session.comfort_kwh <= session.energy_kwh <= reach + _ROUNDING:
+    sound = 0.0 <= session.comfort_kwh <= session.energy_kwh <= reach + _ROUNDING
+    if not sound or math.isinf(reach):
         raise InputError(
             f"{session.car} needs {session.energy_kwh:g} kWh and can take {reach:g} kWh",
             where=where,

@@ -217,7 +217,7 @@ def _check_controls(network: Network) -> None:
         if regulator.element not in wound:
             raise unknown_name("transformer", regulator.element, wound, where=f"{where} element")
         _is_controlled(where, wound[regulator.element])
-        _check_regulator(where, regulator)
+        _check_regulator(where, regulator, len(wound[regulator.element].terminals))
     for bank in network.capacitor_banks:
         where = f"{network.name} capacitor bank {bank.name}"
         if bank.element not in capacitors:
@@ -235,11 +235,11 @@ def _is_controlled(where: str, element: Element) -> None:
         raise InputError(f"moves {element.name}", where=where, expected="an element marked as controlled")
 
 
-def _check_regulator(where: str, regulator: Regulator) -> None:
+def _check_regulator(where: str, regulator: Regulator, windings: int) -> None:
     """Check a regulator's steps and position."""
     _positive(where, "step_pu", regulator.step_pu)
-    if regulator.winding < 1:
-        raise InputError(f"is {regulator.winding}", where=f"{where} winding", expected="1 or more")
+    if not 1 <= regulator.winding <= windings:
+        raise InputError(f"is {regulator.winding}", where=f"{where} winding", expected=f"1 to {windings}")
     if not regulator.tap_min <= regulator.tap <= regulator.tap_max:
         raise InputError(
             f"is {regulator.tap}",

@@ -83,8 +83,8 @@ class Run:
             When there is no such topic or place, with the nearest name.
         """
         found, chosen, times = self._read(topic, at)
-        columns = [found.ids[k] for k in chosen] if found.ids else [topic]
-        values = found.values.reshape(len(found.values), -1)[:, chosen]
+        columns = [found.ids[k] for k in chosen] if found.kind else [topic]
+        values = found.columns[:, chosen]
         table = pd.DataFrame(values, index=times, columns=pd.Index(columns, name=found.kind or None))
         table.attrs.update({"unit": found.unit, "meaning": found.meaning})
         return table
@@ -111,7 +111,7 @@ class Run:
         found, chosen, times = self._read(topic, at)
         coords: dict[str, Any] = {"time": times.tz_localize(None)}
         values = found.values
-        if found.ids:
+        if found.kind:
             coords[found.kind] = [found.ids[k] for k in chosen]
             values = values[:, chosen]
         attributes = {"units": found.unit, "long_name": found.meaning}
@@ -172,8 +172,8 @@ class Run:
 
 def _places(found: Quantity, wanted: Sequence[str]) -> list[int]:
     """Columns of the places that are wanted; all when none is."""
-    if not wanted or not found.ids:
-        return list(range(len(found.ids) or 1))
+    if not wanted or not found.kind:
+        return list(range(found.columns.shape[1]))
     chosen: list[int] = []
     for name in wanted:
         there = [k for k, place in enumerate(found.ids) if name in (place, place.rpartition(".")[0])]

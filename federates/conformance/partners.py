@@ -17,6 +17,7 @@ from dlmp_cosim.federates.feeder import Feeder
 from dlmp_cosim.federates.runtime.base import Role
 from dlmp_cosim.federates.runtime.clock import FORECAST_SLOT, OFFER_SLOT, PRICE_SLOT, answer_slot
 from dlmp_cosim.federates.runtime.link import HelicsLink, Link, Value
+from dlmp_cosim.federates.study.checked_file import read_text
 from dlmp_cosim.federates.study.study import SCENARIO_FILE, Study, load_study
 from dlmp_cosim.feeders.errors import InputError
 from dlmp_cosim.feeders.network import Network
@@ -25,6 +26,10 @@ from dlmp_cosim.feeders.state import AcState
 from dlmp_cosim.market.offers import Offer
 
 INTERVALS = 3
+INTERVALS_KEY = re.compile(
+    r"(?m)^(\s*(?:time\s*\.\s*)?intervals\s*=\s*|\s*time\s*=\s*\{[^}\n]*\bintervals\s*=\s*)[\d_]+"
+)
+"""Where a scenario says how many intervals there are: in its table, dotted, or in an inline table."""
 TROUBLE_AT = 1
 """Interval in which something is wrong on purpose."""
 RATIO = 0.5
@@ -255,8 +260,7 @@ def stage_study(folder: Path, tested: str, place: Path, intervals: int = INTERVA
     copy.mkdir()
     for file in folder.iterdir():
         (copy / file.name).symlink_to(file)
-    text = (folder / SCENARIO_FILE).read_text(encoding="utf-8")
-    text = re.sub(r"(?m)^(\s*intervals\s*=\s*)\d+", rf"\g<1>{intervals}", text)
+    text = INTERVALS_KEY.sub(rf"\g<1>{intervals}", read_text(folder / SCENARIO_FILE))
     _replace(copy / SCENARIO_FILE, text)
     study = load_study(copy)
     if study.scenario.wholesale.answers and tested in ("wholesale", "market"):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 from dlmp_cosim.federates.anchoring.rounds import Mismatch, Outcome, Round
 from dlmp_cosim.federates.contract.ahead import ahead_row, read_ahead
@@ -107,9 +107,14 @@ def read_status(text: str) -> FeederStatus:
     """Read the feeder's status; FederationError when a field is missing or strange."""
     table = decode("feeder/status", text)
     try:
-        return FeederStatus(**{**table, "clipped": tuple(table.get("clipped", ()))})
+        status = FeederStatus(**{**table, "clipped": tuple(table.get("clipped", ()))})
     except TypeError as error:
         raise refusal("feeder/status", f"has wrong fields: {error}") from None
+    for name, sound in _STATUS.items():
+        value = table.get(name, getattr(status, name))
+        if not sound(value):
+            raise refusal("feeder/status", f"has wrong fields: {name} is {shown(value)}")
+    return status
 
 
 @dataclass(frozen=True)
@@ -372,3 +377,16 @@ def _check_limits(offer: Offer, kw: float, back_kw: float) -> None:
         raise ValueError(f"cost of {name!r} is absurd: {offer.cost_linear:g}, {offer.cost_quadratic:g}")
     if offer.s_max_kva <= 0.0:
         raise ValueError(f"apparent power limit of {name!r} is {offer.s_max_kva:g} kVA")
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+_STATUS: Final[Mapping[str, Callable[[Any], bool]]] = {
+    **dict.fromkeys(("interval", "trials", "iterations", "tap_changes"), _is_number),
+    **dict.fromkeys(("converged", "head_open"), _is_flag),
+    "stage": lambda value: value in get_args(Stage),
+    "clipped": lambda value: isinstance(value, list | tuple) and all(isinstance(name, str) for name in value),
+}
+"""What each field of a feeder's status has to be: a text is true whatever it says."""

@@ -214,8 +214,13 @@ def _own(name: str, rows: Any, feeder: str) -> dict[str, Any]:
 
 def _numbers(values: Any) -> bool:
     """Tell whether a value is a list of numbers that one can go by."""
-    return isinstance(values, Sequence) and all(map(is_sound, values))
+    return _is_list(values) and all(map(is_sound, values))
+
+
+def _is_list(values: Any) -> bool:
+    """Tell a list from a text, which is a sequence as well."""
+    return isinstance(values, Sequence) and not isinstance(values, str)
 
 
 def _pairs(values: Any) -> bool:
-    return isinstance(values, Sequence) and all(_numbers(pair) and len(pair) == 2 for pair in values)
+    return _is_list(values) and all(_numbers(pair) and len(pair) == 2 for pair in values)

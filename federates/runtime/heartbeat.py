@@ -169,7 +169,7 @@ def read_sign(folder: Path, federate: str, *, since: float = 0.0) -> Sign | None
     Returns
     -------
     Sign or None
-        None when there is none yet.
+        None when there is none yet, or none that can be read.
     """
     file = beat_file(folder, federate)
     for _ in range(_READS):
@@ -177,12 +177,17 @@ def read_sign(folder: Path, federate: str, *, since: float = 0.0) -> Sign | None
             written = file.stat().st_mtime
             if written < since:
                 return None
-            return Sign(Beat(**json.loads(file.read_text())), max(time.time() - written, 0.0))
+            return Sign(_beat(file.read_bytes()), max(time.time() - written, 0.0))
         except FileNotFoundError:
             return None
-        except json.JSONDecodeError:
+        except (TypeError, ValueError):
             time.sleep(0.001)
     return None
+
+
+def _beat(text: bytes) -> Beat:
+    """Take a sign of life apart; TypeError or ValueError when it is none, or one of another version."""
+    return Beat(**json.loads(text))
 
 
 def process_alive(pid: int) -> bool:

@@ -36,6 +36,8 @@ def read_toml(file: Path) -> dict[str, Any]:
         return tomllib.loads(read_text(file))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"not TOML: {error}", where=str(file)) from None
+    except (RecursionError, ValueError) as error:
+        raise InputError(f"not TOML that can be read: {error}", where=str(file)) from None
 
 
 def read_json(file: Path) -> Any:

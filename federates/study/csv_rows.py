@@ -30,7 +30,7 @@ def read_rows(file: Path, where: str = "") -> list[dict[str, str]]:
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
             return list(csv.DictReader(line for line in stream if not line.startswith("#")))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         said = f"{file} cannot be read" if where else "cannot be read"
         raise InputError(f"{said}: {error}", where=where or str(file)) from None
 

@@ -108,7 +108,10 @@ def read_irradiance(file: Path, clock: Clock) -> FloatArray:
             kept = [(k, line) for k, line in enumerate(stream, 1) if not line.startswith("#")]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read: {error}", where=str(file)) from None
-    rows = list(csv.reader(line for _, line in kept))
+    try:
+        rows = list(csv.reader(line for _, line in kept))
+    except csv.Error as error:
+        raise InputError(f"cannot be read: {error}", where=str(file)) from None
     if not rows or tuple(rows[0]) != COLUMNS:
         raise InputError("has other columns", where=str(file), expected=",".join(COLUMNS))
     times, values = _numbers([k for k, _ in kept[1:]], rows[1:], file)

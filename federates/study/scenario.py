@@ -57,7 +57,7 @@ class TimeSection(Section):
         if self.start.tzinfo is not None:
             raise ValueError("start has an offset; expected local time without one")
         if last_slot_needed(self.rounds_max) * SLOT_S >= self.period_s - SLOT_S:
-            most = (self.period_s - 6) // 2
+            most = (self.period_s - 5) // 2
             raise ValueError(
                 f"rounds_max does not fit into {self.period_s} s; expected at most {most} rounds"
             )

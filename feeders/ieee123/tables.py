@@ -137,8 +137,10 @@ def _switches(
     valid = sorted({ROOT, *LEFT_OUT, *begins, *(bus for line in lines for bus in line.ends)})
     resistance, reactance, none = SWITCH_OHM.real * np.eye(3), SWITCH_OHM.imag * np.eye(3), np.zeros((3, 3))
     switches = []
+    first_line: dict[str, int] = {}
     for row in read_table(folder / "switches.csv", ("node_a", "node_b", "normal")):
         a, b = (row.choice(column, valid, kind="bus") for column in ("node_a", "node_b"))
+        once(row, "node_a", "-".join(sorted((a, b))), first_line)
         closed = row.choice("normal", ("closed", "open"), kind="switch state") == "closed"
         if closed and not {a, b} & set(LEFT_OUT):
             ends = (begins.get(a, a), begins.get(b, b))

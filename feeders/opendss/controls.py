@@ -119,12 +119,14 @@ def write_tap(circuit: Any, element: str, winding: int, ratio: float) -> None:
 
 
 def read_capacitor_banks(circuit: Any) -> Iterator[CapacitorBank]:
-    """Yield every enabled capacitor that a control switches, with the steps closed at present."""
+    """Yield every enabled capacitor that a control switches, once, with the steps closed at present."""
+    seen: set[str] = set()
     for name, _ in elements_of(circuit, ("capcontrol",)):
         circuit.CapControls.Name = name.split(".", 1)[1]
         capacitor = circuit.CapControls.Capacitor.lower()
-        if not _enabled(circuit, f"capacitor.{capacitor}"):
+        if capacitor in seen or not _enabled(circuit, f"capacitor.{capacitor}"):
             continue
+        seen.add(capacitor)
         states = read_steps(circuit, capacitor)
         yield CapacitorBank(name.split(".", 1)[1], f"capacitor.{capacitor}", len(states), sum(states))
 

@@ -114,7 +114,31 @@ def foresight(store: Store, kw_max: float, price: FloatArray, hours: float) -> f
     cost = np.concatenate([hours * (price + wear), hours * (wear - price), worth]) / 1e3
     low = [store.min_kwh] * (n - 1) + [max(store.min_kwh, store.end_kwh)]
     bounds = [(0.0, kw_max)] * (2 * n) + [(least, store.max_kwh) for least in low]
-    found = linprog(cost, A_eq=rows.tocsr(), b_eq=right, bounds=bounds, method="highs")
+    either, most = _either_way(price, kw_max)
+    m = len(most) // 2
+    found = linprog(
+        np.concatenate([cost, np.zeros(m)]),
+        A_ub=either if m else None,
+        b_ub=most if m else None,
+        A_eq=sp.hstack([rows, sp.csr_matrix((n, m))]).tocsr(),
+        b_eq=right,
+        bounds=bounds + [(0.0, 1.0)] * m,
+        integrality=np.repeat([0, 1], [3 * n, m]),
+        method="highs",
+    )
     if found.status != 0:
         raise ClearingError(f"the store's best course cannot be found: {found.message}")
     return -float(found.fun)
+
+
+def _either_way(price: FloatArray, kw_max: float) -> tuple[sp.csr_matrix, FloatArray]:
+    """Rows by which a store draws or gives where the price is negative, and what they are at most.
+
+    There it would pay to do both at once, which burns energy and which no store can. Each such interval has a
+    variable of its own, 1 for drawing, after those of `foresight`.
+    """
+    paid, n = np.flatnonzero(price < 0.0), len(price)
+    one, flag = sp.identity(n, format="csr")[paid], kw_max * sp.identity(len(paid), format="csr")
+    none = sp.csr_matrix((len(paid), n))
+    rows = sp.vstack([sp.hstack([one, none, none, -flag]), sp.hstack([none, one, none, flag])])
+    return rows.tocsr(), np.repeat([0.0, kw_max], len(paid))

@@ -100,7 +100,7 @@ def compare_command(
     except DlmpError as error:
         raise click.ClickException(str(error)) from error
     (output / "comparison.json").write_text(json.dumps([plain(item) for item in found], indent=2))
-    (output / "comparison.md").write_text(markdown(found))
+    (output / "comparison.md").write_text(markdown(found), encoding="utf-8")
     console = Console()
     for table in as_tables(found):
         table.print(console)
@@ -174,17 +174,23 @@ def markdown(found: list[Metrics]) -> str:
         lines += [
             f"**{', '.join(titles)}**",
             "",
-            "| " + " | ".join(heads) + " |",
+            _markdown_row(heads),
             "| --- " * len(heads) + "|",
         ]
-        for item in items:
-            cells = [item.titles[-1], *(_text(getattr(item, key)) for key, _ in COLUMNS)]
-            lines.append("| " + " | ".join(cells) + " |")
-        lines += ["", "| metric | " + " | ".join(item.titles[-1] for item in items) + " |"]
+        lines += [
+            _markdown_row([item.titles[-1], *(_text(getattr(item, key)) for key, _ in COLUMNS)])
+            for item in items
+        ]
+        lines += ["", _markdown_row(["metric", *(item.titles[-1] for item in items)])]
         lines.append("| --- " * (1 + len(items)) + "|")
-        lines += ["| " + " | ".join(row) + " |" for row in metric_rows(items)]
+        lines += map(_markdown_row, metric_rows(items))
         lines.append("")
     return "\n".join(lines)
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    """Write a row; a line within a name is none between cells."""
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 
 def _text(value: float) -> str:

@@ -58,7 +58,7 @@ def read_cases(path: Path) -> tuple[Study, tuple[Variant, ...]]:
         When the file cannot be used.
     """
     table = _load(path)
-    if "base" not in table:
+    if not isinstance(table.get("base"), str):
         raise InputError(
             "names no base study", where=f"{path} base", expected="a folder with a scenario.toml"
         )
@@ -95,12 +95,15 @@ def write_variant(base: Study, variant: Variant, origin: Path, folder: Path) -> 
         _set_path(scenario, key, base.folder)
     for key, value in variant.overrides.items():
         section, _, name = key.partition(".")
-        scenario.setdefault(section, {})[name] = value
+        table = scenario.setdefault(section, {})
+        if not name or not isinstance(table, dict):
+            raise InputError(f"{key!r} is no key", where=variant.name, expected="table.key of the scenario")
+        table[name] = value
         if key in PATH_KEYS:
             _set_path(scenario, key, origin)
     scenario["study"]["name"] = variant.name
     scenario["results"]["file"] = str(folder / "results.h5")
-    (folder / SCENARIO_FILE).write_text(tomli_w.dumps(scenario))
+    (folder / SCENARIO_FILE).write_text(tomli_w.dumps(scenario), encoding="utf-8")
     for config in base.folder.glob("*.json"):
         shutil.copy(config, folder / config.name)
     return load_study(folder)
@@ -108,14 +111,18 @@ def write_variant(base: Study, variant: Variant, origin: Path, folder: Path) -> 
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    except tomllib.TOMLDecodeError as error:
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot be read: {error}", where=str(path), expected="a text in UTF-8") from None
+    except (RecursionError, ValueError) as error:
         raise InputError(f"is no TOML: {error}", where=str(path)) from None
 
 
-def _entries(path: Path, axis: str, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _entries(path: Path, axis: str, entries: Any) -> list[dict[str, Any]]:
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise InputError("is no list of tables", where=f"{path} {axis}", expected=f"[[{axis}]]")
     for k, entry in enumerate(entries):
         for key in ("name", "title"):
             if not isinstance(entry.get(key), str):

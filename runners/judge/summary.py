@@ -155,8 +155,8 @@ def binding_limits(results: Results) -> dict[str, int]:
 
 def _owner(limit: Mapping[str, str]) -> str:
     """Element of a conductor, bus of a voltage."""
-    where = limit["where"]
-    return where.partition(":")[0] if limit["kind"] == "rating" else where.partition(".")[0]
+    where, mark = limit["where"], {"rating": ":", "outage": ""}.get(limit["kind"], ".")
+    return where.rpartition(mark)[0] if mark and mark in where else where
 
 
 def _largest(values: FloatArray) -> float:

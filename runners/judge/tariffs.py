@@ -59,6 +59,8 @@ def read_usage(results: Results) -> Usage:
     settlement = account_for(results).settlement
     if settlement is None:
         raise ResultsError(f"{results.path}: is a run under a tariff; expected one with d-LMPs")
+    if not (results.intervals and results.network.loads):
+        raise ResultsError(f"{results.path}: has nobody to bill; expected loads, and a finished interval")
     seconds = results.time
     local = [datetime.fromtimestamp(t, UTC).astimezone(ZONE).hour for t in seconds.tolist()]
     return Usage(
@@ -100,6 +102,12 @@ def as_table(found: list[Bill], usage: Usage, names: tuple[str, ...]) -> dict[st
     }
 
 
+def _mean_spread(bill: Bill, usage: Usage) -> float:
+    """Mean spread of all customers by their energy; 0 where nobody used any [$/MWh]."""
+    kwh = usage.kwh.sum(axis=0)
+    return float(bill.spread @ kwh / kwh.sum()) if kwh.sum() > 0.0 else 0.0
+
+
 def show(found: list[Bill], usage: Usage, names: tuple[str, ...], console: Console) -> None:
     """Print totals, who gains and loses most against the d-LMP, and who bears price swings.
 
@@ -129,7 +137,7 @@ def show(found: list[Bill], usage: Usage, names: tuple[str, ...], console: Conso
             f"{bill.rate.min():.1f} to {bill.rate.max():.1f}",
             f"{names[best]} {change[best]:+.2f} $",
             f"{names[worst]} {change[worst]:+.2f} $",
-            f"{np.average(bill.spread, weights=usage.kwh.sum(axis=0)):.1f}",
+            f"{_mean_spread(bill, usage):.1f}",
             f"{100 * share[bill.tariff]:.0f} %",
         )
     table.print(console)

@@ -15,6 +15,7 @@ from dlmp_cosim.market.isone import Series, Survey, survey
 from dlmp_cosim.market.isone.clock import ZONE, eastern_text
 from dlmp_cosim.market.isone.fetch import PRODUCTS, fetch_day
 from dlmp_cosim.runners.plain_table import Rows, say
+from dlmp_cosim.runners.report.figure_file import plain
 
 GAPS_SHOWN = 5
 DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -163,7 +164,7 @@ def draw(series: Sequence[Series], target: Path) -> None:
     axes = figure.subplots(len(kinds), 1, squeeze=False, sharex=True)[:, 0]
     for axis, kind in zip(axes, kinds, strict=True):
         for one in (one for one in series if one.quantity == kind):
-            label = f"{one.location or 'location not stated'}, {one.market}"
+            label = plain(f"{one.location or 'location not stated'}, {one.market}")
             axis.plot(*_steps(one), drawstyle="steps-post", label=label, linewidth=1.2)
         axis.set_ylabel(f"{'price' if kind == 'lmp' else 'demand'} [{'$/MWh' if kind == 'lmp' else 'MW'}]")
         axis.legend(fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, frameon=False)

@@ -28,4 +28,4 @@ def find_study(text: str, *, own: bool = False) -> Study:
         return load_study(Path(text))
     if not own and text not in known_studies() and text in examples():
         return load_study(examples()[text].folder)
-    return load_runner(find_runner(text)).single
+    return load_runner(find_runner(text, () if own else examples())).single

@@ -6,12 +6,13 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from dlmp_cosim.federates.runtime.hosting import all_hosted
 from dlmp_cosim.federates.study.checked_file import read_json, validate
@@ -42,6 +43,17 @@ class Member(_Table):
         default="localhost", description="name or address of the host that `dlmp run --host` starts it on"
     )
     env: dict[str, str] = Field(default_factory=dict, description="environment variables, all texts")
+
+    @field_validator("exec")
+    @classmethod
+    def _splits(cls, line: str) -> str:
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            raise ValueError(f"{line!r} has {str(error).lower()}; expected a command line") from None
+        if not words:
+            raise ValueError("is blank; expected a command line")
+        return line
 
     @property
     def arguments(self) -> list[str]:
@@ -241,10 +253,17 @@ def load_runner(path: Path) -> Runner:
     return Runner(path, content)
 
 
-def find_runner(text: str) -> Path:
+def find_runner(text: str, others: Iterable[str] = ()) -> Path:
     """Find the runner file that a user means: its path, a study's folder that holds it, or a study's name.
 
     A folder stands for the runner file of its name where that starts the study in it, and not one elsewhere.
+
+    Parameters
+    ----------
+    text : str
+        What a user wrote.
+    others : iterable of str
+        Names that would be studies as well, for the message.
 
     Raises
     ------
@@ -262,7 +281,7 @@ def find_runner(text: str) -> Path:
         where=str(Path(text).parent.resolve()),
         expected=f"a folder with {RUNNER_FILE}, a runner file, or the name of one in {RUNNERS}/; "
         "`dlmp new` writes a study",
-        nearest=nearest_name(Path(text).stem, known_studies()),
+        nearest=nearest_name(Path(text).stem, [*known_studies(), *others]),
     )
 
 

@@ -47,6 +47,8 @@ def set_key(table: dict[str, Any], key: str, value: Any, axis: Axis | None, wher
     *path, last = split(key, where)
     inner: Any = table
     for part in path:
+        if not isinstance(inner, dict | list):
+            raise InputError(f"{key} leads beyond a value", where=where, expected="a key of the scenario")
         inner = _named(inner, part, where) if isinstance(inner, list) else inner.setdefault(part, {})
     if axis is not None and axis.how == "scale":
         there = inner.get(last) if isinstance(inner, dict) else None
@@ -55,8 +57,10 @@ def set_key(table: dict[str, Any], key: str, value: Any, axis: Axis | None, wher
                 f"{key} is {there!r} in the base study", where=where, expected="a number there to scale"
             )
         value = there * value
-    if not isinstance(inner, dict):
+    if isinstance(inner, list):
         raise InputError(f"{key} leads into a list", where=where, expected="the name of one of its tables")
+    if not isinstance(inner, dict):
+        raise InputError(f"{key} leads beyond a value", where=where, expected="a key of the scenario")
     inner[last] = value
 
 

@@ -14,6 +14,7 @@ from dlmp_cosim.feeders.errors import InputError
 
 Scalar = bool | int | float | str | datetime | date
 How = Literal["set", "scale", "total", "keep"]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 LISTED = ("values", "cases", "dates")
 DRAWN = ("choice", "uniform", "log_uniform", "normal", "integers")
 TOGETHER = {"rating": ("kw_max", "kva_max"), "cost": ("cost_linear", "cost_quadratic")}
@@ -69,9 +70,9 @@ class Axis(Section):
     choice: Annotated[list[Scalar], Field(min_length=1)] | None = Field(
         default=None, description="one of a list, drawn"
     )
-    uniform: tuple[float, float] | None = Field(default=None, description="lowest and highest")
+    uniform: tuple[Finite, Finite] | None = Field(default=None, description="lowest and highest")
     log_uniform: tuple[Positive, Positive] | None = Field(default=None, description="lowest and highest")
-    normal: tuple[float, Positive] | None = Field(default=None, description="mean and standard deviation")
+    normal: tuple[Finite, Positive] | None = Field(default=None, description="mean and standard deviation")
     integers: tuple[int, int] | None = Field(default=None, description="lowest and highest, both possible")
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ import pyarrow as pa
 from dlmp_cosim.federates.contract.topics import TOPICS, find_topic
 from dlmp_cosim.federates.recorder import AUDIT_TOPICS
 from dlmp_cosim.federates.results.run import Results
-from dlmp_cosim.feeders.errors import InputError, nearest_name
+from dlmp_cosim.feeders.errors import InputError, ResultsError, nearest_name
 from dlmp_cosim.feeders.network import FloatArray
 from dlmp_cosim.runners.judge.ledger import GROUP, account_for, columns
 from dlmp_cosim.runners.tables.columns import Column, arrow_table
@@ -64,6 +64,11 @@ class Quantity:
     kind: str
     ids: tuple[str, ...]
     values: FloatArray
+
+    @property
+    def columns(self) -> FloatArray:
+        """The numbers with a second axis in any case, shape (n, n_ids or 1)."""
+        return self.values if self.values.ndim > 1 else self.values[:, np.newaxis]
 
 
 def read_quantity(run: Results, key: str) -> Quantity:
@@ -148,9 +153,16 @@ def long_table(run: Results, key: str, how: str = "", labels: Mapping[str, int] 
         One of `REDUCTIONS`, over the intervals; every interval by default.
     labels : mapping of str to int, optional
         Columns that are the same in every row, such as the number of the run.
+
+    Raises
+    ------
+    ResultsError
+        When there is no such topic, or no interval to sum up.
     """
     quantity = read_quantity(run, key)
-    values = quantity.values.reshape(len(quantity.values), -1)
+    values = quantity.columns
+    if how and not len(values):
+        raise ResultsError(f"{run.path}: no interval of {run.expected} finished: nothing to sum up")
     if how:
         values = REDUCTIONS[how](values, axis=0)[np.newaxis]
     count, width = values.shape
@@ -159,7 +171,7 @@ def long_table(run: Results, key: str, how: str = "", labels: Mapping[str, int] 
     if not how:
         heads.append(Column("time", "time", "", "start of the interval"))
         cells["time"] = np.repeat(run.time, width).astype("datetime64[s]").astype("datetime64[us]")
-    if quantity.ids:
+    if quantity.kind:
         heads.append(Column(quantity.kind, "text", "", f"name of the {quantity.kind}"))
         cells[quantity.kind] = np.tile(np.array(quantity.ids, dtype=object), count)
     meaning = quantity.meaning + (f", {how} over the run" if how else "")
@@ -182,8 +194,8 @@ def wide_table(run: Results, keys: Sequence[str]) -> pa.Table:
     cells: dict[str, Any] = {"time": run.time.astype("datetime64[s]").astype("datetime64[us]")}
     for key in keys:
         quantity = read_quantity(run, key)
-        values = quantity.values.reshape(len(quantity.values), -1)
-        for k, name in enumerate([f"{key}/{place}" for place in quantity.ids] or [key]):
+        values = quantity.columns
+        for k, name in enumerate([f"{key}/{place}" for place in quantity.ids] if quantity.kind else [key]):
             heads.append(Column(name, "number", quantity.unit, quantity.meaning))
             cells[name] = values[:, k]
     return arrow_table(heads, cells, {"study": str(run.scenario["study"]["name"])})

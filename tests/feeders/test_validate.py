@@ -119,6 +119,10 @@ FAULTS: dict[str, tuple[Callable[[Network], Network], tuple[str, ...]]] = {
     "tap": (lambda n: changed(n, "regulators", "vra", tap=17), ("regulator vra tap", "from -16 to 16")),
     "step": (lambda n: changed(n, "regulators", "vra", step_pu=0.0), ("regulator vra step_pu",)),
     "winding": (lambda n: changed(n, "regulators", "vra", winding=0), ("regulator vra winding",)),
+    "no such winding": (
+        lambda n: changed(n, "regulators", "vra", winding=3),
+        ("regulator vra winding", "is 3", "1 to 2"),
+    ),
     "switched": (
         lambda n: changed(n, "capacitor_banks", "bank", element="capacitor.fix"),
         ("capacitor bank bank element", "did you mean 'capacitor.fixed'?"),

@@ -11,6 +11,7 @@ import pytest
 from toys import make_study
 
 from dlmp_cosim.federates.conformance.partners import (
+    INTERVALS_KEY,
     RATIO,
     TROUBLE_AT,
     Sabotage,
@@ -177,3 +178,18 @@ def test_a_price_that_answers_is_no_trial_for_a_market(tmp_path: Path) -> None:
         f"{folder / 'scenario.toml'} wholesale: 'market' is tried at a given LMP, and the scenario has a "
         "supply curve; expected a study without slope and supply"
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("[time]\nintervals = 288\n", "[time]\nintervals = 3\n"),
+        ("[time]\n  intervals=1_000 # a day\n", "[time]\n  intervals=3 # a day\n"),
+        ("time.intervals = 4\n", "time.intervals = 3\n"),
+        ("time = { start = 2020-08-25, intervals = 4 }\n", "time = { start = 2020-08-25, intervals = 3 }\n"),
+        ("[agents]\nheld_intervals = 9\n", "[agents]\nheld_intervals = 9\n"),
+        ("agents = { held_intervals = 9 }\n", "agents = { held_intervals = 9 }\n"),
+    ],
+)
+def test_a_trial_has_its_own_number_of_intervals_however_it_is_written(written: str, found: str) -> None:
+    assert INTERVALS_KEY.sub(r"\g<1>3", written) == found

@@ -128,3 +128,19 @@ def test_an_ended_process_is_not_alive() -> None:
     assert not process_alive(process.pid), "ended, though nobody collected it yet"
     process.wait()
     assert not process_alive(process.pid)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"federate":"feeder","pid":1,"stage":"working","mood":"good"}',
+        b'{"federate":"feeder","pid":1}',
+        b"[]",
+        b"7",
+        b"\xff\xfe",
+        b"",
+    ],
+)
+def test_a_sign_of_another_version_is_none(tmp_path: Path, content: bytes) -> None:
+    beat_file(tmp_path, "feeder").write_bytes(content)
+    assert read_sign(tmp_path, "feeder") is None

@@ -196,3 +196,11 @@ def test_a_missing_folder_has_none(tmp_path: Path) -> None:
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot be read: .*expected a text file in UTF-8"):
         read_text(tmp_path)
+
+
+@pytest.mark.parametrize("value", ["[" * 5000, "9" * 5000])
+def test_toml_beyond_all_measure_is_told(tmp_path: Path, value: str) -> None:
+    file = tmp_path / "deep.toml"
+    file.write_text(f"a = {value}")
+    with pytest.raises(InputError, match=r"deep\.toml: not TOML that can be read: "):
+        read_toml(file)

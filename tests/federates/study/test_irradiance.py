@@ -143,3 +143,9 @@ def test_clouds_cover_their_share_of_a_long_time(cover: float) -> None:
     """What gets through is 1 under a clear sky and 0.35 on average under clouds."""
     share = passing_clouds(60_000, 60, 11, cover)
     assert (1.0 - share.mean()) / 0.65 == pytest.approx(cover, abs=0.03)
+
+
+def test_a_quote_that_never_ends_is_told(tmp_path: Path) -> None:
+    file = written(tmp_path, '"2020-08-25T16:00:00Z,1', *["2020-08-25T16:05:00Z,2"] * 9000)
+    with pytest.raises(InputError, match=r"sun\.csv: cannot be read: field larger than field limit"):
+        read_irradiance(file, clock())

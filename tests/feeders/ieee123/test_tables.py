@@ -249,3 +249,18 @@ def test_a_missing_table_is_named(tables: Path, name: str) -> None:
 
 def test_shared_ratings_are_finite(feeder: Network) -> None:
     assert np.isfinite([rating for branch in feeder.branches for rating in branch.rating_a]).all()
+
+
+@pytest.mark.parametrize("again", ["13,152,open", "13,152,closed", "152,13,open"])
+def test_a_switch_is_listed_once_closed_or_open(tmp_path: Path, again: str) -> None:
+    for file in ieee123.TABLES.glob("*.csv"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    file = tmp_path / "switches.csv"
+    lines = file.read_text().splitlines()
+    (first,) = (k for k, line in enumerate(lines, 1) if line.startswith("13,152,"))
+    file.write_text("\n".join([*lines, again]) + "\n")
+    with pytest.raises(InputError) as caught:
+        read_tables(tmp_path)
+    assert str(caught.value) == (
+        f"switches.csv:{len(lines) + 1} node_a: '13-152' is already on line {first}; expected each one once"
+    )

@@ -143,3 +143,8 @@ def test_a_control_that_is_disabled_opens_nothing() -> None:
     compiled = Compiled(LOAD, "new swtcontrol.hand switchedobj=line.sb switchedterm=1 enabled=no")
     assert switched_elements(compiled.circuit) == frozenset()
     assert list(find_controls(compiled.circuit)) == []
+
+
+def test_a_capacitor_that_two_controls_switch_is_one_bank() -> None:
+    second = BANK[1].replace("capcontrol.bank", "capcontrol.other")
+    assert [bank.name for bank in read_capacitor_banks(Compiled(LOAD, *BANK, second).circuit)] == ["bank"]

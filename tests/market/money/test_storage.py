@@ -62,3 +62,41 @@ def test_what_an_owner_says_otherwise_shows() -> None:
 def test_terms_without_a_way_are_said() -> None:
     with pytest.raises(ClearingError, match="best course cannot be found"):
         foresight(Store(0.0, 100.0, 0.0, end_kwh=90.0), 1.0, np.array([10.0]), 1.0)
+
+
+LOSSY = Store(0.0, 10.0, 0.0, 0.9, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("store", "prices", "earned"),
+    [
+        pytest.param(LOSSY, [-50.0], 10.0 / 0.9 * 50.0, id="it is paid to fill up, and no more"),
+        pytest.param(Store(10.0, 10.0, 0.0, 0.9, 0.9), [-50.0], 0.0, id="a full one has no room"),
+        pytest.param(
+            Store(10.0, 10.0, 0.0, 0.9, 0.9),
+            [-5.0, -50.0],
+            -9.0 * 5.0 + 10.0 / 0.9 * 50.0,
+            id="it pays to be rid",
+        ),
+        pytest.param(LOSSY, [-50.0, 30.0], 10.0 / 0.9 * 50.0 + 9.0 * 30.0, id="and sells later"),
+        pytest.param(Store(0.0, 10.0), [-50.0, 0.0], 10.0 * 50.0, id="without losses"),
+    ],
+)
+def test_energy_is_not_burnt_by_charging_and_giving_at_once(
+    store: Store, prices: list[float], earned: float
+) -> None:
+    """At 100 kW it would be worth thousands, and no store can do it."""
+    assert foresight(store, 100.0, np.array(prices), 1.0) == pytest.approx(earned / 1e3)
+
+
+@settings(max_examples=15, deadline=None)
+@given(prices=st.lists(st.floats(-60.0, 90.0), min_size=1, max_size=6))
+def test_foresight_is_the_best_of_all_ways_to_charge_or_give(prices: list[float]) -> None:
+    """By dynamic programming over a grid of energies, which every power of the store keeps to."""
+    levels = np.arange(0.0, 4.0)
+    store, best = Store(0.0, 3.0, 0.0, 0.5, 0.5), np.where(levels == 0.0, 0.0, -np.inf)
+    for price in prices:
+        rise = levels[None, :] - levels[:, None]
+        power = np.where(rise > 0.0, -rise / 0.5, -rise * 0.5)
+        best = (best[:, None] + price * power / 1e3).max(axis=0)
+    assert foresight(store, 6.0, np.array(prices), 1.0) == pytest.approx(best.max(), abs=1e-6)

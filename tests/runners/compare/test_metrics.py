@@ -124,3 +124,15 @@ def test_a_part_of_no_name_is_told() -> None:
         "as full_nodal; "
         "did you mean 'half_nodal'?"
     )
+
+
+@pytest.mark.parametrize("title", ["a|b", "| a |", "é ☃", "<b>&"])
+def test_a_title_may_have_any_letters_in_markdown(title: str) -> None:
+    rows = markdown([metrics("x", "full load", title)]).splitlines()
+    escaped = title.replace("|", r"\|")
+    assert sum(row.startswith(f"| {escaped} |") for row in rows) == 1
+    assert f"| metric | {escaped} |" in rows
+    widths = {
+        row.replace(r"\|", "").count("|") for row in rows if row.startswith(("| market", f"| {escaped} "))
+    }
+    assert widths == {len(COLUMNS) + 2}

@@ -80,3 +80,47 @@ def test_an_override_of_an_unknown_key_is_named(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_cases(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_byte_order_mark_is_no_part_of_a_cases_file(tmp_path: Path, mark: bytes) -> None:
+    file = tmp_path / "cases.toml"
+    file.write_bytes(mark + f'base = "{CASES.parents[1] / "ieee123_day"}"\n'.encode())
+    assert [variant.names for variant in read_cases(file)[1]] == [()]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"\xff\xfeb\x00", "cannot be read"),
+        (b"a = " + b"[" * 5000, "is no TOML"),
+        (b"a = " + b"9" * 5000, "is no TOML"),
+        (b"base = 3\n", "names no base study"),
+        (b'base = "DAY"\nmarket = 3\n', "market: is no list of tables; expected [[market]]"),
+        (b'base = "DAY"\nmarket = ["none"]\n', "market: is no list of tables; expected [[market]]"),
+        (b'base = "DAY"\n[market]\nname = "a"\n', "market: is no list of tables; expected [[market]]"),
+        (
+            b'base = "DAY"\n[[market]]\nname = "a"\ntitle = 3\n',
+            "market[0].title: has no title; expected a text",
+        ),
+    ],
+)
+def test_a_cases_file_of_another_shape_is_one_clear_error(tmp_path: Path, content: bytes, says: str) -> None:
+    file = tmp_path / "cases.toml"
+    file.write_bytes(content.replace(b"DAY", str(CASES.parents[1] / "ieee123_day").encode()))
+    with pytest.raises(InputError) as caught:
+        read_cases(file)
+    assert str(caught.value).startswith(str(file))
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["market", "owner.pv", "time."])
+def test_an_override_leads_to_a_key_of_a_table(tmp_path: Path, key: str) -> None:
+    base, _ = read_cases(CASES)
+    study = base.folder.parent / "ieee123_battery"
+    file = tmp_path / "cases.toml"
+    file.write_text(f'base = "{study}"\n[[market]]\nname = "a"\ntitle = "A"\n"{key}" = 1\n')
+    found, (variant,) = read_cases(file)
+    with pytest.raises(InputError) as caught:
+        write_variant(found, variant, tmp_path, tmp_path / "a")
+    assert str(caught.value) == f"a: {key!r} is no key; expected table.key of the scenario"

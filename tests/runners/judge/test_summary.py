@@ -194,3 +194,18 @@ def test_a_run_without_intervals_is_none(told: Told, tmp_path: Path) -> None:
 def test_a_figure_that_there_is_not_is_null_in_json(told: Told, found: Any, missing: set[str]) -> None:
     table = strict(told(found, "--json").output)
     assert {name for name, value in table.items() if value is None} == missing
+
+
+@pytest.mark.parametrize(
+    ("kind", "where", "named"),
+    [
+        ("voltage_low", "feeder.7.1", "lower voltage at feeder.7"),
+        ("voltage_high", "b.2-1", "upper voltage at b"),
+        ("rating", "line.a:b:1.3", "rating of line.a:b"),
+        ("rating", "transformer.t.1:2.1", "rating of transformer.t.1"),
+        ("outage", "sub.1", "supply at sub.1"),
+    ],
+)
+def test_odd_names_of_buses_and_elements_stay_whole(kind: str, where: str, named: str) -> None:
+    records = [{"limits": [{"kind": kind, "where": where}]}, {}]
+    assert binding_limits(run(records)) == {named: 1}

@@ -30,7 +30,7 @@ def test_an_example_is_meant_where_the_user_has_none_of_its_name(
     monkeypatch: pytest.MonkeyPatch, folder: Path, known: bool
 ) -> None:
     monkeypatch.setattr(module, "known_studies", lambda: ["ieee123_day"] if known else [])
-    monkeypatch.setattr(module, "find_runner", lambda _: make_runner(folder))
+    monkeypatch.setattr(module, "find_runner", lambda *_: make_runner(folder))
     assert (find_study("ieee123_day").name == "toy") == known
 
 
@@ -53,3 +53,13 @@ def test_a_name_that_is_none_says_where_it_was_looked_for(
 def test_a_folder_without_a_study_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"scenario\.toml"):
         find_study(str(tmp_path))
+
+
+def test_where_there_is_no_study_the_nearest_example_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"did you mean 'ieee123_battery'\?$"):
+        find_study("ieee123_batery")
+    with pytest.raises(InputError, match=r"`dlmp new` writes a study$"):
+        find_study("ieee123_batery", own=True)

@@ -99,3 +99,21 @@ def test_python_is_this_one() -> None:
     assert find_program("python") == sys.executable
     assert find_program("no-such-program-anywhere") is None
     assert find_program("helics_player") == str(Path(sys.executable).parent / "helics_player")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('python "broken', "federates[0].exec: 'python \"broken' has no closing quotation"),
+        ("python broken\\", "federates[0].exec: 'python broken\\\\' has no escaped character"),
+        ("  ", "federates[0].exec: is blank"),
+    ],
+)
+def test_what_is_no_command_line_is_told(tmp_path: Path, line: str, says: str) -> None:
+    path = make_runner(make_study(tmp_path / "study"))
+    table: dict[str, Any] = json.loads(path.read_text())
+    table["federates"][0]["exec"] = line
+    path.write_text(json.dumps(table))
+    with pytest.raises(InputError) as caught:
+        load_runner(path)
+    assert str(caught.value) == f"{path} {says}; expected a command line"

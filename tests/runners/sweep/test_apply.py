@@ -100,3 +100,13 @@ def test_keys_reach_into_tables_with_a_name() -> None:
         set_key(table, "owner.pw.settings.cost", 2.5, None, "w")
     with pytest.raises(InputError, match="leads into a list"):
         set_key(table, "owner.pv", 2.5, None, "w")
+
+
+@pytest.mark.parametrize("key", ["time.intervals.often", "time.intervals.very.often"])
+@pytest.mark.parametrize("how", ["set", "scale"])
+def test_a_key_that_leads_beyond_a_value_is_told(key: str, how: str) -> None:
+    axis = Axis.model_validate({"key": key, "values": [2], "how": how})
+    with pytest.raises(InputError, match=r"^w: ") as caught:
+        set_key({"time": {"intervals": 4}}, key, 2, axis, "w")
+    scaled = how == "scale" and key.endswith("intervals.often")
+    assert ("is None in the base study" if scaled else "leads beyond a value") in str(caught.value)
