@@ -142,36 +142,12 @@ def accept_offers(network: Network, offers: Iterable[Offer]) -> tuple[tuple[Offe
             reason = "offered twice"
         else:
             rated = _rated(offer, resource)
-            plain = _is_plain(offer, rated.s_max_kva, resource)
-            reason = "" if plain else _reason_against(offer, rated.s_max_kva, resource)
+            reason = _reason_against(offer, rated.s_max_kva, resource)
         if reason:
             refused.append(Refusal(offer.resource, reason))
         else:
             accepted[offer.resource] = rated
     return tuple(accepted.values()), tuple(refused)
-
-
-def _is_plain(offer: Offer, rating: float, resource: Resource) -> bool:
-    """Whether an offer asks for nothing unusual and plainly keeps every rule within a rating [kVA].
-
-    Hundreds are accepted in every interval, next to none is refused: what is not plain is looked into.
-    """
-    low, high, ratio = offer.p_min_kw, offer.p_max_kw, offer.reactive_ratio
-    q_low, q_high = offer.q_min_kvar, offer.q_max_kvar
-    cost, rise = offer.cost_linear, offer.cost_quadratic
-    if offer.ahead is not None or offer.capacity is not None or offer.market != "retail":
-        return False
-    if not math.isfinite(low + high + q_low + q_high + cost + rise + (ratio or 0.0)):
-        return False
-    if not (low <= 0.0 <= high and q_low <= 0.0 <= q_high and rise >= 0.0 and offer.s_max_kva >= 0.0):
-        return False
-    if not -PRICE_CAP <= cost + rise * low <= cost + rise * high <= PRICE_CAP:
-        return False
-    if curtails(resource):
-        return low == q_low == q_high == 0.0
-    most = max(-low, high)
-    reach = rating if ratio is None else most * math.hypot(1.0, ratio)
-    return most <= resource.kw_max and reach <= resource.kva_max
 
 
 def _reason_against(offer: Offer, rating: float, resource: Resource) -> str:

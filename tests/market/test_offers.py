@@ -23,8 +23,6 @@ from dlmp_cosim.market.offers import (
     Participation,
     Refusal,
     WholesalePrice,
-    _is_plain,
-    _reason_against,
     accept_offers,
 )
 from dlmp_cosim.market.resources import curtails
@@ -113,18 +111,27 @@ NUMBERS = st.sampled_from(
     st.none() | NUMBERS,
     st.sampled_from(["retail", "wholesale"]),
 )
-def test_nothing_speaks_against_a_plain_offer(
+def test_what_is_accepted_keeps_its_bounds(
     resource: Resource, numbers: list[float], ratio: float | None, market: Participation
 ) -> None:
+    """What no reason speaks against is finite, in order, convex and within its rating."""
     offer = Offer(resource.name, *numbers, reactive_ratio=ratio, market=market)
-    if _is_plain(offer, resource.kva_max, resource):
-        assert _reason_against(offer, resource.kva_max, resource) == ""
+    accepted, refused = accept_offers(NETWORK, (offer,))
+    assert len(accepted) + len(refused) == 1
+    for item in accepted:
+        assert all(map(math.isfinite, (item.p_min_kw, item.p_max_kw, item.cost_linear, item.cost_quadratic)))
+        assert item.p_min_kw <= item.p_max_kw
+        assert item.q_min_kvar <= item.q_max_kvar
+        assert item.cost_quadratic >= 0.0
+        assert 0.0 <= item.s_max_kva <= resource.kva_max
+        assert abs(item.cost_linear + item.cost_quadratic * item.p_max_kw) <= PRICE_CAP
 
 
-def test_usual_offers_are_plain() -> None:
-    resources = dict(zip(NETWORK.resource_ids, NETWORK.resources, strict=True))
-    for offer in accept_offers(NETWORK, mixed_offers())[0]:
-        assert _is_plain(offer, offer.s_max_kva, resources[offer.resource])
+def test_usual_offers_are_accepted() -> None:
+    offers = mixed_offers()
+    accepted, refused = accept_offers(NETWORK, offers)
+    assert [item.resource for item in accepted] == [item.resource for item in offers]
+    assert refused == ()
 
 
 def test_ratings_are_met_to_the_last_digit() -> None:
