@@ -64,12 +64,12 @@ class Guess:
 
 
 def may_arrive(before: float, misfit: float) -> bool:
-    """Whether a search may go on from `misfit` after `before` [units of the problem].
+    """Whether a search may go on from `misfit` after `before`, infinite at first [units of the problem].
 
     From pieces that are nearly right misfits fall at once. Where many pieces change in a step, limits come
     together that nearly say the same, and the next prices would explode.
     """
-    return misfit <= max(NEARER * before, CLOSE)
+    return misfit <= max(min(NEARER * before, ASTRAY), CLOSE)
 
 
 def known_variables(work: Workspace) -> BoolArray:

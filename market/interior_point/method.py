@@ -17,9 +17,7 @@ from dlmp_cosim.feeders.errors import ClearingError
 from dlmp_cosim.feeders.network import FloatArray
 from dlmp_cosim.market.agents.neighbours import alone
 from dlmp_cosim.market.interior_point.active import (
-    ASTRAY,
     FASTER,
-    NEARER,
     TRIES,
     Guess,
     known_variables,
@@ -201,7 +199,7 @@ class _Task:
         """Look for the pieces of the optimum near those of another point; pairs of discs change in place."""
         work, known, done = self.work, known_variables(self.work), False
         guess = Guess(work.with_others(start), joined(near), np.zeros(work.columns.shape[1]), near.pieces)
-        t, worst = SEARCHED_PRODUCT if work.curved else self.last, ASTRAY / NEARER
+        t, worst = SEARCHED_PRODUCT if work.curved else self.last, np.inf
         for _ in range(min(tries, self.left)):
             t = max(t * FASTER, self.last)
             guess = await next_guess(work, self.breaks, known, self.discs, pairs, guess, t)
