@@ -97,8 +97,8 @@ class CurrentTable:
         for piece in self._pieces:
             self._values[piece.begin : piece.end] = self._stamp(piece)
         self._admittance = network.initial_admittance
-        self._conductors: tuple[ComplexArray, sp.csr_matrix] | None = None
-        self._balanced: tuple[ComplexArray, ComplexArray] | None = None
+        self._conductors: sp.csr_matrix | None = None
+        self._balanced: ComplexArray | None = None
 
     def fresh(self) -> CurrentTable:
         """Copy a table that has not been moved from the taps of the start, to be moved by itself."""
@@ -120,7 +120,7 @@ class CurrentTable:
                 n = len(self._blocks[k])
                 self._blocks[k] = admittance[start : start + n * n].reshape(n, n)
                 start += n * n
-            self._values = self._values.copy()
+            self._values, self._conductors, self._balanced = self._values.copy(), None, None
             for piece in self._moving:
                 self._values[piece.begin : piece.end] = self._stamp(piece)
             self._admittance = admittance.copy()
@@ -129,19 +129,19 @@ class CurrentTable:
     def balanced(self, admittance: ComplexArray) -> ComplexArray:
         """Entries of the nodes' and the flows' rows, in the order of `balance`."""
         values = self.values(admittance)
-        if self._balanced is None or self._balanced[0] is not values:
-            self._balanced = values, values[self.balance[2]]
-        return self._balanced[1]
+        if self._balanced is None:
+            self._balanced = values[self.balance[2]]
+        return self._balanced
 
     def conductors(self, admittance: ComplexArray) -> sp.csr_matrix:
         """Rows of the branch conductors, shape (n_conductor, n_node + n_flow)."""
         values = self.values(admittance)
-        if self._conductors is None or self._conductors[0] is not values:
+        if self._conductors is None:
             first = self.n_node + self.n_flow
             mine = self.row >= first
             entries = (values[mine], (self.row[mine] - first, self.column[mine]))
-            self._conductors = values, sp.csr_matrix(entries, shape=(self.n_conductor, first))
-        return self._conductors[1]
+            self._conductors = sp.csr_matrix(entries, shape=(self.n_conductor, first))
+        return self._conductors
 
     def _lay(
         self, bundle: Bundle | int, nodes: list[IntArray], start: int
