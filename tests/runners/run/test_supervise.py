@@ -236,5 +236,13 @@ def test_a_program_that_is_not_there_is_named(runner: Runner, tmp_path: Path) ->
     assert runner.folder(member) == ROOT
 
 
-def test_groups_that_are_gone_are_no_error(job: Make) -> None:
+def test_groups_that_are_gone_are_no_error(job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def gone(_: int, number: int) -> None:
+        tried.append(number)
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "killpg", gone)
     module._end([job("feeder", 0)])
+    assert tried == [signal.SIGTERM, signal.SIGKILL]
