@@ -121,7 +121,7 @@ SLACK = 1 + 1e-9
 def accept_offers(network: Network, offers: Iterable[Offer]) -> tuple[tuple[Offer, ...], tuple[Refusal, ...]]:
     """Keep the offers that can be cleared, and say by name why the others cannot.
 
-    An offer that states no apparent power limit is held to the rating of its resource.
+    An offer that states no apparent power limit, or more than the rating of its resource, is held to that.
 
     Parameters
     ----------
@@ -306,8 +306,8 @@ def holding_back(offer: Offer, up_kw: float, down_kw: float) -> Offer:
 
 
 def _rated(offer: Offer, resource: Resource) -> Offer:
-    """Hold an offer that states no apparent power limit to the rating of its resource."""
-    if curtails(resource) or offer.reactive_ratio is not None or math.isfinite(offer.s_max_kva):
+    """Hold the apparent power of an offer to the rating of its resource."""
+    if curtails(resource) or offer.reactive_ratio is not None or offer.s_max_kva <= resource.kva_max:
         return offer
     return replace(offer, s_max_kva=resource.kva_max)
 

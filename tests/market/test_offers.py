@@ -94,6 +94,8 @@ def test_without_a_limit_of_its_own_an_offer_is_held_to_the_rating() -> None:
     assert refused == ()
     assert accepted[0] == replace(free, s_max_kva=180.0)
     assert accept_offers(NETWORK, (tighter,))[0] == (tighter,)
+    small = Offer("gen3", 0.0, 100.0, 28.0, s_max_kva=1e3)
+    assert accept_offers(NETWORK, (small,))[0] == (replace(small, s_max_kva=180.0),)
     flexible = Offer("flex_wye", 0.0, 40.0, 33.0, reactive_ratio=0.4)
     assert accept_offers(NETWORK, (flexible,))[0] == (flexible,)
     stuck = Offer("gen3", 150.0, 150.0, 28.0, 0.05, 140.0, 150.0)
@@ -123,7 +125,8 @@ def test_what_is_accepted_keeps_its_bounds(
         assert item.p_min_kw <= item.p_max_kw
         assert item.q_min_kvar <= item.q_max_kvar
         assert item.cost_quadratic >= 0.0
-        assert 0.0 <= item.s_max_kva <= resource.kva_max
+        assert item.s_max_kva >= 0.0
+        assert item.s_max_kva <= resource.kva_max or item.reactive_ratio is not None or resource.load
         assert abs(item.cost_linear + item.cost_quadratic * item.p_max_kw) <= PRICE_CAP
 
 
