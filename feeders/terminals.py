@@ -112,8 +112,11 @@ class LoadTerminals(Terminals):
         magnitude : ndarray, shape (n_leg,)
             Voltage magnitude across every leg [pu of its nominal voltage].
         """
-        drop, _ = self._drop_out(magnitude)
-        factor = np.where(magnitude <= self.vlow_pu, magnitude**2, drop * self._modelled(magnitude))
+        factor = self._modelled(magnitude)
+        if self._drops:
+            factor = self._drop_out(magnitude)[0] * factor
+        if not self._is_usual(magnitude):
+            factor = np.where(magnitude <= self.vlow_pu, magnitude**2, factor)
         return factor[REAL], factor[REACTIVE]
 
     def slopes(self, magnitude: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -124,11 +127,12 @@ class LoadTerminals(Terminals):
         magnitude : ndarray, shape (n_leg,)
             Voltage magnitude across every leg [pu of its nominal voltage].
         """
-        drop, steep = self._drop_out(magnitude)
-        slope = drop * self._modelled_slope(magnitude)
+        slope = self._modelled_slope(magnitude)
         if self._drops:
-            slope += steep * self._modelled(magnitude)
-        slope = np.where(magnitude <= self.vlow_pu, 2.0 * magnitude, slope)
+            drop, steep = self._drop_out(magnitude)
+            slope = drop * slope + steep * self._modelled(magnitude)
+        if not self._is_usual(magnitude):
+            slope = np.where(magnitude <= self.vlow_pu, 2.0 * magnitude, slope)
         return slope[REAL], slope[REACTIVE]
 
     def served(self, demand: ComplexArray, voltage: ComplexArray) -> ComplexArray:
@@ -150,8 +154,9 @@ class LoadTerminals(Terminals):
     def _modelled(self, m: FloatArray) -> FloatArray:
         """Factors above `vlow_pu`, without the cut-off, of both parts, before the axes of `m`."""
         z, i, rest, exponent = self._model(m)
-        modelled = z * m**2 + i * m + rest * self._inside(m) ** exponent
-        if self._is_usual(m):
+        usual = self._is_usual(m)
+        modelled = z * m**2 + i * m + rest * (m if usual else self._inside(m)) ** exponent
+        if usual:
             return modelled
         above = self._above
         rise_i, rise_rest = self._rises
@@ -163,8 +168,10 @@ class LoadTerminals(Terminals):
     def _modelled_slope(self, m: FloatArray) -> FloatArray:
         """Return the derivatives of `_modelled`, of both parts, before the axes of `m` [1/pu]."""
         z, i, rest, exponent = self._model(m)
-        modelled = 2.0 * z * m + i + rest * exponent * self._inside(m) ** (exponent - 1.0)
-        if self._is_usual(m):
+        usual = self._is_usual(m)
+        power = (m if usual else self._inside(m)) ** (exponent - 1.0)
+        modelled = 2.0 * z * m + i + rest * exponent * power
+        if usual:
             return modelled
         above = self._above
         rise_i, rise_rest = self._rises
@@ -180,13 +187,18 @@ class LoadTerminals(Terminals):
         return tuple(share.reshape(shape) for share in shares)
 
     @cached_property
+    def _floor(self) -> FloatArray:
+        """Voltage above which the model of a load may hold [pu]."""
+        return np.maximum(self.vmin_pu, self.vlow_pu)
+
+    @cached_property
     def _above(self) -> FloatArray:
         """Voltage that fixes the impedance above `vmax_pu`: nominal where that is 0, as in OpenDSS."""
         return np.where(self.vmax_pu == 0.0, 1.0, self.vmax_pu)
 
     def _inside(self, m: FloatArray) -> FloatArray:
         """Magnitudes with a harmless 1 wherever the exponent does not hold."""
-        return np.where((m > self.vlow_pu) & (m > self.vmin_pu), m, 1.0)
+        return np.where(m > self._floor, m, 1.0)
 
     @cached_property
     def _rises(self) -> tuple[FloatArray, FloatArray]:
@@ -198,7 +210,7 @@ class LoadTerminals(Terminals):
 
     def _is_usual(self, m: FloatArray) -> bool:
         """Whether every voltage lies where the model of its load holds."""
-        return bool(np.all((m > self.vmin_pu) & (m <= self.vmax_pu)))
+        return bool(np.all((m > self._floor) & (m <= self.vmax_pu)))
 
     def _by_range(
         self, m: FloatArray, interpolated: FloatArray, impedance: FloatArray, modelled: FloatArray
@@ -212,8 +224,6 @@ class LoadTerminals(Terminals):
 
     def _drop_out(self, m: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Factor of the cut-off around `cutoff_pu`, and its derivative [1/pu]."""
-        if not self._drops:
-            return np.ones_like(m), np.zeros_like(m)
         has = self.cutoff_pu > 0.0
         bend = np.tanh(CUTOFF_STEEPNESS * (m - self.cutoff_pu))
         steep = 0.5 * CUTOFF_STEEPNESS * (1.0 - bend**2)

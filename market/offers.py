@@ -152,7 +152,7 @@ def accept_offers(network: Network, offers: Iterable[Offer]) -> tuple[tuple[Offe
 
 def _reason_against(offer: Offer, rating: float, resource: Resource) -> str:
     """Why an offer of a resource cannot be cleared within a rating [kVA]; empty when it can."""
-    if not all(map(math.isfinite, _numbers(offer))) or math.isnan(offer.s_max_kva):
+    if not math.isfinite(_sum_of_numbers(offer)) or math.isnan(offer.s_max_kva):
         return "a value is not a finite number"
     if offer.p_min_kw > offer.p_max_kw or offer.q_min_kvar > offer.q_max_kvar or offer.s_max_kva < 0:
         return "its limits are crossed"
@@ -164,13 +164,11 @@ def _reason_against(offer: Offer, rating: float, resource: Resource) -> str:
     )
     if top > PRICE_CAP:
         return f"its marginal cost of {top:g} $/MWh is beyond {PRICE_CAP:g}"
-    reason = _out_of_place(offer, resource)
     reason = (
-        reason
+        ("" if offer.market == "retail" else _out_of_place(offer, resource))
         or _beyond_resource(offer, resource)
         or ("" if offer.ahead is None else reason_against(offer.ahead))
-        or ("" if offer.capacity is None else reason_against_capacity(offer.capacity))
-        or _without_energy(offer, resource)
+        or ("" if offer.capacity is None else _beyond_capacity(offer, offer.capacity, resource))
     )
     if reason:
         return reason
@@ -183,9 +181,7 @@ def _reason_against(offer: Offer, rating: float, resource: Resource) -> str:
 
 
 def _out_of_place(offer: Offer, resource: Resource) -> str:
-    """Why a resource cannot take part where it says; empty when it can."""
-    if offer.market == "retail":
-        return ""
+    """Why a resource cannot take part elsewhere than in the retail market; empty when it can."""
     if offer.market not in get_args(Participation):
         return f"takes part in {str(offer.market)[:20]!r}; expected " + ", ".join(get_args(Participation))
     if curtails(resource):
@@ -197,11 +193,11 @@ def _out_of_place(offer: Offer, resource: Resource) -> str:
     return ""
 
 
-def _without_energy(offer: Offer, resource: Resource) -> str:
-    """Why nobody knows for how long a storage can serve what it sells; empty when it is known."""
-    sold = offer.capacity
-    if sold is None or resource.kind != "storage":
-        return ""
+def _beyond_capacity(offer: Offer, sold: Capacity, resource: Resource) -> str:
+    """Why a resource cannot sell the capacity it offers; empty when it can."""
+    reason = reason_against_capacity(sold)
+    if reason or resource.kind != "storage":
+        return reason
     if offer.ahead is not None and offer.ahead.store is not None:
         return ""
     known = {"up_kwh": sold.up_kwh, "down_kwh": sold.down_kwh}
@@ -234,32 +230,28 @@ def offer_terms(table: Sequence[Offer | None], power: float, unit: float) -> Off
     power, unit : float
         Unit of power [kVA] and of cost [$/h].
     """
-    rows = [
-        (0.0,) * 6
-        if offer is None
-        else (
-            offer.p_min_kw / power,
-            offer.p_max_kw / power,
-            offer.q_min_kvar / power if offer.reactive_ratio is None else 0.0,
-            offer.q_max_kvar / power if offer.reactive_ratio is None else 0.0,
-            offer.cost_linear * power / 1e3 / unit,
-            offer.cost_quadratic * power**2 / 1e3 / unit,
-        )
-        for offer in table
-    ]
-    return OfferTerms(*np.reshape(np.array(rows, dtype=np.float64), (-1, 6)).T)
+    rows = [(0.0,) * 6 if offer is None else _terms(offer) for offer in table]
+    p_min, p_max, q_min, q_max, linear, quadratic = np.array(rows, dtype=np.float64).reshape(-1, 6).T
+    costs = linear * power / 1e3 / unit, quadratic * power**2 / 1e3 / unit
+    return OfferTerms(p_min / power, p_max / power, q_min / power, q_max / power, *costs)
 
 
-def _numbers(offer: Offer) -> tuple[float, ...]:
-    """Everything in an offer that must be finite."""
+def _terms(offer: Offer) -> tuple[float, ...]:
+    """Limits and costs of an offer, reactive power of its own only where that is free [kW, kvar, $/MWh]."""
+    q_min, q_max = (offer.q_min_kvar, offer.q_max_kvar) if offer.reactive_ratio is None else (0.0, 0.0)
+    return offer.p_min_kw, offer.p_max_kw, q_min, q_max, offer.cost_linear, offer.cost_quadratic
+
+
+def _sum_of_numbers(offer: Offer) -> float:
+    """Sum of everything in an offer that must be finite; it is finite where all of them are."""
     return (
-        offer.p_min_kw,
-        offer.p_max_kw,
-        offer.cost_linear,
-        offer.cost_quadratic,
-        offer.q_min_kvar,
-        offer.q_max_kvar,
-        offer.reactive_ratio or 0.0,
+        offer.p_min_kw
+        + offer.p_max_kw
+        + offer.cost_linear
+        + offer.cost_quadratic
+        + offer.q_min_kvar
+        + offer.q_max_kvar
+        + (offer.reactive_ratio or 0.0)
     )
 
 

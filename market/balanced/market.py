@@ -219,7 +219,8 @@ class BranchFlowMarket:
         flat = solver.problem
         if settings.method == "interior-point":
             self._plan = plan_for(flat, self._plan)
-            solution, effort, warmth = negotiate_sweeps(flat, self._plan, start, settings, self._room)
+            own = self._room, solver.factors
+            solution, effort, warmth = negotiate_sweeps(flat, self._plan, start, settings, *own)
             return solution, effort.swept(SWEEPS, self._sweep), warmth
         if settings.agents:
             solution, effort, weight = negotiate_areas(flat, solver, self.area, start, settings, self.tuning)

@@ -108,13 +108,13 @@ async def next_guess(
     x = guess.x.copy()
     costs = problem.quadratic, problem.linear
     sound = _hold(breaks, pieces, known, x[:n], guess.prices, *costs, work.system)
-    if sound:
+    if sound and work.curved:
         add_discs(limits, pairs, x, work.system)
     solved = await work.solve(x, t, sound=sound)
     if solved is None:
         return replace(guess, primal=np.inf)
     step, multipliers = solved
-    missed, lag = advance_discs(limits, pairs, x, step, t)
+    missed, lag = advance_discs(limits, pairs, x, step, t) if work.curved else (0.0, 0.0)
     x = x + step
     await work.near.share_prices(multipliers)
     prices = -(problem.quadratic * x[:n] + problem.linear + work.columns @ multipliers)

@@ -12,6 +12,7 @@ from dlmp_cosim.market.interior_point.sweeps import Store, make_store
 from dlmp_cosim.market.interior_point.workspace import Workspace, make_workspace
 from dlmp_cosim.market.pac.clear import Effort, Warmth
 from dlmp_cosim.market.problem.atoms import AtomicProblem, leave_room
+from dlmp_cosim.market.problem.factors import Factors, WholeFactors
 from dlmp_cosim.market.problem.solution import Multipliers, Solution
 from dlmp_cosim.market.settings import MarketSettings
 
@@ -38,6 +39,7 @@ def negotiate_sweeps(
     start: Warmth | None,
     settings: MarketSettings,
     room: Room | None = None,
+    factors: Factors | WholeFactors | None = None,
 ) -> tuple[Solution, Effort, Warmth]:
     """Find the optimum of one problem by sweeps, from earlier prices where there are any.
 
@@ -53,6 +55,8 @@ def negotiate_sweeps(
         Tolerance and round budget.
     room : Room, optional
         Memory that is kept from problem to problem.
+    factors : Factors or WholeFactors, optional
+        Factors of its network's rows, which save sweeps where few limits hold.
 
     Returns
     -------
@@ -60,7 +64,7 @@ def negotiate_sweeps(
         What was agreed, what it took, and what it leaves to the next one.
     """
     store = None if room is None else room.store(plan, len(problem.linear))
-    work, height = make_workspace(leave_room(problem), plan, store), plan.height
+    work, height = make_workspace(leave_room(problem), plan, store, factors), plan.height
     solution, agreed, warmth = alone(sweep_to_agreement(problem, work, height, start, settings))
     effort = NOT_TRIED
     if agreed is not None:

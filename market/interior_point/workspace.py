@@ -13,10 +13,12 @@ import scipy.sparse as sp
 
 from dlmp_cosim.feeders.network import FloatArray
 from dlmp_cosim.market.agents.neighbours import ALONE, BrokenWordError, Kind, Neighbours
+from dlmp_cosim.market.interior_point.condensed import Condensed
 from dlmp_cosim.market.interior_point.fronts import BoolArray, Fronts, Plan
 from dlmp_cosim.market.interior_point.parts import ALL, Crossing, SweepPart
 from dlmp_cosim.market.interior_point.sweeps import Store, System, make_store, sweep_down, sweep_up
 from dlmp_cosim.market.problem.atoms import AtomicProblem, leave_room
+from dlmp_cosim.market.problem.factors import Factors, WholeFactors
 
 CONSISTENT = 1e-6
 """Share of its terms by which a row may be missed that holds but for rounding."""
@@ -48,6 +50,8 @@ class Workspace:
         Second derivatives of the costs; infinite for variables without room, which are known and stay.
     near : Neighbours
         Whom the agent talks to.
+    condensed : Condensed, optional
+        What solves without sweeps where it can; an agent has it that holds the whole problem, factorised.
     """
 
     problem: AtomicProblem
@@ -60,6 +64,7 @@ class Workspace:
     system: System
     curve: FloatArray
     near: Neighbours
+    condensed: Condensed | None = None
 
     @property
     def n(self) -> int:
@@ -80,7 +85,7 @@ class Workspace:
     async def solve(
         self, x: FloatArray, t: float, *, sound: bool = True
     ) -> tuple[FloatArray, FloatArray] | None:
-        """Solve the system around `x` by one sweep up and one down.
+        """Solve the system around `x` by one sweep up and one down, or condensed.
 
         Parameters
         ----------
@@ -98,6 +103,9 @@ class Workspace:
         """
         await self.near.share_values(x)
         self.system.right[:] = self.problem.row_lower - self.problem.rows @ x
+        found = self.condensed.solve(self.system, t) if self.condensed and sound else None
+        if found is not None:
+            return found
         known = np.zeros(self.n_known), np.zeros(self.columns.shape[1])
         if not await self._up(known, sound=sound):
             return None
@@ -166,7 +174,12 @@ class Workspace:
             self.near.say(area, Kind.ANSWER, np.append(float(sound), everything[edge]))
 
 
-def make_workspace(problem: AtomicProblem, plan: Plan, store: Store | None = None) -> Workspace:
+def make_workspace(
+    problem: AtomicProblem,
+    plan: Plan,
+    store: Store | None = None,
+    factors: Factors | WholeFactors | None = None,
+) -> Workspace:
     """Make room for the steps of an agent that holds the whole problem.
 
     Parameters
@@ -177,6 +190,8 @@ def make_workspace(problem: AtomicProblem, plan: Plan, store: Store | None = Non
         Plan of its pattern.
     store : Store, optional
         Room that an earlier problem of this plan has left; what is in it is forgotten.
+    factors : Factors or WholeFactors, optional
+        Factors of the network's rows, where they are at hand.
     """
     if store is not None:
         store.seen[:, :] = np.nan
@@ -191,6 +206,7 @@ def make_workspace(problem: AtomicProblem, plan: Plan, store: Store | None = Non
         system=new_system(problem),
         curve=own_curve(problem),
         near=ALONE,
+        condensed=None if factors is None else Condensed(problem, factors),
     )
 
 

@@ -165,7 +165,8 @@ class Together:
     def agree(self, matter: Matter, running: FloatArray) -> tuple[Solution, Effort, Warmth]:
         """Let agents agree."""
         del running
-        return agree(matter, partial(negotiate_sweeps, room=self._room))
+        factors = matter.solver.factors
+        return agree(matter, partial(negotiate_sweeps, room=self._room, factors=factors))
 
 
 @dataclass

@@ -17,6 +17,7 @@ import numpy as np
 from dlmp_cosim.feeders.network import ComplexArray, FloatArray, IntArray, Network
 from dlmp_cosim.feeders.state import AcState
 from dlmp_cosim.feeders.terminals import Terminals, injection_terminals, load_terminals, machine_terminals
+from dlmp_cosim.market.problem.compiled import compiled
 from dlmp_cosim.market.resources import curtails
 
 
@@ -89,7 +90,8 @@ class Legs:
         volts = np.append(state.voltage * self._base_v, 0.0)
         across = volts[self.node] - volts[self.other]
         loads, n = self.loads, self.n_load
-        magnitude = np.abs(across[:n]) / loads.nominal_v
+        size = np.abs(across[:n])
+        magnitude = size / loads.nominal_v
         real, reactive = loads.factors(magnitude)
         real_slope, reactive_slope = loads.slopes(magnitude)
         nominal = 1e3 * loads.power(state.demand)
@@ -99,12 +101,10 @@ class Legs:
         )
         follow = np.zeros(len(power), dtype=np.complex128)
         slope = nominal.real * real_slope + 1j * nominal.imag * reactive_slope
-        safe = np.where(across != 0, across, 1.0)
-        follow[:n] = slope * magnitude / np.abs(safe[:n]) ** 2
-        live = across != 0
+        follow[:n] = slope * magnitude / np.where(size > 0, size, 1.0) ** 2
         return LegSlopes(
             across=across,
-            linear=live * (follow * np.conj(safe) / (2 * safe) - power / safe**2),
+            linear=_linear(across, power, follow),
             conjugate=follow / 2,
             follow=follow,
             real=real * loads.share,
@@ -130,3 +130,14 @@ class Legs:
         real = np.concatenate([slopes.real, self._own_share])[self.resource_leg]
         reactive = np.concatenate([slopes.reactive, self._own_share])[self.resource_leg]
         return -real.astype(np.complex128), np.asarray(-1j * reactive, dtype=np.complex128)
+
+
+@compiled
+def _linear(across: ComplexArray, power: ComplexArray, follow: ComplexArray) -> ComplexArray:
+    """Find A of every leg; none where there is no voltage."""
+    linear = np.zeros(len(across), dtype=np.complex128)
+    for leg in range(len(across)):
+        volts = across[leg]
+        if volts != 0:
+            linear[leg] = (follow[leg] * np.conj(volts) / 2 - power[leg] / volts) / volts
+    return linear

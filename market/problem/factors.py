@@ -266,8 +266,12 @@ def _solve_transposed(
         start, n_own = fronts.own_ptr[k], fronts.own_ptr[k + 1] - fronts.own_ptr[k]
         edge, n_edge = fronts.column_edge_ptr[k], fronts.column_edge_ptr[k + 1] - fronts.column_edge_ptr[k]
         at = fronts.room_ptr[k]
+        silent = True
         for i in range(n_own):
             part[i] = right[columns[start + i]]
+            silent &= part[i] == 0.0
+        if silent:
+            continue
         for j in range(n_edge):
             part[n_own + j] = right[after[edge + j]]
         for i in range(n_own):

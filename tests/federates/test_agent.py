@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dlmp_cosim.federates.agent import AgentHost
@@ -85,6 +86,14 @@ def assert_equal(one: Left, other: Left) -> None:
     assert one.rounds == other.rounds
 
 
+def assert_close(one: Left, other: Left) -> None:
+    """Equal but for rounding: one loop condenses steps to the few limits that hold, agents apart sweep."""
+    for key in VALUES:
+        bound = 1e-8 if "dispatch" in key else 1e-5
+        np.testing.assert_allclose(one.values[key], other.values[key], rtol=0, atol=bound, err_msg=key)
+    assert one.rounds == other.rounds
+
+
 @pytest.mark.federation
 @pytest.mark.parametrize("method", ["interior-point", "pac-accelerated"])
 def test_agents_that_are_federates_clear_the_same(method: str) -> None:
@@ -92,7 +101,8 @@ def test_agents_that_are_federates_clear_the_same(method: str) -> None:
     hour = 17 if method == "interior-point" else 6
     wire = on_the_wire(study_of(method=method, hour=hour))
     assert all(record["agents"]["packets"] > 0 for record in wire.records)
-    assert_equal(wire, in_process(study_of(method=method, hour=hour, wire=False)))
+    equal = assert_close if method == "interior-point" else assert_equal
+    equal(wire, in_process(study_of(method=method, hour=hour, wire=False)))
     apart = in_process(study_of(method=method, hour=hour))
     assert_equal(wire, apart)
     assert [record["agents"] for record in wire.records] == [record["agents"] for record in apart.records]
@@ -106,7 +116,7 @@ def test_a_rough_network_is_the_same_in_helics_and_simulated() -> None:
     assert_equal(wire, simulated)
     assert [record["agents"] for record in wire.records] == [record["agents"] for record in simulated.records]
     assert all(record["agents"]["repetitions"] > 0 for record in wire.records)
-    assert_equal(wire, in_process(study_of(wire=False)))
+    assert_close(wire, in_process(study_of(wire=False)))
 
 
 @pytest.mark.federation
@@ -151,7 +161,8 @@ def test_an_hour_is_equal(method: str, agents: int, federates: int, hour: int) -
     """Twelve intervals, by four agents, by eight and by one a bus."""
     same = {"method": method, "agents": agents, "hour": hour, "intervals": 12, "federates": federates}
     wire, loop = on_the_wire(study_of(**same)), in_process(study_of(**same | {"wire": False}))
-    assert_equal(wire, loop)
+    equal = assert_close if method == "interior-point" else assert_equal
+    equal(wire, loop)
 
 
 @pytest.mark.slow

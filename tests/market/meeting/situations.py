@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from dlmp_cosim.feeders.network import FloatArray
 from dlmp_cosim.market.meeting.faults import Fault
-from dlmp_cosim.market.meeting.form import Apart
+from dlmp_cosim.market.meeting.form import Apart, Matter, Together, agree
 from dlmp_cosim.market.meeting.network import Fate, Simulated
 from dlmp_cosim.market.meeting.rules import Conditions, Patience
 from dlmp_cosim.market.nodal.market import NodalMarket
 from dlmp_cosim.market.offers import WholesalePrice
+from dlmp_cosim.market.pac.clear import Effort, Warmth
+from dlmp_cosim.market.problem.solution import Solution
 from dlmp_cosim.market.settings import MarketSettings, Method
 from tests.market.conftest import Situation
 
 PRICE = WholesalePrice(30.0, reactive=1.0)
+
+
+class Sweeping(Together):
+    """All agents in one loop that takes every step by sweeps, as agents apart do."""
+
+    def agree(self, matter: Matter, running: FloatArray) -> tuple[Solution, Effort, Warmth]:
+        del running
+        return agree(matter)
 
 
 def together(at: Situation, method: Method = "interior-point", agents: int = 4) -> NodalMarket:

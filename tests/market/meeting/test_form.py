@@ -13,7 +13,7 @@ from dlmp_cosim.market.meeting.rules import WINDOWS, Conditions, FaultKind, Pati
 from dlmp_cosim.market.nodal.market import NodalMarket
 from dlmp_cosim.market.settings import Method
 from tests.market.conftest import Situation
-from tests.market.meeting.situations import PRICE, apart, together
+from tests.market.meeting.situations import PRICE, Sweeping, apart, together
 
 SHARES = (1.0, 0.97, 0.98)
 """Demands of three clearings in a row: cold, then warm."""
@@ -28,6 +28,7 @@ def clear(market: NodalMarket, at: Situation, share: float = 1.0):  # type: igno
 def test_sweeps_between_agents_give_the_same_bits(sagging: Situation, agents: int) -> None:
     """Limits bind; areas of thirty buses, of fifteen, and single buses."""
     one, (other, _) = together(sagging, agents=agents), apart(sagging, agents=agents)
+    one.form = Sweeping()
     for share in SHARES:
         first, second = clear(one, sagging, share), clear(other, sagging, share)
         assert second.status == "solved"
@@ -39,6 +40,19 @@ def test_sweeps_between_agents_give_the_same_bits(sagging: Situation, agents: in
             second.messages,
             second.scalars,
         )
+
+
+@pytest.mark.parametrize("name", ["usual", "sagging", "light"])
+def test_steps_without_sweeps_lead_where_sweeps_do(name: str, request: pytest.FixtureRequest) -> None:
+    """Warm steps hold few limits and are condensed to these: the same steps but for rounding."""
+    at: Situation = request.getfixturevalue(name)
+    one, other = together(at), together(at)
+    other.form = Sweeping()
+    for share in SHARES:
+        first, second = clear(one, at, share), clear(other, at, share)
+        np.testing.assert_allclose(first.dispatch, second.dispatch, rtol=0, atol=1e-8)
+        np.testing.assert_allclose(first.prices.real, second.prices.real, rtol=0, atol=1e-5)
+        assert first.rounds == second.rounds
 
 
 @pytest.mark.parametrize(("name", "agents"), [("sagging", 4), ("sagging", 8), ("light", 4)])
