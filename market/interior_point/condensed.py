@@ -37,8 +37,11 @@ class Condensed:
     """
 
     def __init__(self, problem: AtomicProblem, factors: Factors | WholeFactors) -> None:
-        self._problem, self._factors = problem, factors
-        self._pulls: dict[int, tuple[FloatArray, FloatArray]] = {}
+        n = problem.n_state
+        self._n, self._factors = n, factors
+        self._rows = problem.rows.indptr, problem.rows.indices, problem.rows.data
+        self._place: dict[int, int] = {}
+        self._pulls, self._gains = np.empty((FEW, n)), np.empty((FEW, len(problem.linear) - n))
 
     def solve(self, system: System, t: float) -> tuple[FloatArray, FloatArray] | None:
         """Solve a system, where it is one that this is for.
@@ -55,70 +58,72 @@ class Condensed:
         tuple of ndarray, shape (n,) and (m,), or None
             Step and multipliers of the rows; None where sweeps have to find them.
         """
-        rows, n = self._problem.rows, self._problem.n_state
-        held = np.flatnonzero(system.curve[:n])
+        n, held = self._n, np.flatnonzero(system.curve[: self._n])
         if len(held) > FEW or not system.curve[n:].all() or np.isinf(system.curve[held]).any():
             return None
+        places = self._places(held.tolist())
         cost = system.cost[0] + t * system.cost[1]
+        step, right = np.zeros(len(cost)), system.right.copy()
         multipliers = -self._factors.solve_transposed(cost[:n])
-        pulls, gains = self._pull_at(held)
-        step = np.zeros(len(cost))
-        inside = rows.indptr, rows.indices, rows.data
-        if not _respond(inside, system, cost, pulls, gains, held, step, multipliers):
+        pulls = self._pulls, self._gains, places, system.curve[held]
+        if not _respond(self._rows, system, cost[n:], pulls, step[n:], multipliers, right):
             return None
-        step[:n] = self._factors.solve(system.right - rows @ step)
+        step[:n] = self._factors.solve(right)
         return step, multipliers
 
-    def _pull_at(self, held: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Multipliers that pull at each held variable, and what each resource variable does to it."""
-        problem, n = self._problem, self._problem.n_state
-        for j in held.tolist():
-            if j not in self._pulls:
-                unit = np.zeros(n)
-                unit[j] = 1.0
-                pull = self._factors.solve_transposed(unit)
-                self._pulls[j] = pull, (problem.rows.T @ pull)[n:]
-        if not len(held):
-            return np.empty((0, n)), np.empty((0, len(problem.linear) - n))
-        pulls, gains = zip(*(self._pulls[j] for j in held.tolist()), strict=True)
-        return np.stack(pulls), np.stack(gains)
+    def _places(self, held: list[int]) -> IntArray:
+        """Places of the multipliers that pull at held variables, and of what resources do to those."""
+        missing = [j for j in held if j not in self._place]
+        if len(self._place) + len(missing) > FEW:
+            self._place.clear()
+            missing = held
+        for j in missing:
+            place = self._place[j] = len(self._place)
+            unit = np.zeros(self._n)
+            unit[j] = 1.0
+            self._pulls[place] = self._factors.solve_transposed(unit)
+            self._gains[place] = 0.0
+            _pull(self._rows, self._n, self._pulls[place], self._gains[place])
+        return np.array([self._place[j] for j in held], dtype=np.int64)
 
 
 @compiled
 def _respond(
     rows: tuple[IntArray, IntArray, FloatArray],
     system: System,
-    cost: FloatArray,
-    pulls: FloatArray,
-    gains: FloatArray,
-    held: IntArray,
+    force: FloatArray,
+    held: tuple[FloatArray, FloatArray, IntArray, FloatArray],
     step: FloatArray,
     multipliers: FloatArray,
+    right: FloatArray,
 ) -> bool:
-    """Move resources and multipliers, in place, so that held variables are held: whether they can be."""
-    n, few = pulls.shape[1], len(held)
-    force = cost[n:].copy()
+    """Move resources so that held variables are held, in place, and what depends on it: whether they can be.
+
+    Multipliers are those of the rows with nothing held, and `right` is left to the network's variables.
+    """
+    pulls, gains, places, curve = held
+    n, few = len(multipliers), len(places)
     _pull(rows, n, multipliers, force)
-    free = np.empty(len(force))
-    _give(system, n, force, free)
-    small, answers = np.zeros((few, few + 1)), np.empty_like(gains)
+    _give(system, n, force, step)
+    small, answers = np.zeros((few, few + 1)), np.empty((few, len(step)))
     for a in range(few):
-        _give(system, n, gains[a], answers[a])
-        small[a, a] = 1.0 / system.curve[held[a]]
-        small[a, few] = (pulls[a] * system.right).sum() + (gains[a] * free).sum()
+        _give(system, n, gains[places[a]], answers[a])
+        small[a, few] = (pulls[places[a]] * right).sum() + (gains[places[a]] * step).sum()
     for a in range(few):
         for b in range(few):
-            small[a, b] += (gains[a] * answers[b]).sum()
+            small[a, b] = (gains[places[a]] * answers[b]).sum()
+        small[a, a] += 1.0 / curve[a]
     if not eliminate(small, np.empty(few, dtype=np.int64)):
         return False
-    step[n:] = -free
+    step[:] = -step
     for a in range(few - 1, -1, -1):
         price = small[a, few]
         for b in range(a + 1, few):
             price -= small[a, b] * small[b, few]
         small[a, few] = price = price / small[a, a]
-        step[n:] += price * answers[a]
-        multipliers -= price * pulls[a]
+        step += price * answers[a]
+        multipliers -= price * pulls[places[a]]
+    _take(rows, n, step, right)
     return True
 
 
@@ -132,6 +137,16 @@ def _pull(
         for e in range(indptr[row], indptr[row + 1]):
             if indices[e] >= n:
                 force[indices[e] - n] += data[e] * multipliers[row]
+
+
+@compiled
+def _take(rows: tuple[IntArray, IntArray, FloatArray], n: int, step: FloatArray, right: FloatArray) -> None:
+    """Take what resource variables do in the rows off their right-hand sides."""
+    indptr, indices, data = rows
+    for row in range(len(indptr) - 1):
+        for e in range(indptr[row], indptr[row + 1]):
+            if indices[e] >= n:
+                right[row] -= data[e] * step[indices[e] - n]
 
 
 @compiled

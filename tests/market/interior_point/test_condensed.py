@@ -88,6 +88,17 @@ def test_what_was_held_before_is_kept_and_changes_nothing() -> None:
     assert back[0].tobytes() == before[0].tobytes()
 
 
+def test_there_is_room_for_any_number_of_held_variables_one_step_after_another() -> None:
+    problem = network(chain(12), per_bus=2)
+    used = Condensed(problem, factors(problem))
+    for k, first in enumerate([12, 17, 15, 12]):
+        system = system_of(problem, list(range(first, first + FEW - 1)), k)
+        found, fresh = used.solve(system, 0.3), Condensed(problem, factors(problem)).solve(system, 0.3)
+        assert found is not None
+        assert fresh is not None
+        assert found[0].tobytes() == fresh[0].tobytes()
+
+
 @pytest.mark.parametrize(
     ("what", "held", "curve", "fits"),
     [
