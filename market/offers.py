@@ -172,10 +172,7 @@ def _reason_against(offer: Offer, rating: float, resource: Resource) -> str:
     )
     if reason:
         return reason
-    least_reach = math.hypot(
-        _least(offer.p_min_kw, offer.p_max_kw), _least(offer.q_min_kvar, offer.q_max_kvar)
-    )
-    if offer.reactive_ratio is None and least_reach > rating * SLACK:
+    if offer.reactive_ratio is None and _least_reach(offer) > rating * SLACK:
         return "its limits leave nothing within its apparent power"
     return ""
 
@@ -259,16 +256,10 @@ def _beyond_resource(offer: Offer, resource: Resource) -> str:
     """Why a resource cannot do what it offers; empty when it can."""
     low, high = reach_of(offer)
     if curtails(resource):
-        more, own = -low, max(abs(offer.q_min_kvar), abs(offer.q_max_kvar))
-        if more > resource.kw_more * SLACK + 1e-9:
+        if -low > resource.kw_more * SLACK + 1e-9:
             able = f"; it can consume {resource.kw_more:g} kW more" if resource.kw_more else ""
-            return f"a flexible load cannot be asked to consume {more:g} kW more{able}"
-        if offer.reactive_ratio is None and own > 0.0:
-            return (
-                f"a flexible load has no reactive power of its own, {own:g} kvar; it goes with what it does "
-                "not consume (reactive_ratio)"
-            )
-        return ""
+            return f"a flexible load cannot be asked to consume {-low:g} kW more{able}"
+        return "" if offer.reactive_ratio is not None else _reactive_of_its_own(offer)
     most = max(abs(low), abs(high))
     if most > resource.kw_max * SLACK:
         return f"{most:g} kW is beyond its nameplate of {resource.kw_max:g} kW"
@@ -279,6 +270,17 @@ def _beyond_resource(offer: Offer, resource: Resource) -> str:
     if reach > resource.kva_max * SLACK:
         return f"it could reach {reach:g} kVA, beyond its rating of {resource.kva_max:g} kVA"
     return ""
+
+
+def _reactive_of_its_own(offer: Offer) -> str:
+    """Why a flexible load cannot offer its reactive power; empty where it offers none."""
+    own = max(abs(offer.q_min_kvar), abs(offer.q_max_kvar))
+    if own == 0.0:
+        return ""
+    return (
+        f"a flexible load has no reactive power of its own, {own:g} kvar; it goes with what it does "
+        "not consume (reactive_ratio)"
+    )
 
 
 def reach_of(offer: Offer) -> tuple[float, float]:
@@ -302,6 +304,11 @@ def _rated(offer: Offer, resource: Resource) -> Offer:
     if curtails(resource) or offer.reactive_ratio is not None or offer.s_max_kva <= resource.kva_max:
         return offer
     return replace(offer, s_max_kva=resource.kva_max)
+
+
+def _least_reach(offer: Offer) -> float:
+    """Smallest apparent power that the limits of an offer allow [kVA]."""
+    return math.hypot(_least(offer.p_min_kw, offer.p_max_kw), _least(offer.q_min_kvar, offer.q_max_kvar))
 
 
 def _least(low: float, high: float) -> float:
