@@ -107,24 +107,42 @@ def _respond(
     _give(system, n, force, step)
     small, answers = np.zeros((few, few + 1)), np.empty((few, len(step)))
     for a in range(few):
-        _give(system, n, gains[places[a]], answers[a])
-        small[a, few] = (pulls[places[a]] * right).sum() + (gains[places[a]] * step).sum()
+        pull, gain = pulls[places[a]], gains[places[a]]
+        _give(system, n, gain, answers[a])
+        small[a, few] = _product(pull, right) + _product(gain, step)
     for a in range(few):
         for b in range(few):
-            small[a, b] = (gains[places[a]] * answers[b]).sum()
+            small[a, b] = _product(gains[places[a]], answers[b])
         small[a, a] += 1.0 / curve[a]
     if not eliminate(small, np.empty(few, dtype=np.int64)):
         return False
-    step[:] = -step
+    for r in range(len(step)):
+        step[r] = -step[r]
     for a in range(few - 1, -1, -1):
         price = small[a, few]
         for b in range(a + 1, few):
             price -= small[a, b] * small[b, few]
         small[a, few] = price = price / small[a, a]
-        step += price * answers[a]
-        multipliers -= price * pulls[places[a]]
+        _add(price, answers[a], step)
+        _add(-price, pulls[places[a]], multipliers)
     _take(rows, n, step, right)
     return True
+
+
+@compiled
+def _product(one: FloatArray, other: FloatArray) -> float:
+    """Add up products; written out, as array expressions take the compiler twice as long."""
+    total = 0.0
+    for k in range(len(one)):
+        total += one[k] * other[k]
+    return total
+
+
+@compiled
+def _add(share: float, what: FloatArray, total: FloatArray) -> None:
+    """Add a share of something to a total, in place."""
+    for k in range(len(what)):
+        total[k] += share * what[k]
 
 
 @compiled
