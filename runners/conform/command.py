@@ -23,10 +23,11 @@ from dlmp_cosim.federates.conformance.judgement import (
     staged,
 )
 from dlmp_cosim.federates.conformance.partners import INTERVALS, Trouble, stage_study
+from dlmp_cosim.federates.runtime.hosts import KEY_VARIABLE
 from dlmp_cosim.federates.runtime.ports import PORT_VARIABLE
 from dlmp_cosim.federates.study.study import RESULTS_VARIABLE, SCENARIO_FILE, Study
 from dlmp_cosim.feeders.errors import DlmpError, InputError
-from dlmp_cosim.runners.run.supervise import KEY_VARIABLE, tail
+from dlmp_cosim.runners.run.supervise import tail
 
 LIMIT_S = 60.0
 """Wall time that one trial may take [s]."""
