@@ -246,13 +246,14 @@ def _data_lines(path: Path) -> list[tuple[int, list[str]]]:
         raise InputError("no such file", where=str(path), nearest=near) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read: {error}", where=str(path), expected="a UTF-8 text file") from error
-    try:
-        # Lines end where editors end them: str.splitlines ends them at more than that.
-        return [
-            (number, next(csv.reader([line], strict=True))) for number, line in said_lines(text.split("\n"))
-        ]
-    except csv.Error as error:
-        raise InputError(f"not a comma-separated table: {error}", where=str(path)) from error
+    found = []
+    # Lines end where editors end them: str.splitlines ends them at more than that.
+    for number, line in said_lines(text.split("\n")):
+        try:
+            found.append((number, next(csv.reader([line], strict=True))))
+        except csv.Error as error:
+            raise InputError(f"not a comma-separated table: {error}", where=f"{path}:{number}") from error
+    return found
 
 
 def _siblings(path: Path) -> list[Path]:

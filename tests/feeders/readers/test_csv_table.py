@@ -47,7 +47,7 @@ def test_optional_columns_read_as_empty(tmp_path: Path) -> None:
         ("a,b,a\n1,2,3\n", r"column 'a' appears twice"),
         ("a,b\n1,2\n1\n", r"table.csv:3: 1 cells; expected 2, as in the header"),
         ("a,b\n1,2,3\n", r"table.csv:2: 3 cells"),
-        ('a,b\n1,"2\n', r"not a comma-separated table"),
+        ('a,b\n1,"2\n', r"table.csv:2: not a comma-separated table"),
     ],
 )
 def test_a_malformed_table_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
