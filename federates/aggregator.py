@@ -6,7 +6,6 @@ wholesale market every device runs as it likes at the LMP, and the operator may 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +25,7 @@ from dlmp_cosim.federates.study.scenario import Section
 from dlmp_cosim.federates.study.study import Study
 from dlmp_cosim.feeders.errors import InputError, unknown_name
 from dlmp_cosim.feeders.network import FloatArray, Resource
+from dlmp_cosim.feeders.readers.csv_table import plain_number
 from dlmp_cosim.market.aggregate import Window, best, fitted, missed, shared, window
 from dlmp_cosim.market.horizon.terms import Ahead
 from dlmp_cosim.market.offers import Offer, Participation
@@ -264,11 +264,11 @@ def read_markets(file: Path, where: str) -> list[tuple[float, Participation]]:
     """
     rows = read_rows(file, where)
     try:
-        found = [(float(row["minutes"]), row["market"]) for row in rows]
-    except (KeyError, TypeError, ValueError):
+        found = [(plain_number(row["minutes"]), row["market"]) for row in rows]
+    except (KeyError, ValueError):
         raise InputError(f"{file} is no table of markets", where=where, expected=",".join(COLUMNS)) from None
     minutes = [begin for begin, _ in found]
-    if not minutes or minutes[0] != 0.0 or not all(a < b < math.inf for a, b in pairwise(minutes)):
+    if not minutes or minutes[0] != 0.0 or not all(a < b for a, b in pairwise(minutes)):
         raise InputError(
             f"{file} does not begin at 0 minutes and rise", where=where, expected="minutes from 0, ascending"
         )

@@ -15,6 +15,7 @@ from dlmp_cosim.federates.ev import Session
 from dlmp_cosim.federates.study.csv_rows import read_rows
 from dlmp_cosim.feeders.errors import InputError, unknown_name
 from dlmp_cosim.feeders.network import FloatArray, ResourceKind
+from dlmp_cosim.feeders.readers.csv_table import plain_number
 
 COLUMNS = ("device", "kind", "kw_max", "price")
 """Columns that every device needs; others by its kind."""
@@ -266,14 +267,11 @@ def _device(row: Mapping[str, str], where: str) -> Device:
     values = []
     for name in wanted:
         try:
-            value = float(row[name])
-        except (KeyError, TypeError, ValueError):
-            value = math.nan
-        if not math.isfinite(value):
+            values.append(plain_number(row[name]))
+        except (KeyError, ValueError):
             raise InputError(
                 f"{name} is {row.get(name)!r}", where=where, expected=f"numbers for {','.join(wanted)}"
-            )
-        values.append(value)
+            ) from None
     if not row.get("device") or values[0] <= 0.0:
         raise InputError("has no name or no power", where=where, expected="device, and kw_max above 0")
     return _made(kind, row["device"], values, where)

@@ -23,6 +23,7 @@ from dlmp_cosim.federates.study.scenario import Section
 from dlmp_cosim.federates.study.study import Study
 from dlmp_cosim.feeders.errors import InputError, unknown_name
 from dlmp_cosim.feeders.network import FloatArray, Resource
+from dlmp_cosim.feeders.readers.csv_table import plain_number
 from dlmp_cosim.market.horizon.terms import Ahead
 from dlmp_cosim.market.horizon.terms import Session as Due
 from dlmp_cosim.market.offers import Offer
@@ -248,9 +249,9 @@ def read_sessions(file: Path, points: Mapping[str, Resource]) -> list[Session]:
     for k, row in enumerate(read_rows(file), 1):
         where = f"{file} session {k}"
         try:
-            numbers = [float(row[name]) for name in COLUMNS[2:]]
+            numbers = [plain_number(row[name]) for name in COLUMNS[2:]]
             session = Session(row["car"], row["point"], *numbers)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, ValueError):
             raise InputError("is not a session", where=where, expected=",".join(COLUMNS)) from None
         if session.point not in points:
             raise unknown_name("charging point", session.point, points, where=where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,19 @@ class ResultsFile(click.Path):
         raise click.ClickException(
             f"{path}: {what}; expected the results of a run, as `dlmp run` writes them{hint}"
         )
+
+
+def finite(_ctx: click.Context, _param: click.Parameter, value: float | None) -> float | None:
+    """Refuse what Python reads as a number and is none, or has no end.
+
+    Raises
+    ------
+    BadParameter
+        For nan, inf and -inf.
+    """
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a finite number.")
+    return value
 
 
 def known_results() -> list[str]:

@@ -34,6 +34,7 @@ from dlmp_cosim.federates.runtime.hosts import listening
 from dlmp_cosim.federates.runtime.ports import broker_port, check_ports
 from dlmp_cosim.federates.study.substation import SubstationStudy, load_any
 from dlmp_cosim.feeders.errors import DlmpError, FederationError
+from dlmp_cosim.runners.arguments import finite
 from dlmp_cosim.runners.run.watch import (
     Finding,
     Patience,
@@ -66,10 +67,18 @@ class Interrupted(FederationError):  # noqa: N818 - not an error of the run
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("--federates", required=True, help="Names of all federates, separated by commas.")
 @click.option(
-    "--stall", default=120.0, show_default=True, help="Seconds that a federate may take for one answer."
+    "--stall",
+    default=120.0,
+    show_default=True,
+    callback=finite,
+    help="Seconds that a federate may take for one answer.",
 )
 @click.option(
-    "--start", default=60.0, show_default=True, help="Seconds within which every federate must join."
+    "--start",
+    default=60.0,
+    show_default=True,
+    callback=finite,
+    help="Seconds within which every federate must join.",
 )
 def main(study: Path, federates: str, stall: float, start: float) -> None:
     """Run the broker for the federates of STUDY, on the port that HELICS_BROKER_PORT gives (23404)."""

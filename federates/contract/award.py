@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dlmp_cosim.federates.contract.limits import is_count
 from dlmp_cosim.federates.contract.messages import decode, encode, shown
 from dlmp_cosim.federates.runtime.link import refusal
 
@@ -43,10 +44,10 @@ def read_award(text: str) -> Award:
     """Read interval, trials and status of a clearing; FederationError when one is missing."""
     table = decode("market/clearing", text)
     interval, trials, status = (table.get(name) for name in ("interval", "trials", "status"))
-    if not isinstance(interval, int) or not isinstance(trials, int) or status not in STATUSES:
+    if not is_count(interval) or not is_count(trials) or status not in STATUSES:
         raise refusal("market/clearing", "lacks interval, trials or a status of trial or final")
     final, resume = status == "final", table.get("resume", -1)
-    if not isinstance(resume, int) or not -1 <= resume < max(trials, 1):
+    if not is_count(resume, least=-1) or resume >= max(trials, 1):
         raise refusal("market/clearing", f"resumes trial {shown(resume)} of {trials}")
     return Award(interval, trials, final, final or table.get("controls") is True, resume, status == "wait")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from dlmp_cosim.feeders.network import Network
 
@@ -18,6 +18,11 @@ LARGEST_NUMBER: Final = 1e15
 def is_sound(value: Any) -> bool:
     """Tell whether what JSON gave is a number that one can go by: finite, and not absurd."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
+
+
+def is_count(value: Any, least: int = 0) -> TypeGuard[int]:
+    """Tell whether what JSON gave is a whole number of at least `least`, and no flag."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def sound_number(where: str, value: Any) -> float:

@@ -29,9 +29,15 @@ from dlmp_cosim.federates.runtime.heartbeat import (
     Heartbeat,
     Stage,
 )
-from dlmp_cosim.federates.runtime.hosts import joining
+from dlmp_cosim.federates.runtime.hosts import KEY_VARIABLE, joining
 from dlmp_cosim.federates.runtime.link import FederationStopped, HelicsLink, Link, Value, start_error, wired
-from dlmp_cosim.federates.runtime.watching import STOPPED, await_verdict, is_over, watch_broker
+from dlmp_cosim.federates.runtime.watching import (
+    STOPPED,
+    await_broker,
+    await_verdict,
+    is_over,
+    watch_broker,
+)
 from dlmp_cosim.federates.study.helics_config import (
     FederateConfig,
     check_complete,
@@ -96,7 +102,7 @@ ALONE = Connection()
 
 def broker_key(study: AnyStudy) -> str:
     """Password that keeps federates of other runs out: from the environment, or the federation's name."""
-    return os.environ.get("HELICS_BROKER_KEY") or study.federation
+    return os.environ.get(KEY_VARIABLE) or study.federation
 
 
 def live(
@@ -134,6 +140,8 @@ def live(
     with closing(build(study)) as role:
         beat.tell("joining")
         known = of_feeder(config, study.feeder)
+        if connection.core_type == "zmq" and not os.environ.get(KEY_VARIABLE):
+            await_broker(beat)
         federate = _join(known, connection, broker_key(study))
         with _Membership(federate, known.name, role, beat, alone=study.others_go_on):
             link = HelicsLink(federate, config, beat)

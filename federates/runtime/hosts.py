@@ -14,6 +14,8 @@ ADDRESS_VARIABLE = "DLMP_ADDRESS"
 """Address at which processes of this host listen."""
 BROKER_VARIABLE = "DLMP_BROKER_ADDRESS"
 """Where the broker listens. HELICS' own variable would make the broker look for one above it."""
+KEY_VARIABLE = "HELICS_BROKER_KEY"
+"""Key of a broker that was started for this run, maybe elsewhere; without it `helics run` starts all here."""
 STALL_VARIABLE = "DLMP_STALL_S"
 """Wall time for which a process far from the broker waits for its next time [s]."""
 STALL_S = 120.0

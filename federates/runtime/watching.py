@@ -27,6 +27,8 @@ JOIN_S = 60.0
 """How long others may take to start, for one that waits for a broker on another host [s]."""
 VERDICT_S, VERDICT_POLL_S = 3.0, 0.02
 """How long one that was stopped waits for the broker's verdict, and how often it looks [s]."""
+BROKER_S = 10.0
+"""How long one waits for a sign of life of the run's own broker before it joins whoever listens [s]."""
 RECENT_S = 10.0
 """Age beyond which the broker's last word belongs to an earlier run [s]."""
 
@@ -39,6 +41,20 @@ def is_over(beat: Heartbeat | None) -> bool:
     """Tell whether the broker has ended the run: an error while joining then is no fault of this federate."""
     sign = _broker_sign(beat)
     return sign is not None and sign.beat.stage == "failed" and sign.age_s < RECENT_S
+
+
+def await_broker(beat: Heartbeat) -> None:
+    """Stay until this run's own broker is there: who joins another run's breaks that as well as this one."""
+    limit = time.monotonic() + BROKER_S
+    while beat.folder is not None and time.monotonic() < limit:
+        if _is_there(_broker_sign(beat)):
+            return
+        time.sleep(VERDICT_POLL_S)
+
+
+def _is_there(sign: Sign | None) -> bool:
+    """Tell whether a broker's sign is of one that goes on, not of one of an earlier run."""
+    return sign is not None and sign.beat.stage not in ENDED and process_alive(sign.beat.pid)
 
 
 def await_verdict(beat: Heartbeat | None) -> None:
@@ -95,6 +111,6 @@ def _find_broker(run_folder: Path) -> int:
     """Wait for the broker's first sign of life, not one of an earlier run, and return its process."""
     while True:
         sign = read_sign(run_folder, BROKER)
-        if sign is not None and sign.beat.stage not in ENDED and process_alive(sign.beat.pid):
+        if sign is not None and _is_there(sign):
             return sign.beat.pid
         time.sleep(BROKER_WATCH_S)

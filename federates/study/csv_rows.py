@@ -10,6 +10,7 @@ import numpy as np
 
 from dlmp_cosim.feeders.errors import InputError
 from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.feeders.readers.csv_table import plain_number, said_lines
 
 
 def read_rows(file: Path, where: str = "") -> list[dict[str, str]]:
@@ -29,7 +30,7 @@ def read_rows(file: Path, where: str = "") -> list[dict[str, str]]:
     """
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
-            return list(csv.DictReader(line for line in stream if not line.startswith("#")))
+            return list(csv.DictReader(line for _, line in said_lines(stream)))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         said = f"{file} cannot be read" if where else "cannot be read"
         raise InputError(f"{said}: {error}", where=where or str(file)) from None
@@ -52,10 +53,11 @@ def read_numbers(file: Path, columns: Sequence[str], where: str, what: str) -> F
     Raises
     ------
     InputError
-        When it cannot be read, lacks a column, or holds what is no number.
+        When it cannot be read, lacks a column, or holds what is no finite number.
     """
     rows = read_rows(file, where)
     try:
-        return np.array([[float(row[name]) for name in columns] for row in rows]).reshape(-1, len(columns))
-    except (KeyError, TypeError, ValueError):
+        numbers = [[plain_number(row[name]) for name in columns] for row in rows]
+    except (KeyError, ValueError):
         raise InputError(f"{file} is no {what}", where=where, expected=",".join(columns)) from None
+    return np.array(numbers, dtype=np.float64).reshape(-1, len(columns))

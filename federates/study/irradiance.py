@@ -13,6 +13,7 @@ import numpy as np
 from dlmp_cosim.federates.runtime.clock import Clock
 from dlmp_cosim.feeders.errors import InputError
 from dlmp_cosim.feeders.network import FloatArray
+from dlmp_cosim.feeders.readers.csv_table import plain_number, said_lines
 
 COLUMNS = ("utc", "irradiance_wm2")
 
@@ -105,7 +106,7 @@ def read_irradiance(file: Path, clock: Clock) -> FloatArray:
     """
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
-            kept = [(k, line) for k, line in enumerate(stream, 1) if not line.startswith("#")]
+            kept = list(said_lines(stream))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read: {error}", where=str(file)) from None
     try:
@@ -135,7 +136,7 @@ def _numbers(
     values: list[float] = []
     for k, row in zip(lines, rows, strict=False):
         try:
-            moment, value = datetime.fromisoformat(row[0]), float(row[1])
+            moment, value = datetime.fromisoformat(row[0]), plain_number(row[1])
         except (ValueError, IndexError):
             raise InputError(
                 f"line {k} is {','.join(row)!r}", where=str(file), expected="2020-08-25T04:00:00Z,512.3"

@@ -33,6 +33,8 @@ ZONE = ZoneInfo("America/New_York")
 
 ON_THE_WIRE: tuple[Method, ...] = ("interior-point", "pac-accelerated")
 """Methods that agents on the wire know."""
+YEARS = range(1900, 2200)
+"""Years that a run may begin in."""
 
 
 class StudySection(Section):
@@ -46,7 +48,7 @@ class TimeSection(Section):
     """Market intervals; an interval has one slot a second."""
 
     start: datetime = Field(description="start of the first interval, local time (America/New_York)")
-    intervals: Annotated[int, Field(ge=1)] = Field(description="market intervals to run")
+    intervals: Annotated[int, Field(ge=1, le=10_000_000)] = Field(description="market intervals to run")
     period_s: Annotated[int, Field(ge=60)] = Field(default=300, description="length of an interval [s]")
     rounds_max: Annotated[int, Field(ge=1)] = Field(
         default=4, description="clearings tried against the AC physics before `on_failure` applies"
@@ -56,6 +58,10 @@ class TimeSection(Section):
     def _fits(self) -> TimeSection:
         if self.start.tzinfo is not None:
             raise ValueError("start has an offset; expected local time without one")
+        if self.start.year not in YEARS:
+            raise ValueError(
+                f"start is in the year {self.start.year}; expected one from {YEARS[0]} to {YEARS[-1]}"
+            )
         if last_slot_needed(self.rounds_max) * SLOT_S >= self.period_s - SLOT_S:
             most = (self.period_s - 5) // 2
             raise ValueError(

@@ -33,7 +33,7 @@ def read_steps(file: Path, clock: Clock, where: str) -> FloatArray:
     """
     table = read_numbers(file, COLUMNS, where, "table of values over time")
     minutes = table[:, 0]
-    if not len(table) or minutes[0] != 0 or (np.diff(minutes) <= 0).any() or not np.isfinite(table).all():
+    if not len(table) or minutes[0] != 0 or (np.diff(minutes) <= 0).any():
         raise InputError(
             f"{file} does not begin at 0 minutes and rise", where=where, expected="minutes from 0, ascending"
         )

@@ -46,7 +46,7 @@ def read_curve(file: Path, where: str) -> SupplyCurve:
     """
     table = read_numbers(file, COLUMNS, where, "supply curve")
     steps = np.diff(table, axis=0)
-    if len(table) < 2 or not np.isfinite(table).all() or (steps[:, 0] <= 0).any() or (steps[:, 1] < 0).any():
+    if len(table) < 2 or (steps[:, 0] <= 0).any() or (steps[:, 1] < 0).any():
         raise InputError(
             f"{file} does not rise",
             where=where,

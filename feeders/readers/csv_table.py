@@ -4,11 +4,43 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dlmp_cosim.feeders.errors import InputError, nearest_name, unknown_name
+
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+"""How a table writes a number. Python reads more as one, such as ``1_000`` and digits of other scripts."""
+
+
+def plain_number(cell: str | None) -> float:
+    """Read the finite number that a cell of a table holds; ValueError when it holds none.
+
+    Parameters
+    ----------
+    cell : str or None
+        Its text, around which blanks do not count; None of a row that is too short.
+    """
+    text = (cell or "").strip()
+    number = float(text) if NUMBER.fullmatch(text) else math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{text!r} is not a number")
+    return number
+
+
+def said_lines(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Leave blank lines of a table out, and remarks, which begin with ``#``; number the others from 1.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        Every line of the file.
+    """
+    for number, line in enumerate(lines, 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield number, line
 
 
 @dataclass(frozen=True)
@@ -79,11 +111,9 @@ class Row:
         """
         value = self.text(column)
         try:
-            number = float(value)
-        except ValueError:
-            raise self.error(column, f"{value!r} is not a number", "a number") from None
-        if not math.isfinite(number):
-            raise self.error(column, f"{value!r} is not finite", "a finite number")
+            number = plain_number(value)
+        except ValueError as error:
+            raise self.error(column, str(error), "a finite number such as 12.5") from None
         if number < minimum:
             raise self.error(column, f"{value} is too small", f"at least {minimum:g}")
         if number <= above:
@@ -216,12 +246,14 @@ def _data_lines(path: Path) -> list[tuple[int, list[str]]]:
         raise InputError("no such file", where=str(path), nearest=near) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read: {error}", where=str(path), expected="a UTF-8 text file") from error
-    numbered = enumerate(text.splitlines(), 1)
-    kept = [(number, line) for number, line in numbered if line.strip() and not line.lstrip().startswith("#")]
-    try:
-        return [(number, next(csv.reader([line], strict=True))) for number, line in kept]
-    except csv.Error as error:
-        raise InputError(f"not a comma-separated table: {error}", where=str(path)) from error
+    found = []
+    # Lines end where editors end them: str.splitlines ends them at more than that.
+    for number, line in said_lines(text.split("\n")):
+        try:
+            found.append((number, next(csv.reader([line], strict=True))))
+        except csv.Error as error:
+            raise InputError(f"not a comma-separated table: {error}", where=f"{path}:{number}") from error
+    return found
 
 
 def _siblings(path: Path) -> list[Path]:

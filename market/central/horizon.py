@@ -162,7 +162,7 @@ class _Terms:
         if ahead is None:
             return
         if ahead.store is not None:
-            self._store(power, ahead.store)
+            self._store(power, ahead.store, offers)
         if ahead.sessions is not None:
             self._sessions(power, ahead.sessions)
         if ahead.rebound is not None:
@@ -184,7 +184,7 @@ class _Terms:
         self.rows += [value <= high + over, value >= low - over]
         self._pay(cp.sum(cp.multiply(weight, over)), MISSED_PRICE)
 
-    def _store(self, power: cp.Expression, store: Store) -> None:
+    def _store(self, power: cp.Expression, store: Store, offers: Sequence[Offer]) -> None:
         n, hours = len(self._hours), self._hours
         drawn, given, energy = cp.Variable(n, nonneg=True), cp.Variable(n, nonneg=True), cp.Variable(n + 1)
         kept = (1 - store.loss_per_hour) ** hours
@@ -194,9 +194,13 @@ class _Terms:
             energy[0] == store.energy_kwh / POWER_UNIT,
             energy[1:] == cp.multiply(kept, energy[:-1]) + cp.multiply(hours, moved),
         ]
-        least = np.full(n, store.min_kwh / POWER_UNIT)
-        least[-1] = max(store.min_kwh, store.end_kwh) / POWER_UNIT
-        self._between(energy[1:], least, store.max_kwh / POWER_UNIT, n)
+        low = np.full(n, store.min_kwh)
+        low[-1] = max(store.min_kwh, store.end_kwh)
+        # What no power reaches is no cost of any plan.
+        least, most = store.reach([o.p_min_kw for o in offers], [o.p_max_kw for o in offers], hours.tolist())
+        high = np.maximum(store.max_kwh, least)
+        low = np.minimum(np.minimum(low, most), high)
+        self._between(energy[1:], low / POWER_UNIT, high / POWER_UNIT, n)
         self._pay(hours @ (drawn + given), store.wear)
         self._pay(-energy[n], store.end_value)
 

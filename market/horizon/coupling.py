@@ -149,29 +149,6 @@ def _written(resource: int, sheet: _Sheet) -> Coupling:
     return Coupling(resource, power, own, right, lower, low, high, penalty, linear, quadratic, sheet.parts)
 
 
-def reachable(store: Store, offers: Sequence[Offer], hours: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Least and most energy that a store can have at the end of every step, whatever its limits [kWh].
-
-    Parameters
-    ----------
-    store : Store
-        The store.
-    offers : sequence of Offer
-        Its powers in every step.
-    hours : ndarray, shape (n_step,)
-        Length of every step [h].
-    """
-    least, most = [store.energy_kwh], [store.energy_kwh]
-    for offer, h in zip(offers, hours.tolist(), strict=True):
-        least.append(
-            max(store.after(least[-1], offer.p_max_kw, h), min(store.min_kwh, store.kept(least[-1], h)))
-        )
-        most.append(
-            min(store.after(most[-1], offer.p_min_kw, h), max(store.max_kwh, store.kept(most[-1], h)))
-        )
-    return np.array(least[1:]), np.array(most[1:])
-
-
 def _store(sheet: _Sheet, store: Store, offers: Sequence[Offer]) -> None:
     """Follow the energy of a store; without losses and wear the net power alone says all.
 
@@ -180,12 +157,14 @@ def _store(sheet: _Sheet, store: Store, offers: Sequence[Offer]) -> None:
     hours, timing = sheet.timing.hours, sheet.timing
     decay = (1 - store.loss_per_hour) ** hours
     lossless = store.charge_efficiency == store.discharge_efficiency == 1.0 and not store.wear
-    least, most = reachable(store, offers, hours)
-    low = np.minimum(store.min_kwh, most) / POWER_UNIT
+    lengths = hours.tolist()
+    least, most = store.reach([o.p_min_kw for o in offers], [o.p_max_kw for o in offers], lengths)
     high = np.maximum(store.max_kwh, least) / POWER_UNIT
+    low = np.minimum(store.min_kwh, most) / POWER_UNIT
     low[-1] = min(max(store.min_kwh, store.end_kwh), most[-1]) / POWER_UNIT
+    low = np.minimum(low, high)
     energy, drawn, given = [], [], []
-    for t, h in enumerate(hours.tolist()):
+    for t, h in enumerate(lengths):
         at_end = t == len(hours) - 1
         worth = -store.end_value * timing.price if at_end else 0.0
         energy.append(sheet.variable(low=low[t], high=high[t], cost=worth))

@@ -7,7 +7,7 @@ at `MISSED_PRICE`: a resource whose terms cannot be met is held at what it can d
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 MISSED_PRICE = 1e4
@@ -97,6 +97,24 @@ class Store:
         take = max(self.max_kwh - there, 0.0) / self.charge_efficiency / hours
         give = max(there - self.min_kwh, 0.0) * self.discharge_efficiency / hours
         return -take, give
+
+    def reach(
+        self, p_min_kw: Sequence[float], p_max_kw: Sequence[float], hours: Sequence[float]
+    ) -> tuple[list[float], list[float]]:
+        """Least and most energy that it can have at the end of every step, whatever its limits [kWh].
+
+        Parameters
+        ----------
+        p_min_kw, p_max_kw : sequence of float
+            Limits of its power to the grid in every step [kW].
+        hours : sequence of float
+            Length of every step [h].
+        """
+        least, most = [self.energy_kwh], [self.energy_kwh]
+        for low, high, h in zip(p_min_kw, p_max_kw, hours, strict=True):
+            least.append(max(self.after(least[-1], high, h), min(self.min_kwh, self.kept(least[-1], h))))
+            most.append(min(self.after(most[-1], low, h), max(self.max_kwh, self.kept(most[-1], h))))
+        return least[1:], most[1:]
 
 
 @dataclass(frozen=True)

@@ -334,12 +334,17 @@ def _answers(
 
 
 def _order_of(coupling: Coupling) -> IntArray:
-    """Place of every own variable, then of every multiplier, so that what belongs together is near."""
+    """Place of every own variable, then of every multiplier, so that what belongs together is near.
+
+    A variable in no row comes last: it is alone with its limits and its cost.
+    """
     found: dict[int, int] = {}
     m, n = coupling.own.shape
     for row in range(m):
         for column in [*np.flatnonzero(coupling.own[row]).tolist(), n + row]:
             found.setdefault(column, len(found))
+    for column in range(n):
+        found.setdefault(column, len(found))
     return np.array([found[k] for k in range(n + m)], dtype=np.int64)
 
 

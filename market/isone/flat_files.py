@@ -178,7 +178,7 @@ def read_eei(data: bytes, origin: Origin) -> Table:
         When a line is cut or damaged, or a day lacks one of its halves.
     """
     rows, lines, halves = [], [], []
-    for number, line in enumerate(decode(data, origin).splitlines(), 1):
+    for number, line in enumerate(io.StringIO(decode(data, origin), newline=None), 1):
         if not line.strip():
             continue
         match = _EEI_LINE.fullmatch(line.rstrip())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -10,9 +9,9 @@ from datetime import date
 import numpy as np
 
 from dlmp_cosim.feeders.errors import InputError
+from dlmp_cosim.feeders.readers.csv_table import NUMBER
 from dlmp_cosim.market.isone.series import FloatArray
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]\d{1,3})?", re.ASCII)
 _MISSING = {"", "nan", "NaN", "None", "null"}
 
 
@@ -107,7 +106,7 @@ def numbers(table: Table, column: int) -> FloatArray:
     """
     values = np.empty(len(table.rows), dtype=np.float64)
     for at, text in enumerate(table.texts(column)):
-        if _NUMBER.fullmatch(text):
+        if NUMBER.fullmatch(text):
             values[at] = float(text)
         elif text in _MISSING:
             values[at] = np.nan

@@ -20,7 +20,7 @@ from dlmp_cosim.feeders.validate import check_network
 from dlmp_cosim.market.models import find_model
 from dlmp_cosim.market.money.payment_schemes import MODELS, TITLES, Money, Rates, Scenario
 from dlmp_cosim.market.money.settlement import CurtailmentRule
-from dlmp_cosim.runners.arguments import StudyName
+from dlmp_cosim.runners.arguments import StudyName, finite
 from dlmp_cosim.runners.judge.ledger import Account, account_for, curtailment_rule, store_settlement
 from dlmp_cosim.runners.judge.performance import as_plain, performance
 from dlmp_cosim.runners.plain_table import Rows
@@ -82,8 +82,16 @@ class Outcome:
 @click.argument("study", type=StudyName())
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--retail", default=Rates().retail, show_default=True, help="Retail rate [$/kWh].")
-@click.option("--purchase", default=Rates().purchase, show_default=True, help="Rate of exports [$/kWh].")
+@click.option(
+    "--retail", default=Rates().retail, show_default=True, callback=finite, help="Retail rate [$/kWh]."
+)
+@click.option(
+    "--purchase",
+    default=Rates().purchase,
+    show_default=True,
+    callback=finite,
+    help="Rate of exports [$/kWh].",
+)
 @click.option("--jobs", type=click.IntRange(1), help="Runs at once on this machine; one a core by default.")
 @click.option("--scheduler", default="", help="Address of a Dask scheduler to use instead.")
 def scenarios_command(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import tomli_w
 
+from dlmp_cosim.federates.study.checked_file import read_toml
 from dlmp_cosim.federates.study.study import SCENARIO_FILE, Study, load_study
 from dlmp_cosim.feeders.errors import InputError, unknown_name
 
@@ -57,7 +57,7 @@ def read_cases(path: Path) -> tuple[Study, tuple[Variant, ...]]:
     InputError
         When the file cannot be used.
     """
-    table = _load(path)
+    table = read_toml(path)
     if not isinstance(table.get("base"), str):
         raise InputError(
             "names no base study", where=f"{path} base", expected="a folder with a scenario.toml"
@@ -90,7 +90,7 @@ def write_variant(base: Study, variant: Variant, origin: Path, folder: Path) -> 
         When an override makes no valid scenario.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    scenario = _load(base.scenario_file)
+    scenario = read_toml(base.scenario_file)
     for key in PATH_KEYS:
         _set_path(scenario, key, base.folder)
     for key, value in variant.overrides.items():
@@ -107,17 +107,6 @@ def write_variant(base: Study, variant: Variant, origin: Path, folder: Path) -> 
     for config in base.folder.glob("*.json"):
         shutil.copy(config, folder / config.name)
     return load_study(folder)
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"cannot be read: {error}", where=str(path), expected="a text in UTF-8") from None
-    except (RecursionError, ValueError) as error:
-        raise InputError(f"is no TOML: {error}", where=str(path)) from None
 
 
 def _entries(path: Path, axis: str, entries: Any) -> list[dict[str, Any]]:

@@ -23,10 +23,12 @@ from dlmp_cosim.federates.conformance.judgement import (
     staged,
 )
 from dlmp_cosim.federates.conformance.partners import INTERVALS, Trouble, stage_study
+from dlmp_cosim.federates.runtime.hosts import KEY_VARIABLE
 from dlmp_cosim.federates.runtime.ports import PORT_VARIABLE
 from dlmp_cosim.federates.study.study import RESULTS_VARIABLE, SCENARIO_FILE, Study
 from dlmp_cosim.feeders.errors import DlmpError, InputError
-from dlmp_cosim.runners.run.supervise import KEY_VARIABLE, tail
+from dlmp_cosim.runners.arguments import finite
+from dlmp_cosim.runners.run.supervise import tail
 
 LIMIT_S = 60.0
 """Wall time that one trial may take [s]."""
@@ -179,7 +181,9 @@ def find_candidate(command: Sequence[str], study: Path | None, name: str | None,
 )
 @click.option("--name", help="Its name in the federation, if not that of the module or script.")
 @click.option("--intervals", default=INTERVALS, show_default=True, help="Market intervals of each trial.")
-@click.option("--limit", default=LIMIT_S, show_default=True, help="Seconds that each trial may take.")
+@click.option(
+    "--limit", default=LIMIT_S, show_default=True, callback=finite, help="Seconds that each trial may take."
+)
 def conform_command(
     command: tuple[str, ...], study: Path | None, name: str | None, intervals: int, limit: float
 ) -> None:

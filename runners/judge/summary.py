@@ -20,6 +20,7 @@ from dlmp_cosim.runners.arguments import ResultsFile
 from dlmp_cosim.runners.judge.holdings import penalised
 from dlmp_cosim.runners.judge.metrics_shown import metric_figures
 from dlmp_cosim.runners.judge.performance import Performance, as_plain, performance
+from dlmp_cosim.runners.judge.voltage_quality import lit
 from dlmp_cosim.runners.plain_json import finite
 from dlmp_cosim.runners.plain_table import Rows
 
@@ -104,9 +105,7 @@ def summarise(results: Results) -> Summary:
         When the file lacks a topic.
     """
     hours = results.period_h
-    price, voltage = results.values("market/dlmp_real"), results.values("feeder/voltage_magnitude")
-    # A node that is dark has no voltage that could be low.
-    voltage = np.where(voltage > 0.0, voltage, np.nan)
+    price, voltage = results.values("market/dlmp_real"), lit(results.values("feeder/voltage_magnitude"))
     nodes = results.ids("feeder/voltage_magnitude")
     flexible = np.array([bool(resource.load) for resource in results.network.resources], dtype=bool)
     lowest, highest = np.fmin.reduce(voltage, axis=None), np.fmax.reduce(voltage, axis=None)

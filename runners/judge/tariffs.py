@@ -15,7 +15,7 @@ from dlmp_cosim.federates.results.run import Results
 from dlmp_cosim.federates.study.scenario import ZONE
 from dlmp_cosim.feeders.errors import DlmpError, ResultsError
 from dlmp_cosim.market.money.tariffs import TITLES, Bill, TariffTerms, Usage, bills, exposed
-from dlmp_cosim.runners.arguments import ResultsFile
+from dlmp_cosim.runners.arguments import ResultsFile, finite
 from dlmp_cosim.runners.judge.ledger import account_for, missing_part
 from dlmp_cosim.runners.plain_table import Rows
 
@@ -24,16 +24,20 @@ from dlmp_cosim.runners.plain_table import Rows
 @click.argument("results", type=ResultsFile())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every customer's bill.")
 @click.option("--peak", nargs=2, type=click.IntRange(0, 24), default=(12, 20), show_default=True,
-              help="First local hour of the peak rate, and the hour it ends.")  # fmt: skip
+              help="First local hour of the peak rate, and the hour it ends, maybe a day later.")  # fmt: skip
 @click.option("--critical-hours", type=click.IntRange(1), default=2, show_default=True,
               help="Dearest hours that critical peak pricing prices apart.")  # fmt: skip
-@click.option("--block", type=click.FloatRange(0.0, 1.0), default=0.7, show_default=True,
+@click.option("--block", type=click.FloatRange(0.0, 1.0), callback=finite, default=0.7, show_default=True,
               help="Share of its mean power that a customer buys as a fixed block.")  # fmt: skip
 def tariffs_command(
     results: Path, as_json: bool, peak: tuple[int, int], critical_hours: int, block: float
 ) -> None:
     """Bill every load of RESULTS under five tariffs made from its d-LMPs, and say who bears price swings."""
-    terms = TariffTerms(tuple(range(*peak)), critical_hours, block)
+    first, end = peak
+    if first == end:
+        raise click.BadParameter(f"the peak ends at {end} h, where it begins.", param_hint="--peak")
+    hours = range(first, end if end > first else end + 24)
+    terms = TariffTerms(tuple(hour % 24 for hour in hours), critical_hours, block)
     try:
         with Results(results) as run:
             usage, names, missing = read_usage(run), run.network.load_ids, missing_part(run)

@@ -63,7 +63,6 @@ def voltage_quality(results: Results) -> VoltageQuality:
     magnitude, angle = results.values("feeder/voltage_magnitude"), results.values("feeder/voltage_angle")
     volts = magnitude * np.exp(1j * angle)
     points = point_voltages(network, volts)
-    points = np.where(points > 0.0, points, np.nan)
     out = outside(points, limits)
     # Intervals with the head open have no voltage anywhere, and nothing that could be out of balance.
     apart, where = unbalance(network, volts[volts.any(axis=1)])
@@ -83,7 +82,7 @@ def voltage_quality(results: Results) -> VoltageQuality:
 
 
 def point_voltages(network: Network, volts: ComplexArray) -> FloatArray:
-    """Return the magnitude of every voltage that limits hold for, shape (n, n_point) [pu].
+    """Return the magnitude of every voltage that limits hold for, shape (n, n_point) [pu]; NaN where dark.
 
     Parameters
     ----------
@@ -93,7 +92,18 @@ def point_voltages(network: Network, volts: ComplexArray) -> FloatArray:
         Voltages to ground [pu].
     """
     rows = [point_voltage(network, row) for row in volts]
-    return np.array(rows, dtype=np.float64).reshape(len(volts), len(network.voltage_points))
+    return lit(np.array(rows, dtype=np.float64).reshape(len(volts), len(network.voltage_points)))
+
+
+def lit(voltage: FloatArray) -> FloatArray:
+    """Leave NaN for what is dark: it has no voltage that could be low.
+
+    Parameters
+    ----------
+    voltage : ndarray
+        Magnitudes [pu].
+    """
+    return np.where(voltage > 0.0, voltage, np.nan)
 
 
 def outside(points: FloatArray, limits: Limits) -> FloatArray:

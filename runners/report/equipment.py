@@ -28,7 +28,7 @@ def limited_nodes(network: Network) -> BoolArray:
 
 
 def limited_voltage(results: Results) -> FloatArray:
-    """Return the magnitude of every voltage that limits hold for, shape (n, n_point) [pu]."""
+    """Return the magnitude of every voltage that limits hold for, shape (n, n_point) [pu]; NaN where dark."""
     magnitude, angle = results.values("feeder/voltage_magnitude"), results.values("feeder/voltage_angle")
     return point_voltages(results.network, magnitude * np.exp(1j * angle))
 

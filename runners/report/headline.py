@@ -12,8 +12,7 @@ from dlmp_cosim.runners.judge.figure import Figure, known
 from dlmp_cosim.runners.judge.settle import summary
 from dlmp_cosim.runners.report.runs import RunView, known_mean
 
-QUANTITY = {"voltage_low": "voltage", "voltage_high": "voltage", "rating": "current", "outage": "voltage"}
-UNIT = {"voltage_low": "pu", "voltage_high": "pu", "rating": "A", "outage": "pu"}
+QUANTITY = {"voltage_low": ("voltage", "pu"), "voltage_high": ("voltage", "pu"), "rating": ("current", "A")}
 WORD = {"feasible": "Feasible", "violated": "Violated", "unknown": "Cannot tell"}
 CLOCK = "%H:%M"
 
@@ -39,12 +38,17 @@ def sentence(view: RunView) -> str:
 def _violated(view: RunView) -> str:
     count, unpriced, worst = view.verdict["violations"], view.verdict["violations_unpriced"], view.broken[0]
     intervals = int(np.count_nonzero(sum(view.breaches.values())))
-    kind = str(worst["kind"])
     return (
         f"AC power flow breaks limits {count:,} times, in {intervals} of {len(view.times)} intervals"
-        f" ({unpriced:,} without a price from the market); the worst is a {QUANTITY[kind]} of"
-        f" {worst['value']:.5g} {UNIT[kind]} at {worst['where']}, limit {worst['limit']:.5g} {UNIT[kind]}"
+        f" ({unpriced:,} without a price from the market); the worst is {_worst(worst)}"
     )
+
+
+def _worst(place: Mapping[str, Any]) -> str:
+    if place["kind"] == "outage":
+        return f"no supply at {place['where']}, in {place['intervals']} intervals"
+    name, unit = QUANTITY[str(place["kind"])]
+    return f"a {name} of {place['value']:.5g} {unit} at {place['where']}, limit {place['limit']:.5g} {unit}"
 
 
 def headline(view: RunView) -> list[Figure]:

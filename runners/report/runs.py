@@ -21,6 +21,7 @@ from dlmp_cosim.runners.judge.ledger import Account, account_for, local_time, mi
 from dlmp_cosim.runners.judge.metrics_shown import metric_figures
 from dlmp_cosim.runners.judge.performance import performance
 from dlmp_cosim.runners.judge.verdict import places, read_records
+from dlmp_cosim.runners.judge.voltage_quality import lit
 from dlmp_cosim.runners.report.equipment import (
     branch_values,
     count_breaches,
@@ -64,9 +65,10 @@ class RunView:
     series : mapping of str to ndarray, shape (n,)
         One number per interval.
     nodal : mapping of str to ndarray, shape (n, n_node)
-        One number per interval and node; NaN at nodes that no limit holds for, such as neutrals.
+        One number per interval and node; NaN at nodes that no limit holds for, such as neutrals,
+        and for the voltage of what is dark.
     point_voltage : ndarray, shape (n, n_point)
-        Voltages that limits hold for [pu].
+        Voltages that limits hold for [pu]; NaN of what is dark.
     dispatch : ndarray, shape (n, n_resource)
         Real power of every resource [kW].
     served : ndarray, shape (n, n_load)
@@ -188,6 +190,7 @@ def _nodal(results: Results) -> dict[str, FloatArray]:
     neutral = ~limited_nodes(results.network)
     wanted = NODAL | {name: key for name, key in OF_SUBSTATION.items() if key in results}
     table = {name: results.values(key) for name, key in wanted.items()}
+    table["voltage"] = lit(table["voltage"])
     for values in table.values():
         values[:, neutral] = np.nan
     return table

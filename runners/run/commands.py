@@ -13,7 +13,7 @@ from dlmp_cosim.federates.results.foreign import refuse_foreign, remove
 from dlmp_cosim.federates.runtime.heartbeat import Beat
 from dlmp_cosim.federates.runtime.ports import broker_port
 from dlmp_cosim.feeders.errors import DlmpError
-from dlmp_cosim.runners.arguments import StudyName
+from dlmp_cosim.runners.arguments import StudyName, finite
 from dlmp_cosim.runners.run.preflight import Report, check_study
 from dlmp_cosim.runners.run.progress import show_progress
 from dlmp_cosim.runners.run.runner_file import Runner, find_runner, load_runner
@@ -59,7 +59,7 @@ def check_command(study: str) -> None:
 )
 @click.option("--overwrite", is_flag=True, help="Replace what stands there, another study's results too.")
 @click.option("--quiet", is_flag=True, help="Say nothing unless something goes wrong.")
-@click.option("--time-limit", type=float, help="End the run after so many seconds.")
+@click.option("--time-limit", type=float, callback=finite, help="End the run after so many seconds.")
 @click.option("--host", default="", help="Start the processes of this host alone, as the runner file says.")
 def run_command(
     study: str, output: Path | None, overwrite: bool, quiet: bool, time_limit: float | None, host: str

@@ -15,13 +15,12 @@ from types import FrameType
 from uuid import uuid4
 
 from dlmp_cosim.federates.runtime.heartbeat import BROKER, CULPRIT, Beat, read_sign, refuse_if_held
-from dlmp_cosim.federates.runtime.hosts import ADDRESS_VARIABLE, BROKER_VARIABLE, STALL_VARIABLE
+from dlmp_cosim.federates.runtime.hosts import ADDRESS_VARIABLE, BROKER_VARIABLE, KEY_VARIABLE, STALL_VARIABLE
 from dlmp_cosim.federates.runtime.ports import PORT_VARIABLE, broker_port, reserve_block
 from dlmp_cosim.federates.study.study import RESULTS_VARIABLE
 from dlmp_cosim.feeders.errors import FederationError, InputError
 from dlmp_cosim.runners.run.runner_file import Member, Runner, find_program
 
-KEY_VARIABLE = "HELICS_BROKER_KEY"
 POLL_S, LEAVE_S, AFTER_BROKER_S, TERM_S = 0.05, 2.5, 0.5, 1.0
 LOG_LINES = 12
 INTERRUPTED = 130

@@ -27,8 +27,24 @@ def set_value(text: str, key: str, value: str) -> str:
     -------
     str
         The scenario with this value.
+
+    Raises
+    ------
+    InputError
+        When the scenario writes the table otherwise than under a heading of its own.
     """
     section, _, name = key.partition(".")
+    changed = _changed(text, section, name, value)
+    if not _differs_only(text, changed, section, name, value):
+        raise InputError(
+            "cannot be set in this scenario",
+            where=key,
+            expected=f"a key of a table that begins with a line [{section}]",
+        )
+    return changed
+
+
+def _changed(text: str, section: str, name: str, value: str) -> str:
     table = re.search(rf"(?ms)^\[{re.escape(section)}\][^\n]*\n(.*?)(?=^\[|\Z)", text)
     if table is None:
         return f"{text.rstrip()}\n\n[{section}]\n{name} = {value}\n"
@@ -37,6 +53,22 @@ def set_value(text: str, key: str, value: str) -> str:
     if not found:
         inner = f"{name} = {value}\n{table[1]}"
     return text[: table.start(1)] + inner + text[table.end(1) :]
+
+
+def _differs_only(text: str, changed: str, section: str, name: str, value: str) -> bool:
+    """Tell whether a text says the value and all else as before: TOML has other ways to write a table."""
+    wanted = tomllib.loads(text)
+    table = wanted.setdefault(section, {})
+    if not isinstance(table, dict):
+        return False
+    table[name] = tomllib.loads(f"value = {value}")["value"]
+    try:
+        found = tomllib.loads(changed)
+    except tomllib.TOMLDecodeError:
+        return False
+    # As texts: a number that is none equals nothing, not even itself.
+    one, other = (json.dumps(item, default=str, sort_keys=True) for item in (found, wanted))
+    return one == other
 
 
 def read_setting(setting: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from dlmp_cosim.feeders.errors import InputError, unknown_name
 from dlmp_cosim.feeders.readers.assets import COLUMNS, OPTIONAL
+from dlmp_cosim.feeders.readers.csv_table import plain_number, said_lines
 from dlmp_cosim.runners.sweep.design import Change, quantile
 from dlmp_cosim.runners.sweep.sweep_file import ASSETS, TOGETHER, Axis, split
 
@@ -81,7 +82,7 @@ class AssetTable:
     """
 
     def __init__(self, text: str) -> None:
-        lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+        lines = (line for _, line in said_lines(text.split("\n")))
         head, *rows = [[cell.strip() for cell in cells] for cells in csv.reader(lines)]
         self.columns = head
         self.rows: list[Row] = [dict(zip(head, row, strict=True)) for row in rows]
@@ -182,7 +183,7 @@ def _for_each(axis: Axis, seed: Sequence[int], count: int) -> list[Any]:
 
 def _number(row: Row, column: str, where: str) -> float:
     try:
-        return float(row[column])
+        return plain_number(row[column])
     except (KeyError, ValueError):
         raise InputError(
             f"{column} of {row.get('resource')} is {row.get(column, '')!r}",

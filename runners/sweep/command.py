@@ -71,7 +71,9 @@ def _run(plan: Plan, folder: Folder, scheduler: str, workers: int, retry_failed:
             map(plan.job, left), len(left), folder.record,
             title=plan.sweep.name, scheduler=scheduler, workers=workers,
         )  # fmt: skip
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OSError) as error:
+        if not _is_interrupt(error):
+            raise
         folder.read_again()
         done = len(folder.done)
         console.print(f"interrupted: {done} of {count} runs are kept; the same command goes on from there")
@@ -87,6 +89,13 @@ def _run(plan: Plan, folder: Folder, scheduler: str, workers: int, retry_failed:
     )
     if failed:
         raise SystemExit(SOME_FAILED)
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Tell whether somebody interrupted; workers that do not end in time may raise an error over that."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def to_do(plan: Plan, folder: Folder, retry_failed: bool) -> list[int]:

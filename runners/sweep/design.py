@@ -98,7 +98,7 @@ class Design:
     @cached_property
     def _hypercube(self) -> FloatArray:
         """Shares of a Latin hypercube, shape (n_draw, n_axis): one draw in each of n_draw equal parts."""
-        n, rng = self._draws, np.random.default_rng(self.sweep.seed)
+        n, rng = self._draws, np.random.default_rng(abs(self.sweep.seed))
         columns = [(rng.permutation(n) + rng.random(n)) / n for axis in self.sweep.axis]
         return np.array(columns).T
 

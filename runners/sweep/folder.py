@@ -138,15 +138,28 @@ def open_folder(path: Path, identity: Mapping[str, Any]) -> Iterator[Folder]:
         When it cannot be written, or another command is writing it.
     """
     _claim(path, identity)
+    with _written(path / JOURNAL):
+        journal = (path / JOURNAL).open("a+", encoding="utf-8")
     try:
-        with (path / JOURNAL).open("a+", encoding="utf-8") as journal:
-            try:
-                fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ResultsError(f"{path}: another command is running this sweep; wait for it") from None
-            yield Folder(path, _read(journal), journal)
+        try:
+            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ResultsError(f"{path}: another command is running this sweep; wait for it") from None
+        with _written(path / JOURNAL):
+            done = _read(journal)
+        # What goes wrong among workers, which may be an OSError too, is no fault of the journal.
+        yield Folder(path, done, journal)
+    finally:
+        with _written(path / JOURNAL):
+            journal.close()
+
+
+@contextmanager
+def _written(file: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise ResultsError(f"{path / JOURNAL}: cannot be written: {error.strerror}") from None
+        raise ResultsError(f"{file}: cannot be written: {error.strerror}") from None
 
 
 def _claim(path: Path, identity: Mapping[str, Any]) -> None:

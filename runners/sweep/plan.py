@@ -22,13 +22,17 @@ from dlmp_cosim.feeders.readers.assets import COLUMNS, OPTIONAL, read_assets
 from dlmp_cosim.feeders.readers.csv_table import read_table
 from dlmp_cosim.runners.sweep.apply import AssetTable, set_key
 from dlmp_cosim.runners.sweep.design import Change, Design, Sample
+from dlmp_cosim.runners.sweep.folder import HEADS
 from dlmp_cosim.runners.sweep.job import RESULTS, Job, builds_of, code_digest
+from dlmp_cosim.runners.sweep.measures import MEASURES
 from dlmp_cosim.runners.sweep.pack import Packer
 from dlmp_cosim.runners.sweep.sweep_file import ASSETS, SweepFile, flat, load_sweep
 from dlmp_cosim.runners.tables.topics import check_topic
 
 ASSET_FILE = "sweep_assets.csv"
 """Name of a run's own asset table in its study."""
+TAKEN = frozenset(column.name for column in (*HEADS, *MEASURES))
+"""Columns of a summary that are no axis."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +192,13 @@ def load_plan(file: Path, draws: int | None = None) -> Plan:
     for key, value in flat(sweep.fixed).items():
         set_key(table, key, placed(file, key, value), None, f"{file} fixed")
     scenario = validate(Scenario, table, Path(f"{file} fixed:"))
+    for axis in sweep.axis:
+        if axis.label in TAKEN:
+            raise InputError(
+                f"the summary has a column {axis.label!r} already",
+                where=f"{file} axis",
+                expected="another name of the axis",
+            )
     for text in sweep.keep:
         if text != RESULTS:
             check_topic(text, where=f"{file} keep")

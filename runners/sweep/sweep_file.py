@@ -93,6 +93,7 @@ class Axis(Section):
             raise ValueError("cases have no name; expected a name of the axis and of every case")
         self._check_source()
         self._check_rows()
+        self._check_numbers()
         return self
 
     def _check_source(self) -> None:
@@ -113,6 +114,18 @@ class Axis(Section):
             )
         if self.each and (not self.is_drawn or self.how in ("total", "keep")):
             raise ValueError("each needs a distribution to draw from; expected uniform, normal or the like")
+
+    def _check_numbers(self) -> None:
+        """Only numbers can scale, be a total or a share."""
+        listed: list[Any] = [
+            *(self.values or self.choice or ()),
+            *(self.dates.list()[:1] if self.dates else ()),
+        ]
+        for case in self.cases or ():
+            listed += [item for key, item in flat(case).items() if key != "name"]
+        for item in listed if self.how != "set" else ():
+            if isinstance(item, bool) or not isinstance(item, int | float):
+                raise ValueError(f"{item} is nothing to {self.how} by; expected numbers")
 
     @property
     def is_drawn(self) -> bool:

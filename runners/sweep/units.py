@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from pydantic import BaseModel
@@ -30,10 +31,10 @@ def axis_columns(design: Design) -> list[Column]:
     samples = [
         design.sample(number).values for number in range(min(len(design), 1 + 2 * design.combinations))
     ]
-    return [_column(axis, [sample[axis.label] for sample in samples]) for axis in shown]
+    return [_column(axis, axis.choice or [sample[axis.label] for sample in samples]) for axis in shown]
 
 
-def _column(axis: Axis, values: list[object]) -> Column:
+def _column(axis: Axis, values: Sequence[object]) -> Column:
     if axis.cases is not None:
         return Column(axis.label, "text", "", "case")
     if not axis.key:
@@ -63,7 +64,7 @@ def describe(key: str) -> str:
     return said
 
 
-def _kind(values: list[object]) -> Kind:
+def _kind(values: Sequence[object]) -> Kind:
     """Find the narrowest kind that holds all values."""
     if all(isinstance(value, bool) for value in values):
         return "flag"

@@ -22,6 +22,8 @@ from dlmp_cosim.runners.cli import main
 from dlmp_cosim.runners.judge.central_adder import adder_gaps
 from dlmp_cosim.runners.judge.substation import judge_substation
 from dlmp_cosim.runners.judge.tiers import read_tiers
+from dlmp_cosim.runners.report.headline import sentence
+from dlmp_cosim.runners.report.runs import load_view
 
 COLUMNS = "resource,kind,bus,phases,load,kw_max,kva_max,curtailable_share,cost_linear,cost_quadratic"
 ASSETS = f"""{COLUMNS},reserve,regulation_down
@@ -126,6 +128,11 @@ def test_the_verdict_says_how_many_kilowatt_hours_were_not_served(tmp_path: Path
     alone = CliRunner().invoke(main, ["verdict", str(path.parent / "two.h5"), "--json"])
     assert json.loads(alone.output)["unserved_kwh"] == pytest.approx(wanted)
     assert "outage" in CliRunner().invoke(main, ["verdict", str(path.parent / "two.h5")]).output
+    view = load_view(path.parent / "two.h5")
+    assert view.breaches["outage"].tolist() == [0, 0, 1, 1, 0, 0]
+    for voltage in (view.nodal["voltage"], view.point_voltage):
+        assert np.isnan(voltage).all(axis=1).tolist() == [False, False, True, True, False, False]
+    assert "the worst is no supply at a, in 2 intervals;" in sentence(view)
 
 
 def test_nobody_is_paid_for_what_was_not_there(tmp_path: Path) -> None:

@@ -51,6 +51,22 @@ def test_every_command_on_results_says_so(command: str, place: Path) -> None:
     assert shown.output.startswith("error: nowhere.h5: there is no such file")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["scenarios", "mine", "-o", "out", "--retail", "nan"],
+        ["scenarios", "mine", "-o", "out", "--purchase", "inf"],
+        ["run", "mine", "--time-limit", "nan"],
+        ["conform", "--limit", "-inf", "--", "true"],
+    ],
+)
+def test_what_is_no_finite_number_is_refused(words: list[str], place: Path) -> None:
+    del place
+    shown = CliRunner().invoke(main, words)
+    assert shown.exit_code == 2
+    assert "is not a finite number" in shown.output
+
+
 def test_a_study_is_found_by_its_folder(place: Path) -> None:
     assert find_runner("mine").resolve() == place / "mine" / "runner.json"
     assert find_study("mine").name == "mine"

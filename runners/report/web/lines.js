@@ -52,7 +52,9 @@ export function timeCharts(page) {
     title: "Limits that AC breaks",
     unit: "count",
     digits: 0,
-    note: "Voltages and currents beyond their limits in every interval, after controls acted.",
+    note: `Voltages and currents beyond their limits in every interval, after controls acted${
+      page.runs.some((run) => run.breaches.outage) ? "; an interval without supply counts as one" : ""
+    }.`,
     build: () => breaches(page),
   });
   if (page.runs[0].regulators.length) tapChart(place, page);
@@ -205,6 +207,7 @@ function breaches(page) {
       area("voltage too low", "voltage_low", LINE.low),
       area("voltage too high", "voltage_high", LINE.high),
       area("current above rating", "rating", LINE.rating),
+      ...(kinds.outage ? [area("no supply", "outage", LINE.losses)] : []),
     ],
   };
 }

@@ -39,12 +39,17 @@ LACKS = "lacks interval, trials or a status of trial or final"
     [
         ({"interval": None}, LACKS),
         ({"interval": 3.0}, LACKS),
+        ({"interval": True}, LACKS),
+        ({"interval": -1}, LACKS),
         ({"trials": "2"}, LACKS),
+        ({"trials": -1}, LACKS),
+        ({"trials": False}, LACKS),
         ({"status": "done"}, LACKS),
         ({"status": ["final"]}, LACKS),
         ({"resume": 2}, "resumes trial 2 of 2"),
         ({"resume": -2}, "resumes trial -2 of 2"),
         ({"resume": 0.5}, "resumes trial 0.5 of 2"),
+        ({"resume": True}, "resumes trial True of 2"),
     ],
 )
 def test_what_cannot_be_answered(change: dict[str, Any], what: str) -> None:

@@ -18,6 +18,7 @@ from dlmp_cosim.federates.runtime.watching import (
     RECENT_S,
     STOPPED,
     VERDICT_S,
+    await_broker,
     await_verdict,
     is_over,
     watch_broker,
@@ -124,6 +125,23 @@ def test_a_verdict_that_comes_ends_the_wait(
     monkeypatch.setattr(time, "sleep", wait)
     await_verdict(own)
     assert clock[0] == pytest.approx(module.VERDICT_POLL_S)
+
+
+def test_one_joins_once_the_broker_of_its_run_is_there(
+    say: Say, own: Heartbeat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not while there is a sign of an earlier run, whose broker is gone: another run may hold the port."""
+    words: list[tuple[Stage, int | None]] = [("failed", None), ("working", GONE), ("starting", None)]
+    say(*words.pop(0))
+    monkeypatch.setattr(time, "sleep", lambda _: say(*words.pop(0)))
+    await_broker(own)
+    assert words == []
+
+
+def test_a_broker_that_gives_no_sign_is_not_waited_for_long(own: Heartbeat, clock: list[float]) -> None:
+    await_broker(own)
+    assert module.BROKER_S <= clock[0] < module.BROKER_S + 0.1
+    await_broker(Heartbeat(None, "feeder"))
 
 
 @pytest.mark.parametrize(("stage", "ends"), [("finished", False), ("failed", False), ("working", True)])

@@ -86,7 +86,7 @@ def test_a_table_has_to_cover_the_run(tmp_path: Path, start: int, intervals: int
         (
             ["2020-08-25T16:00:00Z,nan"],
             "line 2 is '2020-08-25T16:00:00Z,nan'",
-            "ascending UTC and 0 to 2000 W/m2",
+            "2020-08-25T04:00:00Z,512.3",
         ),
         (
             ["2020-08-25T16:00:00Z,1", "# clouds", "2020-08-25T16:00:00Z,1"],
@@ -103,6 +103,11 @@ def test_rows_that_cannot_be_used_are_told_by_their_line(
     with pytest.raises(InputError) as caught:
         read_irradiance(file, clock())
     assert str(caught.value) == f"{file}: {what}; expected {expected}"
+
+
+def test_blank_lines_and_remarks_are_no_rows(tmp_path: Path) -> None:
+    rows = ["", "2020-08-25T16:00:00Z,100", "  ", " # clouds", "2020-08-25T16:05:00Z, 200 ", ""]
+    assert read_irradiance(written(tmp_path, *rows), clock(2)).tolist() == [100.0, 200.0]
 
 
 @pytest.mark.parametrize("head", ["", "utc,value", "utc,irradiance_wm2,more", "irradiance_wm2,utc"])

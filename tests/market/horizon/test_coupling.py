@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.network import FloatArray
-from dlmp_cosim.market.horizon.coupling import Coupling, Timing, couple, open_share, reachable
+from dlmp_cosim.market.horizon.coupling import Coupling, Timing, couple, open_share
 from dlmp_cosim.market.horizon.terms import (
     MISSED_PRICE,
     Ahead,
@@ -115,8 +115,7 @@ def test_no_powers_within_limits_leave_what_is_reachable(
     energy: float, low: float, high: float, shares: list[float]
 ) -> None:
     store = Store(energy, 100.0, 0.0, 0.9, 0.8, 0.01)
-    offers = [offer(Ahead(store=store), low, high)] * 4
-    least, most = reachable(store, offers, HOURS)
+    least, most = store.reach([low] * 4, [high] * 4, HOURS.tolist())
     at = energy
     for t, share in enumerate(shares):
         hours = float(HOURS[t])

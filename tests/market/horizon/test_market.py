@@ -64,6 +64,7 @@ TERMS = {
     "ramp": (RAMP, "store"),
     "comfort": (COMFORT, "flex_delta"),
     "both": (replace(STORE, ramp=Ramp(0.2, 0.0)), "store"),
+    "out of reach": (Ahead(store=Store(90.0, 60.0, 5.0, 0.95, 0.9, end_kwh=900.0)), "store"),
 }
 
 

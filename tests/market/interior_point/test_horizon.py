@@ -118,6 +118,37 @@ def test_rows_that_determine_nothing_are_an_error() -> None:
         solved(replace(at, steps=(replace(step, rows=rows),)))
 
 
+def beside(at: HorizonProblem, **one: float) -> HorizonProblem:
+    """The same horizon, its first coupling with a variable more that is in no row."""
+    coupling = at.couplings[0]
+    usual = {"lower": -np.inf, "soft_lower": -np.inf, "soft_upper": np.inf}
+    names = ("lower", "soft_lower", "soft_upper", "penalty", "linear", "quadratic")
+    more = {name: np.append(getattr(coupling, name), one.get(name, usual.get(name, 0.0))) for name in names}
+    own = np.column_stack([coupling.own, np.zeros(len(coupling.own))])
+    return replace(at, couplings=(replace(coupling, own=own, **more), *at.couplings[1:]))
+
+
+@pytest.mark.parametrize(
+    ("one", "value"),
+    [
+        pytest.param({"lower": 0.4, "linear": 2.0}, 0.4, id="at its bound"),
+        pytest.param({"linear": -3.0, "quadratic": 2.0}, 1.5, id="where its cost is least"),
+        pytest.param({"soft_upper": 0.7, "penalty": 5.0, "linear": -1.0}, 0.7, id="at its soft limit"),
+    ],
+)
+def test_a_variable_in_no_row_is_cleared_by_itself(one: dict[str, float], value: float) -> None:
+    at = horizon(list(TREE), 2, 0, (1,))
+    course, alone = solved(beside(at, **one)), solved(at)
+    assert course.converged
+    assert course.own[-1] == pytest.approx(value, abs=1e-4)
+    np.testing.assert_allclose(course.own[:-1], alone.own, atol=1e-3)
+
+
+def test_a_variable_that_nothing_holds_is_an_error() -> None:
+    with pytest.raises(ClearingError, match="terms of a resource over time do not determine what it"):
+        solved(beside(horizon(list(TREE), 2, 0, (1,))))
+
+
 def test_terms_that_determine_nothing_are_an_error() -> None:
     at = horizon(list(TREE), 2, 0, (1,))
     twice = at.couplings[0].own.copy()

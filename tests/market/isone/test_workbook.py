@@ -131,7 +131,7 @@ def test_a_workbook_without_hourly_rows_is_named(tmp_path: Path, place: str | No
     [
         ("#N/A", "'#N/A' is not a number; expected a finite number"),
         (True, "'True' is not a number; expected a finite number"),
-        ("1e999", "'1e999' is not a number; expected a finite number"),
+        ("1e999", "the number is too large; expected a finite number"),
     ],
 )
 def test_a_cell_that_is_no_price_is_named_with_sheet_and_row(tmp_path: Path, cell: object, said: str) -> None:

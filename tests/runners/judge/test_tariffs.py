@@ -37,6 +37,29 @@ def test_options_change_the_rates(short_run: Path) -> None:
     assert other["block_and_index"]["customers_bear"] < usual["block_and_index"]["customers_bear"]
 
 
+def test_a_peak_may_go_on_past_midnight(short_run: Path) -> None:
+    """The run is of the hours 13 to 18."""
+    plain, past = (
+        json.loads(run(short_run, "--json", "--peak", first, 17).output)["tariffs"]["time_of_use"]
+        for first in (13, 20)
+    )
+    assert past == plain
+    assert len(set(plain["rate_usd_per_mwh"])) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--peak", 5, 5], "the peak ends at 5 h, where it begins"),
+        (["--block", "nan"], "is not a finite number"),
+    ],
+)
+def test_rates_that_cannot_be_are_refused(short_run: Path, words: list[object], says: str) -> None:
+    result = run(short_run, *words)
+    assert result.exit_code == 2
+    assert says in result.output
+
+
 def test_the_table_names_customers(short_run: Path) -> None:
     text = run(short_run).output
     for expected in (*TITLES.values(), "gains most", "100 %", "share of a doubled dearest hour"):

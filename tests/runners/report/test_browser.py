@@ -393,7 +393,9 @@ EVIL = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script></s
 
 
 def hostile(view: RunView) -> RunView:
-    """Give everything with a name one that would run in a careless page."""
+    """Give everything with a name one that would run in a careless page, and leave an interval dark."""
+    dark = np.arange(len(view.times)) == 0
+    voltage = np.where(dark[:, None], np.nan, view.nodal["voltage"])
     place = {"kind": "voltage_low", "where": f"{EVIL}1.1", "value": 0.9, "limit": 0.95}
     return replace(
         view,
@@ -405,6 +407,8 @@ def hostile(view: RunView) -> RunView:
         verdict={**view.verdict, "violations": 1, "violations_unpriced": 1, "status": "violated"},
         scenario={**view.scenario, "market": {**view.scenario["market"], "model": EVIL, "method": EVIL}},
         stored={EVIL: view.series["lmp"]},
+        nodal={**view.nodal, "voltage": voltage},
+        breaches={**view.breaches, "outage": dark.astype(np.float64)},
     )
 
 
@@ -441,6 +445,7 @@ def test_names_with_html_do_nothing(browser: Any, pages: dict[str, str]) -> None
     assert text_of(browser, "h1") == EVIL
     assert script(browser, "document.title") == EVIL
     assert EVIL in text_of(browser, "#broken")
+    assert "no supply" in text_of(browser, "#violations .legend")
     assert script(browser, "typeof window.hacked") == "undefined"
     assert script(browser, "document.querySelectorAll('img, iframe, object').length") == 0
     assert script(browser, "document.querySelectorAll('script').length") == 3

@@ -41,6 +41,15 @@ def test_a_violated_run_names_the_worst_place(view: RunView) -> None:
     assert "the worst is a voltage of 0.92451 pu at 65.1, limit 0.95 pu" in text
 
 
+def test_a_feeder_without_supply_is_told_in_words(view: RunView) -> None:
+    breaches = {**view.breaches, "outage": np.array([1.0, 1.0] + [0.0] * 10)}
+    place = {"kind": "outage", "where": "650", "value": 0.0, "limit": 0.95, "intervals": 2}
+    verdict = {**view.verdict, "status": "violated", "violations": 2, "violations_unpriced": 2}
+    text = sentence(replace(view, breaches=breaches, broken=[place], verdict=verdict))
+    assert "in 2 of 12 intervals" in text
+    assert "; the worst is no supply at 650, in 2 intervals; market and" in text
+
+
 def test_a_run_cut_short_cannot_be_judged(view: RunView) -> None:
     verdict = {**view.verdict, "status": "unknown"}
     text = sentence(replace(view, verdict=verdict, missing="the run stopped: 2 of 12 intervals"))

@@ -51,6 +51,32 @@ def test_what_was_set_is_read_and_the_rest_stays(key: str, value: int) -> None:
     assert tomllib.loads(set_value(TEXT, key, str(value))) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("time = { intervals = 288 }\n", "time.intervals"),
+        ("time = { intervals = 288 }\n", "time.period_s"),
+        ("time.intervals = 288\n", "time.intervals"),
+        ('[owner]\nsettings = """\nname = 3\n"""\n', "owner.name"),
+        ("[[owner]]\nname = 'pv'\n", "owner.name"),
+        ("owner = 3\n", "owner.name"),
+    ],
+)
+def test_a_table_that_is_written_otherwise_is_told_and_not_spoilt(text: str, key: str) -> None:
+    with pytest.raises(InputError) as caught:
+        set_value(text, key, "1")
+    assert str(caught.value) == (
+        f"{key}: cannot be set in this scenario; "
+        f"expected a key of a table that begins with a line [{key.partition('.')[0]}]"
+    )
+
+
+def test_a_value_may_be_a_table_and_no_number() -> None:
+    text = "[emissions]\nown = { a = 1, b = 2 }  # both\n"
+    assert set_value(text, "emissions.own", "{ a = 3 }") == "[emissions]\nown = { a = 3 }  # both\n"
+    assert set_value(text, "emissions.own", "nan") == "[emissions]\nown = nan  # both\n"
+
+
 def test_a_setting_is_toml_or_a_bare_text() -> None:
     assert read_setting("time.intervals=24") == ("time.intervals", "24")
     assert read_setting("market.model = none") == ("market.model", '"none"')

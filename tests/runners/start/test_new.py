@@ -69,6 +69,10 @@ def test_values_may_be_changed_at_once(home: Path) -> None:
         (["s", "--set", "time.interval=3"], "did you mean 'intervals'?"),
         (["s", "--set", "time.intervals=0"], "time.intervals: 0 cannot be used"),
         (["s", "--set", "time.intervals=many"], "time.intervals: 'many' cannot be used"),
+        (
+            ["s", "--like", "ieee123_pv", "--set", "owner.name=x"],
+            "owner.name: cannot be set in this scenario",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_line_and_leaves_nothing(home: Path, words: list[str], said: str) -> None:

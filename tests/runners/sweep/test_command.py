@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet
 import pytest
@@ -16,7 +17,7 @@ from click.testing import CliRunner, Result
 from distributed import LocalCluster, Worker
 
 from dlmp_cosim.feeders.errors import FederationError
-from dlmp_cosim.runners.sweep import cluster
+from dlmp_cosim.runners.sweep import cluster, command
 from dlmp_cosim.runners.sweep.cluster import Workers, open_cluster
 from dlmp_cosim.runners.sweep.command import INTERRUPTED, SOME_FAILED, sweep_command
 from dlmp_cosim.runners.sweep.engine import run_jobs
@@ -81,6 +82,35 @@ def test_another_sweep_is_refused(sweep_file: Path, tmp_path: Path, workers: Wor
     done = sweep(file, tmp_path / "out", workers)
     assert done.exit_code == 1
     assert "holds another sweep: sweep.seed is 4 there and 5 here" in done.output
+
+
+@pytest.mark.parametrize("over", [KeyboardInterrupt, TimeoutError])
+def test_an_interrupt_is_one_whatever_comes_over_it(
+    sweep_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, over: type[BaseException]
+) -> None:
+    """Workers that do not end in time raise an error of their own."""
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise over
+
+    monkeypatch.setattr(command, "run_here", interrupted)
+    done = CliRunner().invoke(sweep_command, [str(sweep_file), "-o", str(tmp_path / "out")])
+    assert done.exit_code == INTERRUPTED
+    assert "interrupted: 0 of 6 runs are kept" in done.stderr
+
+
+def test_an_error_among_workers_is_no_interrupt(
+    sweep_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: Any, **__: Any) -> None:
+        raise TimeoutError("no answer")
+
+    monkeypatch.setattr(command, "run_here", failing)
+    done = CliRunner().invoke(sweep_command, [str(sweep_file), "-o", str(tmp_path / "out")])
+    assert isinstance(done.exception, TimeoutError)
 
 
 def test_a_check_starts_nothing(sweep_file: Path, tmp_path: Path) -> None:
@@ -160,11 +190,11 @@ def test_a_worker_keeps_few_runs_in_its_logs(workers: Workers) -> None:
 
 def test_ctrl_c_keeps_what_is_done(sweep_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "dlmp_cosim.runners.cli", "sweep", str(no_failures(sweep_file)),
+    words = [sys.executable, "-m", "dlmp_cosim.runners.cli", "sweep", str(no_failures(sweep_file)),
                "-o", str(out), "--draws", "200", "--workers", "1"]  # fmt: skip
     # Where the tests run in the background, their children would ignore the signal.
     heeded = signal.signal(signal.SIGINT, signal.default_int_handler)
-    running = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     signal.signal(signal.SIGINT, heeded)
     journal = out / "runs.jsonl"
     while running.poll() is None and not (journal.exists() and journal.read_text().count("\n") >= 2):

@@ -10,6 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from dlmp_cosim.feeders.errors import InputError, ResultsError
+from dlmp_cosim.runners.sweep import folder as module
 from dlmp_cosim.runners.sweep.design import Design
 from dlmp_cosim.runners.sweep.folder import IDENTITY, JOURNAL, Folder, kept_file, open_folder
 from dlmp_cosim.runners.sweep.job import Outcome
@@ -86,6 +87,26 @@ def test_two_commands_cannot_write_one_folder(tmp_path: Path) -> None:
         open_folder(tmp_path, IDENTITY_OF_ONE),
     ):
         pass
+
+
+def test_what_goes_wrong_among_workers_is_no_fault_of_the_journal(tmp_path: Path) -> None:
+    with pytest.raises(TimeoutError, match="no answer"), open_folder(tmp_path, IDENTITY_OF_ONE):
+        raise TimeoutError("no answer")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_journal_that_cannot_be_closed_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_folder(tmp_path, IDENTITY_OF_ONE):
+        pass
+    (tmp_path / JOURNAL).unlink()
+    (tmp_path / JOURNAL).symlink_to("/dev/full")
+    # What is read there never ends.
+    monkeypatch.setattr(module, "_read", lambda _: {})
+    says = "runs.jsonl: cannot be written: No space left on device"
+    with pytest.raises(ResultsError, match=says), open_folder(tmp_path, IDENTITY_OF_ONE) as folder:
+        folder.journal.write("{}")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

@@ -14,7 +14,7 @@ from dlmp_cosim.feeders.errors import InputError
 from dlmp_cosim.runners.sweep.plan import ASSET_FILE, Plan, load_plan, placed
 
 LOAD = '[[axis]]\nkey = "feeder.load_scale"\nvalues = [0.5, 1.5]\n'
-COST = '[[axis]]\nname = "cost"\nkey = "assets.cost_linear"\nvalues = [20.0, 30.0]\n'
+COST = '[[axis]]\nname = "offer"\nkey = "assets.cost_linear"\nvalues = [20.0, 30.0]\n'
 OWNER = '[[owner]]\nname = "pv"\nresources = []\n'
 Make = Callable[..., Plan]
 
@@ -126,9 +126,9 @@ def test_a_sound_sweep_passes_its_check(plan: Make) -> None:
         ),
         (
             COST.replace("30.0", '"dear"'),
-            "sweep.toml run 1 (cost = dear): assets:2 cost_linear: 'dear' is not a number",
+            "sweep.toml run 1 (offer = dear): assets:2 cost_linear: 'dear' is not a number",
         ),
-        (COST + 'where = { resource = "x*" }\n', "sweep.toml axis cost where: no row of the asset table"),
+        (COST + 'where = { resource = "x*" }\n', "sweep.toml axis offer where: no row of the asset table"),
         (COST + 'where = { resorce = "x" }\n', "did you mean 'resource'?"),
         (
             '[[axis]]\nkey = "feeder.case"\nhow = "scale"\nvalues = [2]\n',

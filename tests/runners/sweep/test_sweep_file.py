@@ -39,6 +39,20 @@ def test_shipped_sweeps_can_be_read(file: Path) -> None:
         (LOAD + LOAD, "two axes are called feeder.load_scale"),
         ("draws = 5\n" + LOAD, "no axis is drawn"),
         ("[[axis]]\nvalues = [1]\n", "neither key nor name"),
+        (LOAD.replace("0.9", '"a"') + 'how = "scale"\n', "a is nothing to scale by; expected numbers"),
+        (LOAD.replace("0.9", "true") + 'how = "scale"\n', "True is nothing to scale by; expected numbers"),
+        ('[[axis]]\nkey = "assets.kw_max"\nhow = "total"\nvalues = ["a"]\n', "a is nothing to total by"),
+        ('[[axis]]\nkey = "assets"\nhow = "keep"\nchoice = ["a"]\n', "a is nothing to keep by"),
+        (
+            '[[axis]]\nname = "c"\nhow = "scale"\ncases = [{ name = "a", market.tolerance = "2" }]\n',
+            "2 is nothing to scale by",
+        ),
+        (
+            '[[axis]]\nkey = "time.start"\nhow = "scale"\ndates = { first = 2020-08-25, last = 2020-08-25 }',
+            "2020-08-25 is nothing to scale by",
+        ),
+        (LOAD + 'name = "draw"\n', "axis: the summary has a column 'draw' already; expected another name"),
+        (LOAD + 'name = "violations"\n', "axis: the summary has a column 'violations' already"),
         (
             'combine = "list"\n' + LOAD + '[[axis]]\nkey = "study.seed"\nvalues = [1, 2, 3]\n',
             "[2, 3] entries",

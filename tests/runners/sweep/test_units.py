@@ -89,6 +89,16 @@ def test_a_column_is_as_wide_as_its_values() -> None:
     assert columns({"key": "study.seed", "choice": [1, 2]}, draws=5)[0][1] == "integer"
 
 
+@pytest.mark.parametrize(
+    ("choice", "kind"), [([1, 2.5], "number"), ([1, "a"], "text"), ([True, 1], "text"), ([2, 1], "integer")]
+)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_column_is_as_wide_as_what_may_be_drawn(choice: list[Any], kind: str, seed: int) -> None:
+    """Whatever the first draws are."""
+    axis = {"key": "feeder.load_scale", "choice": choice}
+    assert columns(axis, draws=9, seed=seed)[0][1] == kind
+
+
 @pytest.mark.parametrize("key", ["feeder.nothing", "nothing", "feeder.load_scale.more"])
 def test_a_key_that_no_scenario_knows_says_nothing(key: str) -> None:
     assert describe(key) == ""
