@@ -13,4 +13,4 @@ NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 class Section(BaseModel):
     """A table of the scenario: no key but those listed, nothing changed after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
