@@ -20,12 +20,10 @@ from dlmp_cosim.federates.runtime.base import Role, main
 from dlmp_cosim.federates.runtime.clock import OFFER_SLOT, PRICE_SLOT, market_slot
 from dlmp_cosim.federates.runtime.link import Link, Value
 from dlmp_cosim.federates.study.ancillary import out_of_service
-from dlmp_cosim.federates.study.outlook import horizon_spans
 from dlmp_cosim.federates.study.study import Study
 from dlmp_cosim.federates.study.wiring import RESPONDED
 from dlmp_cosim.feeders.errors import InputError
 from dlmp_cosim.feeders.network import Network, Resource, node_id
-from dlmp_cosim.feeders.readers.network_json import network_from_json
 from dlmp_cosim.market.offers import Offer
 
 
@@ -145,6 +143,9 @@ class OfferingFederate(ABC):
         """Length of every later step of the market's horizon [h]; none where it does not look ahead."""
         if not self.study.scenario.market.horizon:
             return ()
+        # It brings all that forecasts need, which an owner of one interval at a time starts without.
+        from dlmp_cosim.federates.study.outlook import horizon_spans
+
         found = horizon_spans(self.study.scenario, now.number)[1:]
         return tuple(span.intervals * now.hours for span in found)
 
@@ -179,6 +180,9 @@ class OfferingFederate(ABC):
         """Take the feeder's own network where it is read, and the scenario's otherwise."""
         network = self.study.network
         if "feeder/network" in link.keys:
+            # It states anew what every part of a network is made of, which few owners have to read.
+            from dlmp_cosim.feeders.readers.network_json import network_from_json
+
             network = network_from_json(link.text("feeder/network"), where="feeder/network")
         link.adopt(network)
         return network
