@@ -20,7 +20,9 @@ from dlmp_cosim.federates.contract.exchange import (
     read_state,
     substation_values,
 )
+from dlmp_cosim.federates.contract.heard import heard_values
 from dlmp_cosim.federates.contract.horizon import horizon_text
+from dlmp_cosim.federates.contract.limits import owned
 from dlmp_cosim.federates.contract.messages import (
     Case,
     OfferBook,
@@ -30,6 +32,7 @@ from dlmp_cosim.federates.contract.messages import (
     read_status,
     trial_text,
 )
+from dlmp_cosim.federates.contract.topics import award_topic
 from dlmp_cosim.federates.runtime.base import main
 from dlmp_cosim.federates.runtime.clock import FORECAST_SLOT, PRICE_SLOT
 from dlmp_cosim.federates.runtime.link import Link, Value, refusal
@@ -101,6 +104,7 @@ class MarketFederate:
         """Clear every interval."""
         network = network_from_json(link.text("feeder/network"), where="feeder/network")
         link.adopt(network)
+        hearing = [name for name in owned(network) if award_topic(name).key in link.publishes]
         agents = self._agents(link)
         market = self._market(network, agents)
         last: Clearing | None = None
@@ -118,7 +122,7 @@ class MarketFederate:
             record = clearing_text(case, outcome, last)
             if agents is not None:
                 record = agents.recorded(record)
-            values = clearing_values(last)
+            values = clearing_values(last) | heard_values(network, last, hearing)
             if self._member is not None:
                 values |= substation_values(last)
                 if self._ancillary:

@@ -14,18 +14,17 @@ from typing import ClassVar
 
 import numpy as np
 
+from dlmp_cosim.federates.contract.heard import price_at, read_heard
 from dlmp_cosim.federates.contract.messages import offers_text
-from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY
+from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY, award_topic
 from dlmp_cosim.federates.runtime.base import Role, main
 from dlmp_cosim.federates.runtime.clock import OFFER_SLOT, PRICE_SLOT, market_slot
 from dlmp_cosim.federates.runtime.link import Link, Value
 from dlmp_cosim.federates.study.ancillary import out_of_service
-from dlmp_cosim.federates.study.outlook import horizon_spans
 from dlmp_cosim.federates.study.study import Study
-from dlmp_cosim.federates.study.wiring import RESPONDED
+from dlmp_cosim.federates.study.wiring import AWARDED, RESPONDED
 from dlmp_cosim.feeders.errors import InputError
-from dlmp_cosim.feeders.network import Network, Resource, node_id
-from dlmp_cosim.feeders.readers.network_json import network_from_json
+from dlmp_cosim.feeders.network import FloatArray, Network, Resource
 from dlmp_cosim.market.offers import Offer
 
 
@@ -145,6 +144,9 @@ class OfferingFederate(ABC):
         """Length of every later step of the market's horizon [h]; none where it does not look ahead."""
         if not self.study.scenario.market.horizon:
             return ()
+        # It brings all that forecasts need, which an owner of one interval at a time starts without.
+        from dlmp_cosim.federates.study.outlook import horizon_spans
+
         found = horizon_spans(self.study.scenario, now.number)[1:]
         return tuple(span.intervals * now.hours for span in found)
 
@@ -179,13 +181,16 @@ class OfferingFederate(ABC):
         """Take the feeder's own network where it is read, and the scenario's otherwise."""
         network = self.study.network
         if "feeder/network" in link.keys:
+            # It states anew what every part of a network is made of, which few owners have to read.
+            from dlmp_cosim.feeders.readers.network_json import network_from_json
+
             network = network_from_json(link.text("feeder/network"), where="feeder/network")
         link.adopt(network)
         return network
 
     def _hear(self, link: Link, then: Interval, network: Network) -> None:
         """Take notice of the awards of an interval, where they are read."""
-        if "market/dispatch_real" in link.keys:
+        if {AWARDED, award_topic(self.name).key} & set(link.keys):
             for quantity, value in self.award(then, self._awards(link, then.number, network)).items():
                 link.publish(f"{self.name}/{quantity}", float(value))
 
@@ -200,30 +205,32 @@ class OfferingFederate(ABC):
         )
 
     def _awards(self, link: Link, number: int, network: Network) -> dict[str, Awarded]:
-        """Read dispatch and prices of the interval; all of them, so that a missing one is noticed."""
+        """Read awards and prices of the interval, and what was given beside them where that is read."""
         since = self.clock.at(number, market_slot(0))
-        keys = ("dispatch_real", "dispatch_reactive", "dlmp_real", "dlmp_reactive")
-        kw, kvar, real, reactive = (link.vector(f"market/{key}", since=since) for key in keys)
-        beside = np.zeros(len(kw))
+        own = {k: item for k, item in enumerate(network.resources) if item.name in self.resources}
+        rows = self._heard(link, network, own, since)
+        beside = np.zeros(len(network.resources))
         if RESPONDED in link.keys:
             beside = link.vector(RESPONDED, since=since)
         disruptions = self.study.member.disruptions if self.study.member else ()
         out = out_of_service(disruptions, number, self.resources, known=False)
-        awards = {}
-        for k, resource in enumerate(network.resources):
-            if resource.name not in self.resources:
-                continue
-            nodes = [network.node_index[node_id(resource.bus, phase)] for phase in resource.phases]
-            price, reactive_price = float(np.mean(real[nodes])), float(np.mean(reactive[nodes]))
-            awards[resource.name] = Awarded(
-                float(kw[k]),
-                float(kvar[k]),
-                price,
-                reactive_price,
-                response_kw=float(beside[k]),
-                out=resource.name in out,
-            )
-        return awards
+        return {
+            item.name: Awarded(kw, kvar, real, reactive, float(beside[k]), item.name in out)
+            for (k, item), (kw, kvar, real, reactive) in zip(own.items(), rows.tolist(), strict=True)
+        }
+
+    def _heard(self, link: Link, network: Network, own: Mapping[int, Resource], since: float) -> FloatArray:
+        """Award and prices of every resource, shape (n, 4): in one piece, or out of those of all.
+
+        All four are read, so that a missing one is noticed.
+        """
+        if award_topic(self.name).key in link.keys:
+            return read_heard(link, self.name, len(own), since=since)
+        keys = ("dispatch_real", "dispatch_reactive", "dlmp_real", "dlmp_reactive")
+        kw, kvar, *prices = (link.vector(f"market/{key}", since=since) for key in keys)
+        return np.array(
+            [[kw[k], kvar[k], *(price_at(network, item, each) for each in prices)] for k, item in own.items()]
+        )
 
 
 def run_owner(build: Callable[[Study, str], Role], name: str, arguments: list[str] | None = None) -> int:

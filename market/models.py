@@ -5,15 +5,18 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dlmp_cosim.feeders.errors import InputError, unknown_name
-from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network
-from dlmp_cosim.feeders.state import AcState
-from dlmp_cosim.market.clearing import Clearing
-from dlmp_cosim.market.horizon.outlook import Outlook
-from dlmp_cosim.market.offers import Offer, WholesalePrice
-from dlmp_cosim.market.settings import MarketSettings
+
+if TYPE_CHECKING:
+    # Names of types alone: a scenario names a model, and few processes clear a market.
+    from dlmp_cosim.feeders.network import ComplexArray, FloatArray, Network
+    from dlmp_cosim.feeders.state import AcState
+    from dlmp_cosim.market.clearing import Clearing
+    from dlmp_cosim.market.horizon.outlook import Outlook
+    from dlmp_cosim.market.offers import Offer, WholesalePrice
+    from dlmp_cosim.market.settings import MarketSettings
 
 DEFAULT_MODEL = "nodal"
 """What a scenario gets that names no model."""

@@ -17,13 +17,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from dlmp_cosim.feeders.errors import ClearingError
-from dlmp_cosim.feeders.state import AcState
-from dlmp_cosim.market.clearing import Clearing
+
+if TYPE_CHECKING:
+    # Names of types alone: every scenario needs the rules of this module, and few the rest.
+    from dlmp_cosim.feeders.state import AcState
+    from dlmp_cosim.market.clearing import Clearing
 
 Policy = Literal["hold_last", "dispatch_anyway", "fail"]
 Action = Literal["try", "clear", "accept", "resume", "hold"]

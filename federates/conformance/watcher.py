@@ -13,8 +13,9 @@ import numpy as np
 from dlmp_cosim.federates.anchoring.hold import hold, within
 from dlmp_cosim.federates.conformance.partners import RATIO, nominal_state
 from dlmp_cosim.federates.contract.exchange import clearing_values
+from dlmp_cosim.federates.contract.heard import heard_values
 from dlmp_cosim.federates.contract.messages import encode, read_offers
-from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY, Topic, published_by
+from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY, Topic, award_topic, published_by
 from dlmp_cosim.federates.contract.wire import read_vector
 from dlmp_cosim.federates.runtime.base import JOINING, Connection, unique_name
 from dlmp_cosim.federates.runtime.clock import Clock, last_slot_needed, market_slot
@@ -130,7 +131,7 @@ class Watcher:
             h.helicsFederateDisconnect(federate)
 
     def _join(self, connection: Connection, key: str) -> Any:
-        own = published_by(self._name)
+        own = self._own()
         settings = {
             "name": self._name,
             "core_type": connection.core_type,
@@ -154,6 +155,11 @@ class Watcher:
         self._inputs = {k: h.helicsFederateGetInputByIndex(federate, n) for n, k in enumerate(self._topics)}
         self._outputs = {t.key: h.helicsFederateGetPublicationByIndex(federate, n) for n, t in enumerate(own)}
         return federate
+
+    def _own(self) -> tuple[Topic, ...]:
+        """Return what it publishes: as the market also what an owner under test may hear in one piece."""
+        more = (award_topic(self._tested),) if self._name == "market" else ()
+        return (*published_by(self._name), *more)
 
     def _note_types(self) -> None:
         for key, found in self._inputs.items():
@@ -215,7 +221,8 @@ class Watcher:
     def _publish_clearing(self, interval: int, trials: int, status: str) -> None:
         if self._last is None:
             return
-        for key, value in clearing_values(self._last).items():
+        heard = heard_values(self._network, self._last, [self._tested])
+        for key, value in (clearing_values(self._last) | heard).items():
             send(self._outputs[key], value)
         record = {"interval": interval, "trials": trials, "status": status, "toy": True}
         send(self._outputs["market/clearing"], encode(record))

@@ -6,9 +6,8 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-from dlmp_cosim.federates.anchoring.rounds import Mismatch, Outcome, Round
 from dlmp_cosim.federates.contract.ahead import ahead_row, read_ahead
 from dlmp_cosim.federates.contract.capacity import capacity_row, read_capacity
 from dlmp_cosim.federates.contract.limits import largest_offer, owned, too_long
@@ -16,10 +15,14 @@ from dlmp_cosim.federates.runtime.link import refusal
 from dlmp_cosim.federates.study.helics_config import publisher_of
 from dlmp_cosim.feeders.errors import FederationError
 from dlmp_cosim.feeders.network import ComplexArray, Network, Resource
-from dlmp_cosim.feeders.state import AcState
-from dlmp_cosim.market.clearing import Clearing
-from dlmp_cosim.market.horizon.outlook import Outlook
 from dlmp_cosim.market.offers import Offer, WholesalePrice, accept_offers, reach_of
+
+if TYPE_CHECKING:
+    # Names of types alone: an owner, which offers and does not clear, starts without them.
+    from dlmp_cosim.federates.anchoring.rounds import Mismatch, Outcome, Round
+    from dlmp_cosim.feeders.state import AcState
+    from dlmp_cosim.market.clearing import Clearing
+    from dlmp_cosim.market.horizon.outlook import Outlook
 
 Stage = Literal["forecast", "trial", "final"]
 OFFER_FIELDS = tuple(field.name for field in fields(Offer))

@@ -77,6 +77,8 @@ class Topic:
 
 
 PRICE, REACTIVE_PRICE = "$/MWh", "$/(MVAR*h)"
+AWARD_UNIT = f"kW, kvar, {PRICE}, {REACTIVE_PRICE}"
+"""Unit of what an owner hears in one piece."""
 
 FEEDER_MARK = "."
 """Stands between the name of a feeder and that of its federate where several feeders share a federation."""
@@ -88,7 +90,7 @@ PUBLISHER_OF: dict[str, str] = {"audit": "recorder"}
 
 LARGEST: dict[str, float] = {
     "": 1e3, "pu": 10.0, "rad": 10.0, "kW": 1e7, "kvar": 1e7, "A": 1e6, "S": 1e12,
-    PRICE: 1e8, REACTIVE_PRICE: 1e8, "kg/MWh": 1e5,
+    PRICE: 1e8, REACTIVE_PRICE: 1e8, AWARD_UNIT: 1e8, "kg/MWh": 1e5,
 }  # fmt: skip
 """Magnitude that no sound value of a unit exceeds."""
 
@@ -196,6 +198,9 @@ TOPICS: tuple[Topic, ...] = (
 OFFER_QUANTITY = "offer"
 """An offering federate publishes ``<federate>/offer``: one JSON text an interval, a list of offers."""
 
+AWARD_PREFIX = "award_"
+"""Where an owner reads ``market/award_<owner>``, the market publishes it: once an interval, in one piece."""
+
 BY_KEY: dict[str, Topic] = {topic.key: topic for topic in TOPICS}
 
 
@@ -204,6 +209,12 @@ def offer_topic(federate: str) -> Topic:
     return Topic(
         f"{federate}/{OFFER_QUANTITY}", "string", "kW, kvar, $/MWh", "", "offers for this interval (JSON)"
     )
+
+
+def award_topic(owner: str) -> Topic:
+    """Topic on which an owner that reads it hears of its awards and prices in one piece."""
+    meaning = "award and price of each of its resources, in order: four values each"
+    return Topic(f"market/{AWARD_PREFIX}{owner}", "vector", AWARD_UNIT, "", meaning)
 
 
 def published_by(federate: str, features: Collection[str] = ()) -> tuple[Topic, ...]:
@@ -225,11 +236,14 @@ def present(features: Collection[str] = ()) -> tuple[Topic, ...]:
 
 
 def find_topic(key: str) -> Topic | None:
-    """Topic with this key, of whatever feeder, or None; any ``<federate>/offer`` is one."""
+    """Topic with this key, of whatever feeder, or None; any ``<federate>/offer`` is one, and any award."""
     federate, _, quantity = key.partition("/")
     if quantity == OFFER_QUANTITY and federate:
         return offer_topic(federate)
-    return BY_KEY.get(f"{federate.rpartition(FEEDER_MARK)[2]}/{quantity}")
+    role, owner = federate.rpartition(FEEDER_MARK)[2], quantity.removeprefix(AWARD_PREFIX)
+    if role == "market" and owner not in ("", quantity):
+        return award_topic(owner)
+    return BY_KEY.get(f"{role}/{quantity}")
 
 
 def in_federation(name: str, feeder: str) -> str:

@@ -108,34 +108,52 @@ def _copy(source: GuardedFile, file: h5py.File, without: str) -> None:
     for key in keys:
         if key in ("time", *ID_KINDS, LONG_TEXTS, LONG_AXIS) or (without and key.startswith(f"{without}/")):
             continue
-        data = _copy_dataset(source, file, key, finished)
+        old = source.dataset(key)
+        width, end = _extent(old, finished) if old.dtype.kind == "S" and old.ndim == 1 else (0, 0)
+        data = _copy_dataset(source, file, key, finished, width)
         _attach_axes(axes, key, data)
-        used = max(used, _long_end(data, finished))
+        used = max(used, end)
     _copy_long_texts(source, file, used)
 
 
-def _copy_dataset(source: GuardedFile, file: h5py.File, key: str, rows: int | None = None) -> Any:
-    """Copy a dataset, of one with a row per interval the finished rows alone."""
+def _extent(texts: Any, finished: int) -> tuple[int, int]:
+    """Longest row of a dataset of texts, and first byte of `LONG_TEXTS` beyond what its rows point to."""
+    longest, end = 1, 0
+    for part in _parts(texts, finished):
+        rows = texts[part].tolist()
+        longest = max(longest, *map(len, rows))
+        end = max(end, *(place[1] if (place := long_place(row)) else 0 for row in rows))
+    return longest, end
+
+
+def _parts(data: Any, rows: int) -> Iterator[slice]:
+    """Rows of a dataset in pieces of a chunk."""
+    step = _ROWS[data.dtype.kind]
+    return (slice(first, min(first + step, rows)) for first in range(0, rows, step))
+
+
+def _copy_dataset(
+    source: GuardedFile, file: h5py.File, key: str, rows: int | None = None, width: int = 0
+) -> Any:
+    """Copy a dataset, of one with a row per interval the finished rows alone, and no wider than its texts."""
     old = source.dataset(key)
     if old.shape == ():
         new = file.create_dataset(key, data=old[()], dtype=old.dtype)
     else:
-        count = old.shape[0] if rows is None else rows
-        new = _create_rows(file, key, old)
-        step = _ROWS[old.dtype.kind]
-        for first in range(0, count, step):
-            new[first : min(first + step, count)] = old[first : min(first + step, count)]
+        new = _create_rows(file, key, old, h5py.string_dtype("utf-8", width) if width else old.dtype)
+        for part in _parts(old, old.shape[0] if rows is None else rows):
+            new[part] = old[part].astype(new.dtype)
     _label(source, key, new, LABELS)
     return new
 
 
-def _create_rows(file: h5py.File, key: str, old: Any) -> Any:
+def _create_rows(file: h5py.File, key: str, old: Any, kind: Any) -> Any:
     number = old.dtype.kind == "f"
     extra: dict[str, Any] = {"fillvalue": np.nan} if number else {}
     if old.size:
         chunks = (min(old.shape[0], _ROWS[old.dtype.kind]), *old.shape[1:])
         extra |= {"chunks": chunks, "compression": "gzip", "shuffle": old.dtype.kind != "S"}
-    return file.create_dataset(key, shape=old.shape, dtype=old.dtype, **extra)
+    return file.create_dataset(key, shape=old.shape, dtype=kind, **extra)
 
 
 def _attach_axes(axes: Mapping[str, Any], key: str, data: Any) -> None:
@@ -149,16 +167,6 @@ def _attach_axes(axes: Mapping[str, Any], key: str, data: Any) -> None:
 
 def _label(source: GuardedFile, key: str, item: Any, names: tuple[str, ...]) -> None:
     describe(item, **{name: text for name, text in source.labels(names, key).items() if text})
-
-
-def _long_end(data: Any, finished: int) -> int:
-    """First byte of `LONG_TEXTS` beyond what the rows of a dataset of texts point to."""
-    if data.dtype.kind != "S" or data.ndim != 1:
-        return 0
-    step = _ROWS["S"]
-    firsts = range(0, finished, step)
-    places = (long_place(bytes(row)) for k in firsts for row in data[k : min(k + step, finished)])
-    return max((place[1] for place in places if place), default=0)
 
 
 def _copy_long_texts(source: GuardedFile, file: h5py.File, used: int) -> None:

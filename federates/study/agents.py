@@ -27,7 +27,7 @@ LONGEST_MEETING_S = 300.0
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class LinkSection(_Table):

@@ -26,7 +26,7 @@ CONTRACT_ROLES = frozenset(topic.key.split("/", 1)[0] for topic in TOPICS)
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class WiredTopic(_Table):

@@ -11,6 +11,9 @@ NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
-    """A table of the scenario: no key but those listed, nothing changed after reading."""
+    """A table of the scenario: no key but those listed, nothing changed after reading.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Its checks are built when the first is read: once, and in no process that reads none.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)

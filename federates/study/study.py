@@ -235,6 +235,8 @@ class Study:
         InputError, FeederError
             When it cannot be compiled or used.
         """
+        if self.scenario.feeder.case in CASES:
+            return ieee123.circuit()
         from dlmp_cosim.feeders.opendss.circuit import read_circuit
 
         return read_circuit(self.case)

@@ -7,7 +7,14 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dlmp_cosim.federates.contract.topics import Topic, find_topic, offer_topic, present, published_by
+from dlmp_cosim.federates.contract.topics import (
+    Topic,
+    award_topic,
+    find_topic,
+    offer_topic,
+    present,
+    published_by,
+)
 from dlmp_cosim.federates.study.helics_config import FederateConfig, TopicT, load_config
 from dlmp_cosim.federates.study.scenario import Scenario
 from dlmp_cosim.feeders.errors import InputError
@@ -101,6 +108,8 @@ def default_config(
             expected=f"the HELICS configuration of {federate!r}",
         )
     publishes = published_by(federate, has) or (offer_topic(federate),)
+    if federate == "market":
+        publishes += tuple(map(award_topic, _hearing_at_once(owners, folder)))
     return config_of(federate, publishes, reads, peers)
 
 
@@ -146,7 +155,8 @@ def hearing(config: FederateConfig) -> FederateConfig:
     config : FederateConfig
         As the user's file has it.
     """
-    return _reading(config, RESPONDED) if AWARDED in {item.key for item in config.subscriptions} else config
+    heard = {AWARDED, award_topic(config.name).key} & {item.key for item in config.subscriptions}
+    return _reading(config, RESPONDED) if heard else config
 
 
 def in_step(config: FederateConfig) -> FederateConfig:
@@ -184,6 +194,17 @@ def _wholesale_and_feeder(has: Collection[str]) -> list[Topic]:
     """Everything that the market needs to know, the network first."""
     wanted = [topic for topic in present(has) if topic.publisher in ("wholesale", "feeder")]
     return [topic for topic in wanted if topic.key not in FOR_THE_RECORD]
+
+
+def _hearing_at_once(owners: Sequence[str], folder: Path) -> list[str]:
+    """Owners whose files say that they read their awards and prices in one piece."""
+    files = {owner: folder / f"{owner}.json" for owner in owners}
+    read = {
+        owner: {item.key for item in load_config(file).subscriptions}
+        for owner, file in files.items()
+        if file.is_file()
+    }
+    return [owner for owner, keys in read.items() if award_topic(owner).key in keys]
 
 
 def _everything(owners: Sequence[str], folder: Path, has: Collection[str]) -> list[Topic]:

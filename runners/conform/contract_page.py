@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from dlmp_cosim.federates.contract.ahead import TERMS
-from dlmp_cosim.federates.contract.topics import TOPICS, Feature, Topic, offer_topic
+from dlmp_cosim.federates.contract.topics import TOPICS, Feature, Topic, award_topic, offer_topic
 from dlmp_cosim.market.horizon.terms import Later, Owed
 from dlmp_cosim.market.offers import Offer
 
@@ -138,7 +138,7 @@ TERM_CLASSES = {**TERMS, "rebound.owed": Owed, "later": Later}
 
 def contract_page() -> str:
     """Return the page as Markdown."""
-    rows = [_row(topic) for topic in (*TOPICS, offer_topic("<federate>"))]
+    rows = [_row(topic) for topic in (*TOPICS, offer_topic("<federate>"), award_topic("<federate>"))]
     names = [field.name for field in fields(Offer)]
     offers = [f"| `{name}` | {FIELDS[name][0]} | {FIELDS[name][1]} |" for name in names]
     terms = [row for term, kind in TERM_CLASSES.items() for row in _term_rows(term, kind)]

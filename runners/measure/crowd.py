@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY, find_topic
+from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY, award_topic, find_topic
 from dlmp_cosim.federates.study.study import Study
 from dlmp_cosim.feeders.errors import DlmpError, FederationError, InputError
 from dlmp_cosim.runners.arguments import StudyName
@@ -26,15 +26,8 @@ from dlmp_cosim.runners.run.runner_file import HOST_MODULE, Runner, find_runner,
 from dlmp_cosim.runners.run.supervise import supervise
 
 OWNER = "dlmp_cosim.federates.assets"
-READS = (
-    "wholesale/lmp",
-    "wholesale/demand_ratio",
-    "market/dispatch_real",
-    "market/dispatch_reactive",
-    "market/dlmp_real",
-    "market/dlmp_reactive",
-)
-"""What an owner reads: price and demand before it offers, award and d-LMP afterwards."""
+READS = ("wholesale/lmp", "wholesale/demand_ratio")
+"""What an owner reads before it offers; of award and price it hears in one piece."""
 RUNNER = "runner.json"
 
 
@@ -202,5 +195,5 @@ def _config(owner: str) -> Mapping[str, Any]:
         "uninterruptible": True,
         "terminate_on_error": True,
         "publications": [_topic(f"{owner}/{OFFER_QUANTITY}") | {"global": True}],
-        "subscriptions": [_topic(key) for key in READS],
+        "subscriptions": [_topic(key) for key in (*READS, award_topic(owner).key)],
     }

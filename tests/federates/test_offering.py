@@ -118,6 +118,18 @@ def test_it_knows_price_and_demand_and_is_told_power_and_price_of_its_phases(
     assert role.awards == [{"unit": awarded}, {"unit": awarded}]
 
 
+def test_in_one_piece_it_hears_the_same(shop_study: Study, scripted: Any) -> None:
+    apart, _ = play(shop_study, scripted)
+    prices = {"wholesale/lmp": 21.0, "wholesale/demand_ratio": 0.5}
+    heard = {"market/award_shop": np.array([-4.0, 1.5, 4.5, 0.45])}
+    link = scripted({0.0: prices, 2.0: heard, 60.0: prices, 62.0: heard})
+    link.publishes = ("shop/offer", "shop/level")
+    link.inputs |= heard
+    role = Shop(shop_study)
+    role.run(link)
+    assert role.awards == apart.awards
+
+
 def test_a_federate_that_owns_nothing_is_told_so(toy_study: Study) -> None:
     with pytest.raises(InputError, match=r"'shop' owns no resource.*\[\[owner\]\] with name = \"shop\""):
         Shop(toy_study)

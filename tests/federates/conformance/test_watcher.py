@@ -12,7 +12,7 @@ import pytest
 
 from dlmp_cosim.federates.conformance import watcher as module
 from dlmp_cosim.federates.conformance.watcher import Sample, Watcher, numbers
-from dlmp_cosim.federates.contract.topics import offer_topic, published_by
+from dlmp_cosim.federates.contract.topics import award_topic, offer_topic, published_by
 from dlmp_cosim.federates.runtime.base import ALONE
 from dlmp_cosim.federates.runtime.link import FederationStopped
 from dlmp_cosim.federates.study.study import Study
@@ -91,7 +91,8 @@ DG = {"resource": "dg", "p_min_kw": 40, "p_max_kw": 100, "cost_linear": 20}
 
 def test_it_publishes_what_the_contract_asks_of_its_name(helics: Helics, watch: Any) -> None:
     watch()
-    assert [row["key"] for row in helics.settings["publications"]] == [t.key for t in published_by("market")]
+    asked = [*published_by("market"), award_topic("assets")]
+    assert [row["key"] for row in helics.settings["publications"]] == [topic.key for topic in asked]
     assert helics.settings["subscriptions"] == [
         {"key": "assets/offer", "required": False},
         {"key": "feeder/status", "required": False},

@@ -11,6 +11,7 @@ from dlmp_cosim.federates.contract.topics import (
     LARGEST,
     TOPICS,
     Topic,
+    award_topic,
     find_topic,
     in_federation,
     offer_topic,
@@ -49,6 +50,18 @@ def test_a_topic_is_the_same_on_any_feeder(key: str, feeder: str) -> None:
 def test_a_publisher_is_of_the_feeder_of_its_topic(key: str, feeder: str) -> None:
     among = Topic(in_federation(key, feeder), "string", "", "", "")
     assert among.publisher == in_federation(BY_KEY[key].publisher, feeder)
+
+
+@pytest.mark.parametrize("key", ["market/award_pv_66", "north.market/award_pv_66"])
+def test_what_an_owner_hears_in_one_piece_is_the_markets(key: str) -> None:
+    assert find_topic(key) == award_topic("pv_66")
+    assert Topic(key, "vector", "", "", "").publisher == key.split("/", 1)[0]
+    assert award_topic("pv_66").largest == LARGEST["$/MWh"]
+
+
+@pytest.mark.parametrize("key", ["market/award_", "feeder/award_pv", "market/awards"])
+def test_an_award_is_an_owners(key: str) -> None:
+    assert find_topic(key) is None
 
 
 @pytest.mark.parametrize(

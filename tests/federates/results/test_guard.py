@@ -92,10 +92,8 @@ def huge_chunk(file: h5py.File) -> None:
 
 
 def long_place(first: int, last: int) -> Callable[[h5py.File], None]:
-    def spoil(file: h5py.File) -> None:
-        file[TEXT][0] = f"\x1along_texts[{first}:{last}]"
-
-    return spoil
+    row = f"\x1along_texts[{first}:{last}]".encode()
+    return made(TEXT, data=np.array([row] * INTERVALS))
 
 
 def other_count(count: int) -> Callable[[h5py.File], None]:

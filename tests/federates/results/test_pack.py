@@ -76,6 +76,17 @@ def test_packing_again_changes_no_byte(open_run: Path) -> None:
     assert open_run.read_bytes() == before
 
 
+def test_rows_of_texts_are_as_wide_as_the_longest(open_run: Path) -> None:
+    texts = values(open_run)["market/clearing"]
+    pack(open_run)
+    with h5py.File(open_run) as file:
+        # The second is too long for any row, and lies elsewhere.
+        place = f"{LONG_MARK}{LONG_TEXTS}[0:{len(LONG.encode())}]"
+        rows = [place, *(str(text) for text in (texts[0], texts[2]))]
+        assert file["market/clearing"].dtype.itemsize == max(len(row.encode()) for row in rows)
+        assert [row.decode() for row in file["market/clearing"][3:]] == ["", ""]
+
+
 def test_units_meanings_and_axes_come_along(open_run: Path) -> None:
     pack(open_run)
     with h5py.File(open_run) as file:

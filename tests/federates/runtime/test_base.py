@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -175,6 +176,16 @@ def lives(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def run(study: Study | Path, *names: str, feeder: str = "") -> int:
     folder = study if isinstance(study, Path) else study.folder
     return guard(dict.fromkeys(names, lambda _: Role()), folder, feeder)
+
+
+def test_a_process_ends_without_a_last_look_for_cycles(
+    lives: dict[str, Any], study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del lives
+    asked_for: list[object] = []
+    monkeypatch.setattr(module.atexit, "register", asked_for.append)
+    run(study, "feeder")
+    assert asked_for == [gc.freeze]
 
 
 def test_a_life_that_ends_well_is_exit_code_0(lives: dict[str, Any], study: Study) -> None:

@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 
-from dlmp_cosim.federates.contract.topics import BY_KEY, Topic, offer_topic, present, published_by
+from dlmp_cosim.federates.contract.topics import (
+    BY_KEY,
+    Topic,
+    award_topic,
+    offer_topic,
+    present,
+    published_by,
+)
 from dlmp_cosim.federates.study.checked_file import validate
 from dlmp_cosim.federates.study.helics_config import FederateConfig, check_complete, check_config, load_config
 from dlmp_cosim.federates.study.scenario import Scenario
@@ -87,6 +94,17 @@ def test_the_recorder_reads_the_offers_of_all_owners_once() -> None:
     found = reads(config("recorder", owner=[{"name": "pv"}, {"name": "ev"}]))
     assert [key for key in found if key.endswith("/offer")] == ["assets/offer", "pv/offer", "ev/offer"]
     assert len(set(found)) == len(found)
+
+
+def test_the_market_tells_an_owner_in_one_piece_that_reads_it(tmp_path: Path) -> None:
+    write_config(config_of("pv", [offer_topic("pv")], [award_topic("pv")]), tmp_path / "pv.json")
+    write_config(config_of("ev", [offer_topic("ev")], []), tmp_path / "ev.json")
+    owners = [{"name": "pv"}, {"name": "ev"}, {"name": "no_file"}]
+    found = config("market", folder=tmp_path, owner=owners)
+    check_config(found, Path("x.json"))
+    more = {item.key for item in found.publications} - {topic.key for topic in published_by("market")}
+    assert more == {"market/award_pv"}
+    assert not more & set(reads(config("recorder", folder=tmp_path, owner=owners)))
 
 
 def test_figures_that_owners_publish_are_recorded_with_their_unit(tmp_path: Path) -> None:
