@@ -123,10 +123,20 @@ def _copy_dataset(source: GuardedFile, file: h5py.File, key: str, rows: int | No
         count = old.shape[0] if rows is None else rows
         new = _create_rows(file, key, old)
         step = _ROWS[old.dtype.kind]
-        for first in range(0, count, step):
-            new[first : min(first + step, count)] = old[first : min(first + step, count)]
-    _label(source, key, new, LABELS)
+        if 0 < count == old.shape[0] <= step and old.size:
+            _copy_whole(old, new)
+        else:
+            for first in range(0, count, step):
+                new[first : min(first + step, count)] = old[first : min(first + step, count)]
+    _label(source, key, new, LABELS, old)
     return new
+
+
+def _copy_whole(old: Any, new: Any) -> None:
+    """Copy the rows of one chunk, for less than by slices."""
+    rows = np.empty(old.shape, dtype=old.dtype)
+    old.id.read(h5py.h5s.ALL, h5py.h5s.ALL, rows)
+    new.id.write(h5py.h5s.ALL, h5py.h5s.ALL, rows)
 
 
 def _create_rows(file: h5py.File, key: str, old: Any) -> Any:
@@ -141,14 +151,14 @@ def _create_rows(file: h5py.File, key: str, old: Any) -> Any:
 def _attach_axes(axes: Mapping[str, Any], key: str, data: Any) -> None:
     if data.shape == ():
         return
-    data.dims[0].attach_scale(axes["time"])
+    h5py.h5ds.attach_scale(data.id, axes["time"].id, 0)
     topic = find_topic(key)
     if data.ndim == 2 and topic and topic.ids:
-        data.dims[1].attach_scale(axes[topic.ids])
+        h5py.h5ds.attach_scale(data.id, axes[topic.ids].id, 1)
 
 
-def _label(source: GuardedFile, key: str, item: Any, names: tuple[str, ...]) -> None:
-    describe(item, **{name: text for name, text in source.labels(names, key).items() if text})
+def _label(source: GuardedFile, key: str, item: Any, names: tuple[str, ...], old: Any = None) -> None:
+    describe(item, **{name: text for name, text in source.labels(names, key, old).items() if text})
 
 
 def _long_end(data: Any, finished: int) -> int:
