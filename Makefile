@@ -47,7 +47,7 @@ loops: install
 	python tests/toys/compile_loops.py
 
 # A worker takes whole files, in the order of tests/conftest.py: what the tests of a file share is run once, and
-# no more federations run at a time than there are workers.
+# no more federations are at work at a time than there are workers.
 pytest: install circuits
 	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 

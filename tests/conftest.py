@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver
 from pathlib import Path
+from typing import Any
 
 import dask
 import pyarrow.lib  # noqa: F401 - before HELICS, as in runners/tables
@@ -24,6 +26,17 @@ ROOT = Path(__file__).parents[1]
 TOYS = Path(__file__).parent / "toys"
 WORKERS_NEED = ("distributed.nanny", "distributed.worker", "dlmp_cosim.runners.sweep.job", *HEAVY)
 """What a worker of Dask imports before it has done its first run."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """Look for no garbage in what stays to the end: all modules, and thousands of tests."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

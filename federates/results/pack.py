@@ -141,10 +141,21 @@ def _copy_dataset(
         new = file.create_dataset(key, data=old[()], dtype=old.dtype)
     else:
         new = _create_rows(file, key, old, h5py.string_dtype("utf-8", width) if width else old.dtype)
-        for part in _parts(old, old.shape[0] if rows is None else rows):
-            new[part] = old[part].astype(new.dtype)
-    _label(source, key, new, LABELS)
+        count = old.shape[0] if rows is None else rows
+        if not width and 0 < count == old.shape[0] <= _ROWS[old.dtype.kind] and old.size:
+            _copy_whole(old, new)
+        else:
+            for part in _parts(old, count):
+                new[part] = old[part].astype(new.dtype)
+    _label(source, key, new, LABELS, old)
     return new
+
+
+def _copy_whole(old: Any, new: Any) -> None:
+    """Copy the rows of one chunk, for less than by slices."""
+    rows = np.empty(old.shape, dtype=old.dtype)
+    old.id.read(h5py.h5s.ALL, h5py.h5s.ALL, rows)
+    new.id.write(h5py.h5s.ALL, h5py.h5s.ALL, rows)
 
 
 def _create_rows(file: h5py.File, key: str, old: Any, kind: Any) -> Any:
@@ -159,14 +170,14 @@ def _create_rows(file: h5py.File, key: str, old: Any, kind: Any) -> Any:
 def _attach_axes(axes: Mapping[str, Any], key: str, data: Any) -> None:
     if data.shape == ():
         return
-    data.dims[0].attach_scale(axes["time"])
+    h5py.h5ds.attach_scale(data.id, axes["time"].id, 0)
     topic = find_topic(key)
     if data.ndim == 2 and topic and topic.ids:
-        data.dims[1].attach_scale(axes[topic.ids])
+        h5py.h5ds.attach_scale(data.id, axes[topic.ids].id, 1)
 
 
-def _label(source: GuardedFile, key: str, item: Any, names: tuple[str, ...]) -> None:
-    describe(item, **{name: text for name, text in source.labels(names, key).items() if text})
+def _label(source: GuardedFile, key: str, item: Any, names: tuple[str, ...], old: Any = None) -> None:
+    describe(item, **{name: text for name, text in source.labels(names, key, old).items() if text})
 
 
 def _copy_long_texts(source: GuardedFile, file: h5py.File, used: int) -> None:

@@ -193,20 +193,19 @@ def create_results(
         path.parent.mkdir(parents=True, exist_ok=True)
         with held(path), draft_of(path) as draft:
             with h5py.File(draft, "w") as file:
-                create_structure(file, network, clock, topics, constant)
+                made = create_structure(file, network, clock, topics, constant)
                 create_text(file, MANIFEST, manifest)
-                places = _places(file, [FINISHED, LONG_TEXTS, *(topic.key for topic in topics)])
+                places = _places(made)
             handle = os.open(draft, os.O_RDWR)
             lock(handle, path)
             draft.replace(path)
     return ResultsWriter(path, handle, places, clock.intervals)
 
 
-def _places(file: h5py.File, keys: Sequence[str]) -> dict[str, _Place]:
+def _places(datasets: Mapping[str, h5py.Dataset]) -> dict[str, _Place]:
     """Where each dataset lies; one without a single value lies nowhere, and nothing is written to it."""
     places = {}
-    for key in keys:
-        data = file[key]
+    for key, data in datasets.items():
         rows = 1 if key in (FINISHED, LONG_TEXTS) else data.shape[0]
         width = data.dtype.itemsize * data.size // max(rows, 1)
         places[key] = _Place(data.id.get_offset() or 0, width, data.dtype.kind == "S")

@@ -16,7 +16,15 @@ from dlmp_cosim.federates.assets import Assets
 from dlmp_cosim.federates.feeder import Feeder
 from dlmp_cosim.federates.market import MarketFederate
 from dlmp_cosim.federates.recorder import Recorder
-from dlmp_cosim.federates.runtime.base import ERROR_CODE, Connection, Role, broker_key, live, summary
+from dlmp_cosim.federates.runtime.base import (
+    ERROR_CODE,
+    Connection,
+    Role,
+    broker_key,
+    live,
+    summary,
+    unique_name,
+)
 from dlmp_cosim.federates.runtime.heartbeat import Heartbeat
 from dlmp_cosim.federates.runtime.link import FederationStopped
 from dlmp_cosim.federates.study.study import Study
@@ -30,6 +38,8 @@ ROLES: dict[str, Callable[[Study], Role]] = {
     "recorder": Recorder,
 }
 """The federates of a built-in study."""
+ENDS_MS = 50
+"""How long a broker may take to end by itself, once its federates are gone [ms]."""
 
 
 def run_local(
@@ -56,7 +66,7 @@ def run_local(
     made = {name: build(study) for name, build in (ROLES if roles is None else roles).items()}
     failures: list[tuple[float, Exception]] = []
     with _broker(len(made), broker_key(study)) as (address, broker):
-        connection = Connection("inproc", f"--broker={address}")
+        connection = Connection("inproc", f"--broker={address} --federates={len(made)}", unique_name("local"))
 
         def run(name: str, role: Role) -> None:
             beat = Heartbeat(signs, name)
@@ -86,5 +96,9 @@ def _broker(federates: int, key: str) -> Iterator[tuple[str, Any]]:
     try:
         yield name, broker
     finally:
+        # For one that has ended by itself HELICS would often wait for 0.8 s.
+        if h.helicsBrokerIsConnected(broker):
+            h.helicsBrokerWaitForDisconnect(broker, ENDS_MS)
+        if h.helicsBrokerIsConnected(broker):
+            h.helicsBrokerDisconnect(broker)
         # Its finalizer frees it: a second free could hit a later broker at the same address.
-        h.helicsBrokerDisconnect(broker)

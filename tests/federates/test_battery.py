@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from dlmp_cosim.federates.battery import Battery, BatterySettings, energy_values, stored
 from dlmp_cosim.federates.offering import Awarded, Interval
 from dlmp_cosim.federates.results.run import Results
-from dlmp_cosim.federates.runtime.local import ROLES, run_local
+from dlmp_cosim.federates.runtime.direct import run_direct
+from dlmp_cosim.federates.runtime.local import ROLES
 from dlmp_cosim.federates.study.study import Study, load_study
 from dlmp_cosim.feeders.errors import InputError
 
@@ -84,11 +85,10 @@ def test_a_start_outside_of_its_limits_is_refused(tmp_path: Path) -> None:
 def run(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, roles: dict[str, type]) -> Study:
     monkeypatch.setenv("DLMP_RESULTS_DIR", str(tmp_path))
     study = load_study(CONFIGS / name)
-    run_local(study, {**ROLES, **roles})
+    run_direct(study, {**ROLES, **roles})
     return study
 
 
-@pytest.mark.federation
 def test_a_day_of_a_battery_conserves_energy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     study = run("ieee123_battery", monkeypatch, tmp_path, {"battery": Battery})
     with Results(study.results_file) as results:

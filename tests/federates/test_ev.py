@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from dlmp_cosim.federates.ev import EvFleet, Session, read_sessions, share_out
 from dlmp_cosim.federates.offering import Awarded, Interval
 from dlmp_cosim.federates.results.run import Results
-from dlmp_cosim.federates.runtime.local import ROLES, run_local
+from dlmp_cosim.federates.runtime.direct import run_direct
+from dlmp_cosim.federates.runtime.local import ROLES
 from dlmp_cosim.federates.study.study import load_study
 from dlmp_cosim.feeders.errors import InputError
 from dlmp_cosim.feeders.network import Resource
@@ -99,11 +100,10 @@ def test_a_point_offers_between_what_cannot_wait_and_what_it_can_take() -> None:
     assert fleet.delivered == pytest.approx(-garage.p_min_kw)
 
 
-@pytest.mark.federation
 def test_every_car_of_the_study_leaves_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DLMP_RESULTS_DIR", str(tmp_path))
     study = load_study(CONFIGS / "ieee123_ev")
-    run_local(study, {**ROLES, "ev": EvFleet})
+    run_direct(study, {**ROLES, "ev": EvFleet})
     with Results(study.results_file) as results:
         assert results.complete
         energy, missed = results.values("ev/energy"), results.values("ev/missed")

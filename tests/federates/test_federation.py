@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from failing import failing_roles
-from soak import WEIGHTS
+from soak import COLLECTED, WEIGHTS
 from toys import ROLES, ROOT, environment, make_runner, make_study
 
 from dlmp_cosim.federates.results.run import Results
@@ -280,7 +280,7 @@ def test_one_that_fails_before_joining_stops_everybody(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("intervals", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("intervals", [600, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_memory_does_not_grow_with_the_run(tmp_path: Path, intervals: int) -> None:
     command = [sys.executable, str(ROOT / "tests" / "toys" / "soak.py"), str(tmp_path), str(intervals)]
     subprocess.run(command, cwd=ROOT, env=environment(), check=True)
@@ -289,5 +289,6 @@ def test_memory_does_not_grow_with_the_run(tmp_path: Path, intervals: int) -> No
     with Results(tmp_path / "out" / "results.h5") as results:
         assert results.complete
         assert results.values("wholesale/lmp")[-1] == 20.0 + (intervals - 1) % 20
-    # Half a kB for each interval of the run, and a MB at most.
-    assert weights[-1] - weights[intervals // 2] < min(1024, intervals // 2)
+    assert intervals // 2 % COLLECTED == 0
+    # Half a kB for each interval of the second half, a MB at most; Python's own pages come and go by 80 kB.
+    assert weights[-1] - weights[intervals // 2 - 1] < min(1024, intervals // 4)

@@ -10,7 +10,8 @@ from dlmp_cosim.federates.offering import Interval
 from dlmp_cosim.federates.pv import Pv
 from dlmp_cosim.federates.results.run import Results
 from dlmp_cosim.federates.runtime.clock import Clock
-from dlmp_cosim.federates.runtime.local import ROLES, run_local
+from dlmp_cosim.federates.runtime.direct import run_direct
+from dlmp_cosim.federates.runtime.local import ROLES
 from dlmp_cosim.federates.study.irradiance import (
     Place,
     clear_sky,
@@ -137,12 +138,11 @@ def hour(folder: Path, *, sells: bool) -> Study:
     return load_study(study)
 
 
-@pytest.mark.federation
 def test_inverters_that_sell_reactive_power_bring_its_price_towards_nothing(tmp_path: Path) -> None:
     price = {}
     for sells in (False, True):
         study = hour(tmp_path, sells=sells)
-        run_local(study, {**ROLES, "pv": Pv})
+        run_direct(study, {**ROLES, "pv": Pv})
         with Results(study.results_file) as results:
             node = results.ids("market/dlmp_reactive").index("66.1")
             price[sells] = np.abs(results.values("market/dlmp_reactive")[:, node]).mean()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dlmp_cosim.federates.runtime.local import run_local
+from dlmp_cosim.federates.runtime.direct import run_direct
 from dlmp_cosim.federates.study.study import load_study
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "ieee123_day"
@@ -42,7 +42,7 @@ def short_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def short_run(short_study: Path) -> Path:
     """Results of the short study; tests copy it before they change it."""
     study = load_study(short_study)
-    run_local(study)
+    run_direct(study)
     return study.results_file
 
 

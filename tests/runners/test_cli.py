@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from toys import ROLES, ROOT, make_runner, make_study
 
 from dlmp_cosim.federates.results.run import Results
-from dlmp_cosim.federates.runtime.local import run_local
+from dlmp_cosim.federates.runtime.direct import run_direct
 from dlmp_cosim.federates.study.study import load_study
 from dlmp_cosim.runners.cli import COMMANDS, main
 from dlmp_cosim.runners.conform.schema import FOLDER, schema_texts
@@ -67,7 +67,7 @@ def test_run_refuses_a_wrong_study_before_it_starts_anything(tmp_path: Path) -> 
 @pytest.fixture(scope="module")
 def toy_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = load_study(make_study(tmp_path_factory.mktemp("toy") / "study", intervals=4))
-    run_local(study, ROLES)
+    run_direct(study, ROLES)
     return study.results_file
 
 

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -20,8 +21,10 @@ from toys import NAMES, ROOT, all_but, environment, make_runner, make_study, pro
 
 from dlmp_cosim.federates.results.run import Results
 from dlmp_cosim.federates.runtime.ports import BLOCK, check_ports, reserve_block
+from tests.conftest import starting_by
 
-pytestmark = pytest.mark.federation
+# What waits begins with the first test, whichever it is.
+pytestmark = [pytest.mark.federation, pytest.mark.usefixtures("waiting")]
 QUICK = pytest.mark.usefixtures("quick_starts")
 
 FAULTY_INTERVAL = 3
@@ -36,6 +39,16 @@ SAYS = {
     "kill": "ended without a word",
     "hang": "has not answered for 5 s",
 }
+
+HANG, NEVER_S = f"hang@{FAULTY_INTERVAL}", 8.0
+WAITS: dict[str, tuple[str, dict[str, str], dict[str, Any]]] = {
+    "helics-market": ("helics", {"market": HANG}, {"hosted": all_but("market")}),
+    "dlmp-recorder": ("dlmp", {"recorder": HANG}, {"hosted": all_but("recorder")}),
+    "stopped": ("dlmp", {"assets": "stop@2"}, {"stall_s": 3.0, "hosted": all_but("assets")}),
+    "never": ("dlmp", {}, {"start_s": NEVER_S, "hosted": all_but("recorder")}),
+    "too-long": ("dlmp", {"feeder": "hang@1"}, {"stall_s": 60.0, "hosted": all_but("feeder")}),
+}
+"""Runs that wait for seconds and do nothing: how each is started, its faults, and other options."""
 
 STRANGER = """
 import json, os, sys, time
@@ -65,6 +78,7 @@ class Ended:
     text: str
     took_s: float
     folder: Path
+    at: float = 0.0
 
 
 @contextmanager
@@ -93,20 +107,51 @@ def member(folder: Path, name: str) -> Iterator[dict[str, Any]]:
 def run(folder: Path, way: str, faults: dict[str, str], **options: Any) -> Ended:
     """Run a toy study and time its end from the moment of the fault."""
     with command(folder, way, faults, **options) as (words, variables, port):
-        done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
-        ended = time.time()
-        if port:
-            check_ports(port)
+        return end(folder, words, variables, port)
+
+
+def end(folder: Path, words: list[str], variables: dict[str, str], port: int) -> Ended:
+    """Start a command and wait for its end."""
+    done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    ended = time.time()
+    if port:
+        check_ports(port)
     mark = folder / "fault.time"
     began = float(mark.read_text()) if mark.exists() else ended
-    return Ended(done.returncode, done.stdout + done.stderr, ended - began, folder)
+    return Ended(done.returncode, done.stdout + done.stderr, ended - began, folder, ended)
+
+
+@pytest.fixture(scope="module")
+def waiting(
+    tmp_path_factory: pytest.TempPathFactory, quick_python: Path
+) -> Iterator[dict[str, Future[Ended]]]:
+    """Runs that wait for what never comes, all at the same time: they work for a second and idle for many."""
+    folder, found = tmp_path_factory.mktemp("waiting"), {}
+    with ExitStack() as open_ports, ThreadPoolExecutor(len(WAITS)) as pool:
+        for name, (way, faults, options) in WAITS.items():
+            with starting_by(quick_python):
+                place = folder / name
+                words, variables, port = open_ports.enter_context(command(place, way, faults, **options))
+            if name == "never":
+                with member(place, "recorder") as recorder:
+                    recorder["exec"] = "python -c 'import time; time.sleep(60)'"
+            limit = ["--time-limit", "4"] if name == "too-long" else []
+            found[name] = pool.submit(end, place, words + limit, variables, port)
+        yield found
+        # Who is left by a failure would keep the threads.
+        end_all(folder)
 
 
 @pytest.fixture(autouse=True)
 def _clean_up(tmp_path: Path) -> Iterator[None]:
     """End what a failed test left, so that it cannot disturb the next."""
     yield
-    for pid in processes(tmp_path):
+    end_all(tmp_path)
+
+
+def end_all(folder: Path) -> None:
+    """Kill every process of the runs in a folder."""
+    for pid in processes(folder):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
@@ -142,7 +187,8 @@ def tried() -> Iterator[Any]:
         (way, NAMES[(2 * k + w) % len(NAMES)], fault)
         for (k, fault), (w, way) in product(enumerate(FAULTS), enumerate(WAYS))
     }
-    for case in product(WAYS, NAMES, FAULTS):
+    # Those that wait come last: they are over by then.
+    for case in sorted(product(WAYS, NAMES, FAULTS), key=lambda case: case[2] == "hang"):
         yield pytest.param(*case, marks=() if case in few else pytest.mark.slow)
 
 
@@ -151,14 +197,17 @@ def test_a_fault_ends_the_run_and_is_named(
     tmp_path: Path, request: pytest.FixtureRequest, way: str, name: str, fault: str
 ) -> None:
     """When the recorder is killed, Python starts each alone; else the others share a process, for less."""
-    hosted: tuple[str, ...] = ()
-    if (name, fault) != ("recorder", "kill"):
-        request.getfixturevalue("quick_starts")
-        hosted = all_but(name)
-    ended = run(tmp_path, way, {name: f"{fault}@{FAULTY_INTERVAL}"}, hosted=hosted)
+    if fault == "hang" and f"{way}-{name}" in WAITS:
+        ended = request.getfixturevalue("waiting")[f"{way}-{name}"].result()
+    else:
+        hosted: tuple[str, ...] = ()
+        if (name, fault) != ("recorder", "kill"):
+            request.getfixturevalue("quick_starts")
+            hosted = all_but(name)
+        ended = run(tmp_path, way, {name: f"{fault}@{FAULTY_INTERVAL}"}, hosted=hosted)
     assert ended.code != 0
     assert ended.took_s < ENDS_WITHIN_S
-    broker = tmp_path / ("broker.log" if way == "helics" else "out/results.run/broker.log")
+    broker = ended.folder / ("broker.log" if way == "helics" else "out/results.run/broker.log")
     said = ended.text + broker.read_text(errors="replace")
     assert any(name in line and SAYS[fault] in line for line in said.splitlines()), said
     leaves_nothing(ended)
@@ -170,25 +219,19 @@ def test_a_fault_ends_the_run_and_is_named(
         assert "last lines of" in ended.text
 
 
-@QUICK
-def test_a_stopped_process_is_named(tmp_path: Path) -> None:
-    ended = run(tmp_path, "dlmp", {"assets": "stop@2"}, stall_s=2.0, hosted=all_but("assets"))
-    assert "assets has not answered for 2 s" in ended.text
+def test_a_stopped_process_is_named(waiting: dict[str, Future[Ended]]) -> None:
+    ended = waiting["stopped"].result()
+    assert "assets has not answered for 3 s" in ended.text
     assert "waiting for it: " in ended.text
     leaves_nothing(ended)
 
 
-@QUICK
-def test_one_that_never_joins_is_named(tmp_path: Path) -> None:
-    start_s = 8.0
-    with command(tmp_path, "dlmp", {}, start_s=start_s, hosted=all_but("recorder")) as (words, variables, _):
-        with member(tmp_path, "recorder") as recorder:
-            recorder["exec"] = "python -c 'import time; time.sleep(60)'"
-        done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert "recorder did not join within 8 s" in done.stderr
-    started = (tmp_path / "out" / "results.run" / "recorder.log").stat().st_mtime
-    assert time.time() - started < start_s + ENDS_WITHIN_S
+def test_one_that_never_joins_is_named(waiting: dict[str, Future[Ended]]) -> None:
+    ended = waiting["never"].result()
+    assert ended.code != 0
+    assert "recorder did not join within 8 s" in ended.text
+    started = (ended.folder / "out" / "results.run" / "recorder.log").stat().st_mtime
+    assert ended.at - started < NEVER_S + ENDS_WITHIN_S
 
 
 @QUICK
@@ -274,15 +317,11 @@ def test_an_interrupt_ends_everybody_cleanly(
     assert finished_intervals(ended) == 3
 
 
-@QUICK
-def test_a_time_limit_ends_a_run(tmp_path: Path) -> None:
-    hang = {"feeder": "hang@1"}
-    with command(tmp_path, "dlmp", hang, stall_s=60.0, hosted=all_but("feeder")) as (words, variables, _):
-        words += ["--time-limit", "4"]
-        done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "took longer than 4 s" in done.stderr
-    leaves_nothing(Ended(1, "", 0.0, tmp_path))
+def test_a_time_limit_ends_a_run(waiting: dict[str, Future[Ended]]) -> None:
+    ended = waiting["too-long"].result()
+    assert ended.code == 1
+    assert "took longer than 4 s" in ended.text
+    leaves_nothing(ended)
 
 
 def wait_for(file: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from dlmp_cosim.federates.feeder import open_engine
 from dlmp_cosim.federates.results.run import Results
+from dlmp_cosim.federates.runtime.direct import run_direct
 from dlmp_cosim.federates.runtime.local import run_local
 from dlmp_cosim.federates.study.study import load_study
 from dlmp_cosim.feeders.errors import InputError
@@ -105,10 +106,9 @@ def test_a_program_of_another_kind_sells_by_its_json_file_alone(tmp_path: Path) 
     assert f"plain: {kw.sum():.1f} kWh" in log
 
 
-@pytest.mark.federation
 def test_another_market_is_judged_by_the_same_audit(tmp_path: Path) -> None:
     study = load_study(copied("ieee123_uniform", tmp_path, intervals="2", start='"2020-08-25T18:00:00"'))
-    run_local(study)
+    run_direct(study)
     with Results(study.results_file) as results:
         assert results.complete
         price, lmp = results.values("market/dlmp_real"), results.values("wholesale/lmp")
@@ -120,7 +120,6 @@ def test_another_market_is_judged_by_the_same_audit(tmp_path: Path) -> None:
     assert len((ROOT / "market" / "baselines" / "uniform.py").read_text().splitlines()) < 80
 
 
-@pytest.mark.federation
 def test_another_engine_gives_the_same_states(tmp_path: Path) -> None:
     states: dict[str, Any] = {}
     for engine in ("power_grid_model", "opendss"):
@@ -128,7 +127,7 @@ def test_another_engine_gives_the_same_states(tmp_path: Path) -> None:
         place.mkdir()
         changes = {"engine": f'"{engine}"', "intervals": "3", "start": '"2020-08-25T15:00:00"'}
         study = load_study(copied("ieee123_pgm", place, **changes))
-        run_local(study)
+        run_direct(study)
         with Results(study.results_file) as results:
             assert results.complete
             states[engine] = [

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dlmp_cosim.federates.results.run import Results
-from dlmp_cosim.federates.runtime.local import run_local
+from dlmp_cosim.federates.runtime.direct import run_direct
 from dlmp_cosim.federates.study.study import load_study
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +71,7 @@ def run(folder: Path, place: Path) -> dict[str, Any]:
     for key, value in (("start", '"2020-08-25T16:00:00"'), ("intervals", "1"), ("file", f'"{file}"')):
         text = re.sub(rf"(?m)^{key} = .*$", f"{key} = {value}", text)
     (copy / "scenario.toml").write_text(text)
-    run_local(load_study(copy))
+    run_direct(load_study(copy))
     with Results(file) as results:
         limits = results.records("market/clearing")[0]["limits"]
         return {
@@ -82,7 +82,6 @@ def run(folder: Path, place: Path) -> dict[str, Any]:
         }
 
 
-@pytest.mark.federation
 def test_reactive_power_calms_the_prices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     demo, remedy = run(DEMO, tmp_path), run(REMEDY, tmp_path)
     assert demo["high"] > 100.0

@@ -11,7 +11,7 @@ import pytest
 
 from dlmp_cosim.federates.anchoring.soundness import check_clearing
 from dlmp_cosim.federates.results.run import Results
-from dlmp_cosim.federates.runtime.local import run_local
+from dlmp_cosim.federates.runtime.direct import run_direct
 from dlmp_cosim.federates.study.study import load_study
 from dlmp_cosim.feeders import ieee123
 from dlmp_cosim.feeders.errors import ClearingError
@@ -85,7 +85,6 @@ class SickMarket(UniformMarket):
         return clearing
 
 
-@pytest.mark.federation
 def test_the_last_dispatch_holds_and_the_record_says_why(tmp_path: Path) -> None:
     study = load_study(
         make_study(
@@ -98,7 +97,7 @@ def test_the_last_dispatch_holds_and_the_record_says_why(tmp_path: Path) -> None
             file=f'"{tmp_path / "sick.h5"}"',
         )
     )
-    run_local(study)
+    run_direct(study)
     with Results(study.results_file) as run:
         dispatch, records = run.values("market/dispatch_real"), run.records("market/clearing")
         assert run.intervals == 3

@@ -154,6 +154,30 @@ def test_a_file_that_lies_is_refused_at_once(copied: Path, name: str) -> None:
     assert str(copied) in str(refused.value) or "record of the results" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "inside"),
+    [
+        *((key, True) for key in ("feeder", KEY, "wide", "wide/x")),
+        *(
+            (key, False)
+            for key in ("", "/", f"/{KEY}", "feeder/", "feeder//x", ".", "./feeder", "..", "nothing")
+        ),
+        *(
+            (key, False)
+            for key in (f"{KEY}/x", f"{KEY}/x/y", "soft", "soft/x", "far", "wide/soft", "wide/soft/x")
+        ),
+    ],
+)
+def test_a_path_is_inside_by_the_links_of_a_file_alone(copied: Path, key: str, inside: bool) -> None:
+    with h5py.File(copied, "r+") as file:
+        file["wide/x"] = 1
+        file["soft"], file["wide/soft"] = h5py.SoftLink("/wide"), h5py.SoftLink("/wide")
+        file["far"] = h5py.ExternalLink(str(copied), "/time")
+    found = guard.GuardedFile(copied)
+    assert (key in found) == inside
+    found.close()
+
+
 def test_a_sound_file_is_read(sound: Path) -> None:
     read_everything(sound)
     with Results(sound) as results:

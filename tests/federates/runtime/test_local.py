@@ -26,7 +26,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     def live(name: str, build: Any, study: Study, connection: Any, beat: Heartbeat) -> None:
         assert build(study) == name
-        found["connections"].add((connection.core_type, connection.options))
+        found["connections"].add(connection)
         when, error = found.get(name, (0.0, None))
         if error is not None:
             if when:
@@ -53,10 +53,12 @@ def run(study: Study, *names: str, signs: Path | None = None) -> None:
     run_local(study, {name: role(name) for name in names}, signs)
 
 
-def test_all_reach_one_broker_without_ports(ends: dict[str, Any], study: Study) -> None:
+def test_all_reach_one_broker_over_one_core_without_ports(ends: dict[str, Any], study: Study) -> None:
     run(study, "a", "b", "c")
     assert ends["broker"] == (3, "toy")
-    assert ends["connections"] == {("inproc", "--broker=address")}
+    (connection,) = ends["connections"]
+    assert (connection.core_type, connection.options) == ("inproc", "--broker=address --federates=3")
+    assert connection.core.startswith("local_"), "one of all"
     assert ends["told"] == []
 
 

@@ -13,12 +13,12 @@ from click.testing import CliRunner
 
 from dlmp_cosim.federates.battery import Battery
 from dlmp_cosim.federates.results.run import Results
-from dlmp_cosim.federates.runtime.local import ROLES, run_local
+from dlmp_cosim.federates.runtime.direct import run_direct
+from dlmp_cosim.federates.runtime.local import ROLES
 from dlmp_cosim.federates.study.study import load_study
 from dlmp_cosim.runners.judge.ahead import ahead_command
 
 CONFIGS = Path(__file__).parents[3] / "configs"
-pytestmark = pytest.mark.federation
 HORIZON = """method = "interior-point"
 horizon = [{ minutes = 60 }]
 """
@@ -43,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = load_study(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DLMP_RESULTS_DIR", str(place))
-        run_local(study, {**ROLES, "battery": Battery})
+        run_direct(study, {**ROLES, "battery": Battery})
         return study.results_file
 
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from dlmp_cosim.federates.results.run import Results
-from dlmp_cosim.federates.runtime.local import run_local
+from dlmp_cosim.federates.runtime.direct import run_direct
 from dlmp_cosim.federates.study.study import load_study
 from dlmp_cosim.market.audit import IntervalRecord, Verdict, Violation
 from dlmp_cosim.market.balanced.outcome import NEGATIVE_LMP
@@ -51,11 +51,10 @@ def bad_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
             file=f'"{folder / "bad.h5"}"',
         )
     )
-    run_local(study)
+    run_direct(study)
     return study.results_file
 
 
-@pytest.mark.federation
 def test_a_market_that_holds_its_limits_is_feasible(short_run: Path) -> None:
     result = CliRunner().invoke(verdict_command, [str(short_run), "--json"])
     table = json.loads(result.stdout)
@@ -67,7 +66,6 @@ def test_a_market_that_holds_its_limits_is_feasible(short_run: Path) -> None:
     assert table["head_error_max_kw"] <= 0.1
 
 
-@pytest.mark.federation
 def test_a_bad_day_is_caught(bad_day: Path) -> None:
     result = CliRunner().invoke(verdict_command, [str(bad_day), "--json"])
     table = json.loads(result.stdout)
@@ -77,7 +75,6 @@ def test_a_bad_day_is_caught(bad_day: Path) -> None:
     assert table["violations_unpriced"] == table["violations"]
 
 
-@pytest.mark.federation
 def test_the_table_names_the_worst_place_first(bad_day: Path) -> None:
     result = CliRunner().invoke(verdict_command, [str(bad_day)])
     with Results(bad_day) as run:
@@ -87,7 +84,6 @@ def test_the_table_names_the_worst_place_first(bad_day: Path) -> None:
     assert "more places" in result.stdout
 
 
-@pytest.mark.federation
 def test_a_run_cut_short_cannot_be_told(copied_run: Path) -> None:
     with h5py.File(copied_run, "r+") as file:
         file.attrs["intervals_expected"] = 7
@@ -96,7 +92,6 @@ def test_a_run_cut_short_cannot_be_told(copied_run: Path) -> None:
     assert json.loads(result.stdout)["status"] == "unknown"
 
 
-@pytest.mark.federation
 def test_what_the_model_says_of_its_clearings_is_told_with_its_intervals(copied_run: Path) -> None:
     with h5py.File(copied_run, "r+") as file:
         for k in (1, 4):

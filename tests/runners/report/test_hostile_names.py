@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from toys import ROLES, make_study
 
 from dlmp_cosim.federates.results.layout import create_text
-from dlmp_cosim.federates.runtime.local import run_local
+from dlmp_cosim.federates.runtime.direct import run_direct
 from dlmp_cosim.federates.study.study import load_study
 from dlmp_cosim.runners.report.command import report_command
 from tests.runners.report.browser import CHROMIUM, DRIVER, open_browser, open_page
@@ -34,7 +34,7 @@ MARKUP = "<img src=x onerror=hacked=1>\"'</script><script>hacked=2</script>&lt;b
 def hostile_run(tmp_path: Path) -> Path:
     """A run of the toy study whose study, bus, load and resource are called by markup."""
     study = load_study(make_study(tmp_path / "study", intervals=3))
-    run_local(study, ROLES)
+    run_direct(study, ROLES)
     with h5py.File(study.results_file, "r+") as file:
         text = file["network"].asstr()[()]
         for name in ("b", "load_a", "dg"):

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dlmp_cosim.federates.results.run import Results
-from dlmp_cosim.federates.runtime.local import run_local
+from dlmp_cosim.federates.runtime.direct import run_direct
 from dlmp_cosim.federates.study.study import load_study
 from dlmp_cosim.runners.run.preflight import check_study
 from dlmp_cosim.runners.run.runner_file import load_runner
@@ -46,7 +46,7 @@ def test_the_study_is_sound_and_settles(tmp_path: Path) -> None:
     assert check_study(load_runner(place / "runner.json")).errors == ()
     study = load_study(place)
     file = study.scenario.results.model_copy(update={"file": str(tmp_path / "out.h5")})
-    run_local(replace(study, scenario=study.scenario.model_copy(update={"results": file})))
+    run_direct(replace(study, scenario=study.scenario.model_copy(update={"results": file})))
     with Results(tmp_path / "out.h5") as results:
         assert results.complete
         assert results.values("audit/settled").tolist() == [1.0] * 3
