@@ -109,7 +109,7 @@ def _kind(schema: dict[str, Any]) -> str:
     }
     words = {"array": "list", "string": "text", "object": "table", "null": "", "boolean": "true or false"}
     kind = str(schema.get("type", "anything"))
-    limits = [f"{word} {schema[key]:g}" for key, word in bounds.items() if key in schema]
+    limits = [f"{word} {schema[key]:,.10g}" for key, word in bounds.items() if key in schema]
     kind = "date and time" if schema.get("format") == "date-time" else words.get(kind, kind)
     return " ".join([kind, " and ".join(limits)]).strip()
 

@@ -84,8 +84,12 @@ def test_summary_names_the_limits_that_set_prices(toy_results: Path, tmp_path: P
     copy = tmp_path / "limits.h5"
     copy.write_bytes(toy_results.read_bytes())
     with h5py.File(copy, "r+") as file:
+        texts = file["market/clearing"][:].astype("S4096")
+        # Rows of a finished run are no wider than its texts.
+        del file["market/clearing"]
+        file["market/clearing"] = texts
         for k in range(3):
-            record = json.loads(file["market/clearing"].asstr()[k])
+            record = json.loads(texts[k])
             record["limits"] = [
                 {"kind": "rating", "where": "line.ab:1.1", "exceeded": False},
                 {"kind": "rating", "where": "line.ab:2.1", "exceeded": False},

@@ -35,7 +35,7 @@ def test_every_key_has_a_row_that_says_what_it_means() -> None:
 def test_defaults_and_bounds_are_those_that_are_checked() -> None:
     page = keys_page()
     assert "| `voltage_min_pu` | `0.95` | number above 0 | lower voltage limit [pu] |" in page
-    assert "| `intervals` | **needed** | integer at least 1 |" in page
+    assert "| `intervals` | **needed** | integer at least 1 and at most 10,000,000 |" in page
     assert "| `anchored` | `true` | true or false |" in page
     assert "| `kva_max` | `not given` | number above 0 |" in page
 
