@@ -1,7 +1,8 @@
-"""Several federates in one process: they share its start, its memory and one HELICS core.
+"""Several federates in one process, or in processes that share a start.
 
-Twenty small owners as processes of their own keep a machine busy with starting and with messages; hosted,
-they cost less than half of that. For everybody else they are twenty federates as before.
+Twenty small owners as processes of their own keep a machine busy with starting and with messages. Hosted in
+one they share its start, its memory and one HELICS core, and cost a third of that; apart, each in a process
+forked from one that has imported all, they share the start. For everybody else they are twenty federates.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from dlmp_cosim.federates.runtime.base import Build, guard
-from dlmp_cosim.federates.runtime.hosting import FEEDER_OPTION, FORM, hosted
+from dlmp_cosim.federates.runtime.forked import live_apart
+from dlmp_cosim.federates.runtime.hosting import APART_OPTION, FEEDER_OPTION, FORM, hosted
 from dlmp_cosim.feeders.errors import DlmpError
 from dlmp_cosim.market.models import import_member
 
@@ -38,7 +40,7 @@ def find_build(name: str, path: str) -> Build:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run several federates in this process.
+    """Run several federates in this process, or in processes forked from it.
 
     Returns
     -------
@@ -51,6 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         FEEDER_OPTION, default="", help="host the federates of one of the feeders that the study lists"
     )
+    parser.add_argument(
+        APART_OPTION, action="store_true", help="give each a process of its own, forked from this one"
+    )
     # Plain parsing takes the list of federates to be empty where an option stands before it.
     options = parser.parse_intermixed_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
@@ -61,7 +66,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     if not options.feeder and not listed:
         parser.error(f"expected federates to host, as {FORM}, or {FEEDER_OPTION}")
-    return guard((_feeders_own() if options.feeder else {}) | listed, options.study, options.feeder)
+    builds = (_feeders_own() if options.feeder else {}) | listed
+    run = options.study, options.feeder
+    if options.apart:
+        return live_apart([partial(guard, {name: build}, *run) for name, build in builds.items()])
+    return guard(builds, *run)
 
 
 def _feeders_own() -> dict[str, Build]:

@@ -10,6 +10,8 @@ from dlmp_cosim.feeders.errors import InputError
 FORM = "NAME=MODULE:CLASS"
 FEEDER_OPTION = "--feeder"
 """Says which of several feeders the hosted federates belong to; its own five are among them unnamed."""
+APART_OPTION = "--apart"
+"""Gives each of them a process of its own, forked from one that has imported all."""
 OF_FEEDER = {
     name: f"dlmp_cosim.federates.{name}" for name in ("wholesale", "feeder", "assets", "market", "recorder")
 }
@@ -37,14 +39,14 @@ def all_hosted(operands: Sequence[str]) -> dict[str, str]:
     Parameters
     ----------
     operands : sequence of str
-        Command line after the module: the study, maybe the feeder, and federates.
+        Command line after the module: the study, federates, maybe the feeder and that they are apart.
 
     Raises
     ------
     InputError
         When a federate is not named as `FORM`.
     """
-    words = list(operands[1:])
+    words = [word for word in operands[1:] if word != APART_OPTION]
     if FEEDER_OPTION not in words[:-1]:
         return dict(map(hosted, words))
     at = words.index(FEEDER_OPTION)

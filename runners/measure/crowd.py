@@ -1,4 +1,4 @@
-"""`dlmp crowd`: what more offering federates cost a run, as processes of their own and hosted in one."""
+"""`dlmp crowd`: what more offering federates cost a run, as processes, forked ones, and hosted in one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 
 from dlmp_cosim.federates.contract.topics import OFFER_QUANTITY, award_topic, find_topic
+from dlmp_cosim.federates.runtime.hosting import APART_OPTION
 from dlmp_cosim.federates.study.study import Study
 from dlmp_cosim.feeders.errors import DlmpError, FederationError, InputError
 from dlmp_cosim.runners.arguments import StudyName
@@ -29,6 +30,8 @@ OWNER = "dlmp_cosim.federates.assets"
 READS = ("wholesale/lmp", "wholesale/demand_ratio")
 """What an owner reads before it offers; of award and price it hears in one piece."""
 RUNNER = "runner.json"
+Start = Literal["alone", "forked", "hosted"]
+"""How owners start: each by itself, forked from one process, or all in one."""
 
 
 @click.command("crowd", epilog="\b\nExample:\n  dlmp crowd ieee123_day --owners 20 --repeats 3")
@@ -41,8 +44,9 @@ def crowd_command(study: str, owners: int, repeats: int, as_json: bool) -> None:
 
     Flexible loads of the asset table are handed to federates of their own, one each, which offer them on the
     same terms and hear of award and price. The market clears the same market, so what is measured is the
-    federates: none more, one more, and all of them, as processes of their own and hosted in one process, in
-    turn. Times are wall times of whole runs; ratios are those of one round of runs.
+    federates: none more, one more, and all of them, as processes that start by themselves, as processes
+    forked from one, and hosted in one, in turn. Times are wall times of whole runs; ratios are those of one
+    round of runs.
     """
     try:
         found = measure(study, owners, repeats, quiet=as_json)
@@ -66,11 +70,12 @@ def measure(name: str, owners: int, repeats: int, *, quiet: bool) -> dict[str, A
     FederationError
         When a run fails.
     """
-    cases = {
-        "none": (0, False),
-        "1": (1, False),
-        f"{owners}": (owners, False),
-        f"{owners}, hosted": (owners, True),
+    cases: dict[str, tuple[int, Start]] = {
+        "none": (0, "alone"),
+        "1": (1, "alone"),
+        f"{owners}": (owners, "alone"),
+        f"{owners}, forked": (owners, "forked"),
+        f"{owners}, hosted": (owners, "hosted"),
     }
     took: dict[str, list[float]] = {case: [] for case in cases}
     with (
@@ -78,8 +83,8 @@ def measure(name: str, owners: int, repeats: int, *, quiet: bool) -> dict[str, A
         Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar,
     ):
         task = bar.add_task("runs", total=repeats * len(cases))
-        for case, (count, hosted) in cases.items():
-            write_crowd(name, count, Path(folder) / case, hosted=hosted)
+        for case, (count, start) in cases.items():
+            write_crowd(name, count, Path(folder) / case, start)
         for _ in range(repeats):
             for case in cases:
                 took[case].append(_run(Path(folder) / case / RUNNER))
@@ -108,7 +113,7 @@ def _sum_up(times: Sequence[float], alone: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def write_crowd(name: str, count: int, folder: Path, *, hosted: bool = False) -> Path:
+def write_crowd(name: str, count: int, folder: Path, start: Start = "alone") -> Path:
     """Write a study in which `count` flexible loads have owners of their own, and its runner file.
 
     Parameters
@@ -119,8 +124,8 @@ def write_crowd(name: str, count: int, folder: Path, *, hosted: bool = False) ->
         Owners more.
     folder : Path
         Where to; results go there as well.
-    hosted : bool, optional
-        Whether one process hosts them.
+    start : {"alone", "forked", "hosted"}
+        How they start.
 
     Raises
     ------
@@ -141,7 +146,7 @@ def write_crowd(name: str, count: int, folder: Path, *, hosted: bool = False) ->
     _add_owners(study, owners)
     content = _moved(runner, folder, [*runner.expected, *owners])
     directory = content["federates"][0]["directory"]
-    content["federates"] += _members(list(owners), folder, directory, hosted=hosted)
+    content["federates"] += _members(list(owners), folder, directory, start)
     (folder / RUNNER).write_text(json.dumps(content, indent=2))
     return folder / RUNNER
 
@@ -166,14 +171,15 @@ def _moved(runner: Runner, folder: Path, expected: Sequence[str]) -> dict[str, A
     return content
 
 
-def _members(owners: Sequence[str], folder: Path, directory: str, *, hosted: bool) -> list[dict[str, str]]:
+def _members(owners: Sequence[str], folder: Path, directory: str, start: Start) -> list[dict[str, str]]:
     if not owners:
         return []
-    if hosted:
-        words = [f"{owner}={OWNER}:Assets" for owner in owners]
-        lines = {"owners": [HOST_MODULE, str(folder), *words]}
-    else:
+    if start == "alone":
         lines = {owner: [OWNER, str(folder), "--name", owner] for owner in owners}
+    else:
+        words = [f"{owner}={OWNER}:Assets" for owner in owners]
+        options = [APART_OPTION] if start == "forked" else []
+        lines = {"owners": [HOST_MODULE, str(folder), *options, *words]}
     python = ("python", "-u", "-m")
     return [
         {"name": name, "directory": directory, "exec": shlex.join([*python, *line])}

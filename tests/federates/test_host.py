@@ -61,6 +61,12 @@ def test_federates_are_those_listed_and_a_feeders_own(
     assert guarded == [(names, Path("study"), feeder)]
 
 
+def test_apart_each_has_a_life_of_its_own(guarded: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "live_apart", lambda lives: sum(life() for life in lives))
+    assert main(["study", "--apart", "one=toys:role", "two=toys:role"]) == 14
+    assert guarded == [(("one",), Path("study"), ""), (("two",), Path("study"), "")]
+
+
 def test_without_federates_there_is_nothing_to_host(
     guarded: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dlmp_cosim.feeders.network import (
@@ -125,7 +125,9 @@ def test_loads_are_served_each_by_itself() -> None:
 
 @given(st.sampled_from([1, 2, 3, 4, 5]), st.floats(0.3, 1.3), st.floats(0.0, 6.28))
 def test_turning_all_voltages_changes_nothing(model: LoadModel, pu: float, angle: float) -> None:
+    """But at the very end of a range, where exponents are cut off and rounding says on which side it is."""
     one = load(model, delta(ABC), LINE_KV)
+    assume(min(abs(pu - end) for end in (one.vlow_pu, one.vmin_pu, one.vmax_pu)) > 1e-9)
     assert drawn(one, pu * FLAT * np.exp(1j * angle)) == pytest.approx(drawn(one, pu * FLAT))
 
 

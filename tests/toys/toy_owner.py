@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +37,16 @@ class Refusing(Raising):
         super().__init__(study, name)
         self.mark()
         raise InputError("a fault on purpose", where=name)
+
+
+class Killed(Raising):
+    """Ends without a word."""
+
+    def offer(self, now: Interval) -> Sequence[Offer]:
+        if now.number == 1:
+            self.mark()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().offer(now)
 
 
 class Hanging(Raising):

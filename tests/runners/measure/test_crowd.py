@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -19,10 +19,12 @@ from dlmp_cosim.federates.runtime.direct import run_direct
 from dlmp_cosim.federates.runtime.ports import reserve_block
 from dlmp_cosim.feeders.errors import InputError
 from dlmp_cosim.runners.measure import crowd
-from dlmp_cosim.runners.measure.crowd import crowd_command, write_crowd
+from dlmp_cosim.runners.measure.crowd import Start, crowd_command, write_crowd
 from dlmp_cosim.runners.run.preflight import check_study
 from dlmp_cosim.runners.run.runner_file import HOST_MODULE, load_runner
 from dlmp_cosim.runners.run.supervise import supervise
+
+STARTS: tuple[Start, ...] = get_args(Start)
 
 
 def write_day(folder: Path) -> str:
@@ -59,15 +61,15 @@ def result(file: Path) -> dict[str, Any]:
         return {key: results.values(key) for key in keys}
 
 
-@pytest.mark.parametrize("hosted", [False, True])
-def test_a_crowd_is_a_sound_study(day: str, tmp_path: Path, hosted: bool) -> None:
-    runner = load_runner(write_crowd(day, 4, tmp_path / "a crowd", hosted=hosted))
+@pytest.mark.parametrize("start", STARTS)
+def test_a_crowd_is_a_sound_study(day: str, tmp_path: Path, start: Start) -> None:
+    runner = load_runner(write_crowd(day, 4, tmp_path / "a crowd", start))
     report = check_study(runner)
     assert report.errors == ()
     assert report.federates == 9
     owners = {resource.owner for resource in runner.study.network.resources}
     assert owners == {"assets", *(f"owner_{k}" for k in (1, 2, 3, 4))}
-    assert len(runner.members) == (6 if hosted else 9)
+    assert len(runner.members) == (9 if start == "alone" else 6)
 
 
 def test_more_owners_than_loads_are_refused(day: str, tmp_path: Path) -> None:
@@ -77,12 +79,12 @@ def test_more_owners_than_loads_are_refused(day: str, tmp_path: Path) -> None:
 
 @pytest.mark.federation
 @pytest.mark.usefixtures("quick_starts")
-@pytest.mark.parametrize("hosted", [False, True])
+@pytest.mark.parametrize("start", STARTS)
 def test_who_offers_a_load_changes_nothing(
-    alone: tuple[str, dict[str, Any]], tmp_path: Path, hosted: bool
+    alone: tuple[str, dict[str, Any]], tmp_path: Path, start: Start
 ) -> None:
     day, expected = alone
-    crowded = write_crowd(day, 3, tmp_path / "crowd", hosted=hosted)
+    crowded = write_crowd(day, 3, tmp_path / "crowd", start)
     assert supervise(load_runner(crowded)) is None
     together = result(tmp_path / "crowd" / "results.h5")
     for key, values in expected.items():
@@ -91,22 +93,27 @@ def test_who_offers_a_load_changes_nothing(
 
 @pytest.mark.federation
 @pytest.mark.usefixtures("quick_starts")
-@pytest.mark.parametrize("way", ["helics", "dlmp"])
 @pytest.mark.parametrize(
-    ("owner", "says", "finished"),
+    ("way", "start", "owner", "says", "finished"),
     [
-        ("Refusing", "a fault on purpose", 0),
-        ("Raising", "a fault on purpose", 1),
-        ("Hanging", "has not answered for 3 s", 1),
+        ("helics", "hosted", "Refusing", "a fault on purpose", 0),
+        ("helics", "hosted", "Raising", "a fault on purpose", 1),
+        ("helics", "hosted", "Hanging", "has not answered for 3 s", 1),
+        ("dlmp", "hosted", "Refusing", "a fault on purpose", 0),
+        ("dlmp", "hosted", "Raising", "a fault on purpose", 1),
+        ("dlmp", "hosted", "Hanging", "has not answered for 3 s", 1),
+        ("helics", "forked", "Killed", "ended without a word", 1),
+        ("dlmp", "forked", "Killed", "ended without a word", 1),
+        ("dlmp", "forked", "Raising", "a fault on purpose", 1),
     ],
 )
 def test_a_hosted_federate_at_fault_is_named(
-    day: str, tmp_path: Path, way: str, owner: str, says: str, finished: int
+    day: str, tmp_path: Path, way: str, start: Start, owner: str, says: str, finished: int
 ) -> None:
     """How a federate fails has nothing to do with the market, which negotiates nothing, nor with the day's
     other federates, which share a process.
     """
-    path = write_crowd(day, 3, tmp_path / "crowd", hosted=True)
+    path = write_crowd(day, 3, tmp_path / "crowd", start)
     scenario = path.parent / "scenario.toml"
     scenario.write_text(scenario.read_text().replace('model = "nodal"', 'model = "uniform"'))
     assert load_runner(path).study.scenario.market.model == "uniform"
@@ -132,7 +139,7 @@ def test_a_hosted_federate_at_fault_is_named(
     with guard:
         done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
     ended = time.time()
-    assert done.returncode == 1
+    assert done.returncode == (137 if (way, owner) == ("dlmp", "Killed") else 1)
     log = path.parent / ("broker.log" if way == "helics" else "results.run/broker.log")
     said = done.stdout + done.stderr + log.read_text()
     assert any("owner_2" in line and says in line for line in said.splitlines()), said
@@ -144,15 +151,16 @@ def test_a_hosted_federate_at_fault_is_named(
 
 
 def test_the_command_sums_up_ratios_of_each_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    times = iter([10.0, 11.0, 30.0, 15.0, 20.0, 20.0, 50.0, 40.0])
+    times = iter([10.0, 11.0, 30.0, 16.0, 15.0, 20.0, 20.0, 50.0, 28.0, 40.0])
     monkeypatch.setattr(crowd, "write_crowd", lambda *_, **__: None)
     monkeypatch.setattr(crowd, "_run", lambda _: next(times))
     done = CliRunner().invoke(crowd_command, ["ieee123_day", "--owners", "7", "--repeats", "2", "--json"])
     assert done.exit_code == 0
     runs = json.loads(done.output)["runs"]
-    assert list(runs) == ["none", "1", "7", "7, hosted"]
+    assert list(runs) == ["none", "1", "7", "7, forked", "7, hosted"]
     assert runs["none"]["ratio"] == 1.0
     assert runs["7"] == {"seconds": 40.0, "ratio": 2.75, "ratio_min": 2.5, "ratio_max": 3.0}
+    assert runs["7, forked"]["ratio"] == 1.5
     assert runs["7, hosted"]["ratio"] == 1.75
 
 

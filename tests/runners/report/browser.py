@@ -35,7 +35,14 @@ def open_page(browser: Any, address: str) -> Any:
     """Open a report and wait until it is whole."""
     browser.get(address)
     until(lambda: script(browser, "document.documentElement.dataset.ready") == "yes")
+    # What was built is drawn in the next frame, and some of what it draws by is made then.
+    two_frames(browser)
     return browser
+
+
+def two_frames(browser: Any) -> None:
+    """Wait until what was asked of the page has been drawn."""
+    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
 
 
 def until(condition: Callable[[], object], seconds: float = 60.0) -> None:

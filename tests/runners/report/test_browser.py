@@ -16,7 +16,16 @@ import pytest
 from dlmp_cosim.feeders.network import Network, Terminal
 from dlmp_cosim.runners.report.page import build_page
 from dlmp_cosim.runners.report.runs import RunView, load_views
-from tests.runners.report.browser import CHROMIUM, DRIVER, open_browser, open_page, resize, script, until
+from tests.runners.report.browser import (
+    CHROMIUM,
+    DRIVER,
+    open_browser,
+    open_page,
+    resize,
+    script,
+    two_frames,
+    until,
+)
 from tests.runners.report.large import without_numbers
 
 selenium = pytest.importorskip("selenium", reason="the browser test needs selenium (dev extra)")
@@ -79,11 +88,6 @@ def put(browser: Any, selector: str, value: str) -> None:
         selector,
         value,
     )
-
-
-def two_frames(browser: Any) -> None:
-    """Wait until what a reader did has been drawn."""
-    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
 
 
 def pixels(browser: Any, selector: str) -> str:
