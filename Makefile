@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 STUDY := ieee123_day
 RESULTS := results/$(STUDY)/results.h5
-WORKERS ?= 2
+WORKERS ?= 3
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # The tests start hundreds of Python processes: each reads what was compiled before, and makes no threads for itself.
