@@ -25,7 +25,7 @@ test: install circuits lint
 	$(MAKE) pytest
 
 proof: install circuits
-	pytest -m slow -n $(WORKERS)
+	pytest -m slow -n 2
 
 docs: $(VENV)/docs
 	# Without the theme's notice of its successor.
