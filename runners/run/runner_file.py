@@ -256,7 +256,8 @@ def load_runner(path: Path) -> Runner:
 def find_runner(text: str, others: Iterable[str] = ()) -> Path:
     """Find the runner file that a user means: its path, a study's folder that holds it, or a study's name.
 
-    A folder stands for the runner file of its name where that starts the study in it, and not one elsewhere.
+    A scenario stands for its folder, and a folder for the runner file of its name where that starts the study
+    in it, and not one elsewhere.
 
     Parameters
     ----------
@@ -270,7 +271,7 @@ def find_runner(text: str, others: Iterable[str] = ()) -> Path:
     InputError
         When there is none, with the nearest name.
     """
-    folder = Path(text)
+    folder = Path(text).parent if Path(text).name == SCENARIO_FILE else Path(text)
     named = (RUNNERS / f"{text}.json", RUNNERS / f"{folder.name}.json")
     elsewhere = (folder / SCENARIO_FILE).is_file()
     for path in (folder, folder / RUNNER_FILE, *named):

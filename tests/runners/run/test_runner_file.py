@@ -65,6 +65,7 @@ def test_a_study_is_found_by_path_and_by_name(monkeypatch: pytest.MonkeyPatch) -
     assert find_runner("runners/ieee123_day.json") == path
     assert find_runner("ieee123_day") == path
     assert find_runner("configs/ieee123_day") == path
+    assert find_runner("configs/ieee123_day/scenario.toml") == path
     with pytest.raises(InputError, match="did you mean 'ieee123_day'"):
         find_runner("iee123_day")
 
@@ -77,6 +78,8 @@ def test_a_study_elsewhere_is_not_one_of_its_name(tmp_path: Path, monkeypatch: p
         find_runner(str(copy))
     shutil.copy(ROOT / "runners" / "ieee123_day.json", copy / "runner.json")
     assert find_runner(str(copy)) == copy / "runner.json"
+    monkeypatch.chdir(copy)
+    assert find_runner("scenario.toml") == Path("runner.json")
 
 
 def test_a_study_folder_without_scenario_is_refused(tmp_path: Path) -> None:
