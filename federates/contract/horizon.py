@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from dlmp_cosim.federates.contract.heard import price_at
 from dlmp_cosim.federates.contract.messages import encode
 from dlmp_cosim.federates.study.series_sections import ForecastSection
-from dlmp_cosim.feeders.network import FloatArray, Network, Resource, node_id
+from dlmp_cosim.feeders.network import Network
 from dlmp_cosim.market.horizon.outlook import HorizonPlan, Outlook, PlannedStep
 
 
@@ -78,19 +77,3 @@ def _resources(network: Network, plan: HorizonPlan) -> dict[str, dict[str, list[
             row["energy_kwh"] = plan.energy_kwh[name].tolist()
         found[name] = row
     return found
-
-
-def price_at(network: Network, resource: Resource, price: FloatArray) -> float:
-    """Mean price over the phases of a resource [$/MWh].
-
-    Parameters
-    ----------
-    network : Network
-        The feeder.
-    resource : Resource
-        Its bus and phases say which nodes count.
-    price : ndarray, shape (n_node,)
-        Price of real power at every node [$/MWh].
-    """
-    nodes = [network.node_index[node_id(resource.bus, phase)] for phase in resource.phases]
-    return float(np.mean(price[nodes]))

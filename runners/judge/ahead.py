@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 
 from dlmp_cosim.federates.contract.ahead import read_ahead
-from dlmp_cosim.federates.contract.horizon import price_at
+from dlmp_cosim.federates.contract.heard import price_at
 from dlmp_cosim.federates.results.run import Results
 from dlmp_cosim.feeders.errors import DlmpError, ResultsError
 from dlmp_cosim.feeders.network import FloatArray, Resource

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlmp_cosim.federates.contract.horizon import horizon_text, price_at
+from dlmp_cosim.federates.contract.heard import price_at
+from dlmp_cosim.federates.contract.horizon import horizon_text
 from dlmp_cosim.federates.study.series_sections import ForecastSection
 from dlmp_cosim.market.horizon.outlook import HorizonPlan, Outlook, PlannedStep, Step
 from dlmp_cosim.market.horizon.steps import Span
