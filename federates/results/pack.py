@@ -99,7 +99,7 @@ def _copy(source: GuardedFile, file: h5py.File, without: str) -> None:
     keys = sorted({key.removeprefix("ids/") for key in source.names()})
     axes = {}
     for key in ("time", *ID_KINDS):
-        axes[key] = _copy_dataset(source, file, key)
+        axes[key] = _copy_dataset(source, file, key, source.dataset(key))
         axes[key].make_scale(key)
         if key != "time":
             file[f"ids/{key}"] = axes[key]
@@ -110,7 +110,7 @@ def _copy(source: GuardedFile, file: h5py.File, without: str) -> None:
             continue
         old = source.dataset(key)
         width, end = _extent(old, finished) if old.dtype.kind == "S" and old.ndim == 1 else (0, 0)
-        data = _copy_dataset(source, file, key, finished, width)
+        data = _copy_dataset(source, file, key, old, finished, width)
         _attach_axes(axes, key, data)
         used = max(used, end)
     _copy_long_texts(source, file, used)
@@ -133,10 +133,9 @@ def _parts(data: Any, rows: int) -> Iterator[slice]:
 
 
 def _copy_dataset(
-    source: GuardedFile, file: h5py.File, key: str, rows: int | None = None, width: int = 0
+    source: GuardedFile, file: h5py.File, key: str, old: Any, rows: int | None = None, width: int = 0
 ) -> Any:
     """Copy a dataset, of one with a row per interval the finished rows alone, and no wider than its texts."""
-    old = source.dataset(key)
     if old.shape == ():
         new = file.create_dataset(key, data=old[()], dtype=old.dtype)
     else:
