@@ -18,6 +18,7 @@ from dlmp_cosim.feeders.state import AcState
 from dlmp_cosim.market.central.circuit import POWER_UNIT
 from dlmp_cosim.market.central.nodal import CentralCase, CentralNodal, CentralSolution, Statement
 from dlmp_cosim.market.central.solver import solve
+from dlmp_cosim.market.horizon.coupling import held_between
 from dlmp_cosim.market.horizon.outlook import Outlook
 from dlmp_cosim.market.horizon.terms import MISSED_PRICE, Comfort, Ramp, Rebound, Session, Store
 from dlmp_cosim.market.offers import Offer
@@ -194,12 +195,7 @@ class _Terms:
             energy[0] == store.energy_kwh / POWER_UNIT,
             energy[1:] == cp.multiply(kept, energy[:-1]) + cp.multiply(hours, moved),
         ]
-        low = np.full(n, store.min_kwh)
-        low[-1] = max(store.min_kwh, store.end_kwh)
-        # What no power reaches is no cost of any plan.
-        least, most = store.reach([o.p_min_kw for o in offers], [o.p_max_kw for o in offers], hours.tolist())
-        high = np.maximum(store.max_kwh, least)
-        low = np.minimum(np.minimum(low, most), high)
+        low, high = held_between(store, offers, hours)
         self._between(energy[1:], low / POWER_UNIT, high / POWER_UNIT, n)
         self._pay(hours @ (drawn + given), store.wear)
         self._pay(-energy[n], store.end_value)

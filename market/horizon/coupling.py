@@ -149,22 +149,35 @@ def _written(resource: int, sheet: _Sheet) -> Coupling:
     return Coupling(resource, power, own, right, lower, low, high, penalty, linear, quadratic, sheet.parts)
 
 
-def _store(sheet: _Sheet, store: Store, offers: Sequence[Offer]) -> None:
-    """Follow the energy of a store; without losses and wear the net power alone says all.
+def held_between(store: Store, offers: Sequence[Offer], hours: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Least and most energy at the end of every step, by a store's limits as far as they are in reach [kWh].
 
-    Limits are those within reach: an end that is too high, or a start outside, is held at what it can do.
+    What no power reaches is no cost of any plan: an end that is too high, or a start outside, is held at what
+    it can do.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    offers : sequence of Offer
+        Its powers in every step.
+    hours : ndarray, shape (n_step,)
+        Length of every step [h].
     """
+    least, most = store.reach([o.p_min_kw for o in offers], [o.p_max_kw for o in offers], hours.tolist())
+    low, high = np.minimum(store.min_kwh, most), np.maximum(store.max_kwh, least)
+    low[-1] = min(max(store.min_kwh, store.end_kwh), most[-1])
+    return np.minimum(low, high), high
+
+
+def _store(sheet: _Sheet, store: Store, offers: Sequence[Offer]) -> None:
+    """Follow the energy of a store; without losses and wear the net power alone says all."""
     hours, timing = sheet.timing.hours, sheet.timing
     decay = (1 - store.loss_per_hour) ** hours
     lossless = store.charge_efficiency == store.discharge_efficiency == 1.0 and not store.wear
-    lengths = hours.tolist()
-    least, most = store.reach([o.p_min_kw for o in offers], [o.p_max_kw for o in offers], lengths)
-    high = np.maximum(store.max_kwh, least) / POWER_UNIT
-    low = np.minimum(store.min_kwh, most) / POWER_UNIT
-    low[-1] = min(max(store.min_kwh, store.end_kwh), most[-1]) / POWER_UNIT
-    low = np.minimum(low, high)
+    low, high = (limit / POWER_UNIT for limit in held_between(store, offers, hours))
     energy, drawn, given = [], [], []
-    for t, h in enumerate(lengths):
+    for t, h in enumerate(hours.tolist()):
         at_end = t == len(hours) - 1
         worth = -store.end_value * timing.price if at_end else 0.0
         energy.append(sheet.variable(low=low[t], high=high[t], cost=worth))
