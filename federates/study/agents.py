@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from dlmp_cosim.federates.study.section import Section
 from dlmp_cosim.market.meeting.rules import (
     IDEAL,
     TICK_S,
@@ -26,11 +27,7 @@ LONGEST_MEETING_S = 300.0
 """What leaves room for agents to be asked three times in a slot [s of the network]."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-class LinkSection(_Table):
+class LinkSection(Section):
     """A class of links between agents, and what it does to messages."""
 
     ends: Annotated[list[AgentName], Field(min_length=2, max_length=2)] = Field(
@@ -61,7 +58,7 @@ class LinkSection(_Table):
         return any(first in (a, ANY) and second in (b, ANY) for a, b in ways)
 
 
-class FaultSection(_Table):
+class FaultSection(Section):
     """An agent that breaks or lies."""
 
     agent: Annotated[int, Field(ge=1)] = Field(description="which: 2 for agent_2")
@@ -70,7 +67,7 @@ class FaultSection(_Table):
     last: Annotated[int, Field(ge=0)] = Field(default=10**6, description="last interval")
 
 
-class AgentsSection(_Table):
+class AgentsSection(Section):
     """Agents of the market that talk to each other, each with its own part of the feeder."""
 
     wire: bool = Field(

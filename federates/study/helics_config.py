@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from dlmp_cosim.federates.contract.topics import (
     OFFER_QUANTITY,
@@ -19,17 +19,14 @@ from dlmp_cosim.federates.contract.topics import (
 )
 from dlmp_cosim.federates.runtime.clock import SLOT_S
 from dlmp_cosim.federates.study.checked_file import read_json, validate
+from dlmp_cosim.federates.study.section import Section
 from dlmp_cosim.feeders.errors import InputError, nearest_name
 
 CONTRACT_ROLES = frozenset(topic.key.split("/", 1)[0] for topic in TOPICS)
 """First parts of the keys that the contract fixes."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-class WiredTopic(_Table):
+class WiredTopic(Section):
     """One topic at one end of the wire."""
 
     key: Annotated[str, Field(pattern=r"^[^/\s]+/[^/\s]+$", description="topic, <federate>/<quantity>")]
@@ -53,7 +50,7 @@ class Subscription(WiredTopic):
 TopicT = TypeVar("TopicT", bound=WiredTopic)
 
 
-class FederateConfig(_Table):
+class FederateConfig(Section):
     """What HELICS needs to know about one federate."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = Field(description="name in the federation")
