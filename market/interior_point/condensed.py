@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlmp_cosim.feeders.network import FloatArray, IntArray
-from dlmp_cosim.market.interior_point.sweeps import System
+from dlmp_cosim.market.interior_point.sweeps import System, inverse_of
 from dlmp_cosim.market.problem.atoms import AtomicProblem
 from dlmp_cosim.market.problem.compiled import compiled
 from dlmp_cosim.market.problem.factors import Factors, WholeFactors, eliminate
@@ -172,10 +172,7 @@ def _give(system: System, n: int, force: FloatArray, answer: FloatArray) -> None
     """Multiply by the inverse curvature of the resource variables, those of a disc together."""
     curve, cross, mates = system.curve, system.cross, system.mate
     for r in range(len(force)):
-        j = n + r
-        mate = mates[j]
-        if mate >= 0 and not np.isinf(curve[j]) and not np.isinf(curve[mate]):
-            whole = curve[j] * curve[mate] - cross[j] * cross[j]
-            answer[r] = (curve[mate] * force[r] - cross[j] * force[mate - n]) / whole
-        else:
-            answer[r] = force[r] / curve[j]
+        own, other = inverse_of(curve, cross, mates, n + r)
+        answer[r] = own * force[r]
+        if other != 0.0:
+            answer[r] += other * force[mates[n + r] - n]

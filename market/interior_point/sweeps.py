@@ -147,13 +147,20 @@ def _move_alone(fronts: Fronts, system: System, store: Store) -> None:
     curve, cross, mates, cost = system.curve, system.cross, system.mate, system.cost
     inverse, alone = store.inverse, store.alone
     for j in fronts.local:
-        mate, own, other = max(mates[j], 0), 1.0 / curve[j], 0.0
-        if mates[j] >= 0 and not np.isinf(curve[j]) and not np.isinf(curve[mate]):
-            whole = curve[j] * curve[mate] - cross[j] * cross[j]
-            own, other = curve[mate] / whole, -cross[j] / whole
+        mate, (own, other) = max(mates[j], 0), inverse_of(curve, cross, mates, j)
         inverse[0, j], inverse[1, j] = own, other
         for part in range(2):
             alone[part, j] = -own * cost[part, j] - other * cost[part, mate]
+
+
+@compiled
+def inverse_of(curve: FloatArray, cross: FloatArray, mates: IntArray, j: int) -> tuple[float, float]:
+    """Find the entry of a variable in the inverse of H, and that of the other of its disc in its row."""
+    mate = mates[j]
+    if mate < 0 or np.isinf(curve[j]) or np.isinf(curve[mate]):
+        return 1.0 / curve[j], 0.0
+    whole = curve[j] * curve[mate] - cross[j] * cross[j]
+    return curve[mate] / whole, -cross[j] / whole
 
 
 @compiled
