@@ -112,10 +112,11 @@ class LoadTerminals(Terminals):
         magnitude : ndarray, shape (n_leg,)
             Voltage magnitude across every leg [pu of its nominal voltage].
         """
-        factor = self._modelled(magnitude)
+        usual = self._is_usual(magnitude)
+        factor = self._modelled(magnitude, usual=usual)
         if self._drops:
             factor = self._drop_out(magnitude)[0] * factor
-        if not self._is_usual(magnitude):
+        if not usual:
             factor = np.where(magnitude <= self.vlow_pu, magnitude**2, factor)
         return factor[REAL], factor[REACTIVE]
 
@@ -127,11 +128,12 @@ class LoadTerminals(Terminals):
         magnitude : ndarray, shape (n_leg,)
             Voltage magnitude across every leg [pu of its nominal voltage].
         """
-        slope = self._modelled_slope(magnitude)
+        usual = self._is_usual(magnitude)
+        slope = self._modelled_slope(magnitude, usual=usual)
         if self._drops:
             drop, steep = self._drop_out(magnitude)
-            slope = drop * slope + steep * self._modelled(magnitude)
-        if not self._is_usual(magnitude):
+            slope = drop * slope + steep * self._modelled(magnitude, usual=usual)
+        if not usual:
             slope = np.where(magnitude <= self.vlow_pu, 2.0 * magnitude, slope)
         return slope[REAL], slope[REACTIVE]
 
@@ -151,10 +153,9 @@ class LoadTerminals(Terminals):
         kvar = np.bincount(self.owner, weights=nominal.imag * reactive, minlength=self.n_owner)
         return np.asarray(kw + 1j * kvar)
 
-    def _modelled(self, m: FloatArray) -> FloatArray:
+    def _modelled(self, m: FloatArray, *, usual: bool) -> FloatArray:
         """Factors above `vlow_pu`, without the cut-off, of both parts, before the axes of `m`."""
         z, i, rest, exponent = self._model(m)
-        usual = self._is_usual(m)
         modelled = z * m**2 + i * m + rest * (m if usual else self._inside(m)) ** exponent
         if usual:
             return modelled
@@ -165,10 +166,9 @@ class LoadTerminals(Terminals):
         impedance = (z + i / above + rest / above**2) * m**2
         return self._by_range(m, interpolated, impedance, modelled)
 
-    def _modelled_slope(self, m: FloatArray) -> FloatArray:
+    def _modelled_slope(self, m: FloatArray, *, usual: bool) -> FloatArray:
         """Return the derivatives of `_modelled`, of both parts, before the axes of `m` [1/pu]."""
         z, i, rest, exponent = self._model(m)
-        usual = self._is_usual(m)
         power = (m if usual else self._inside(m)) ** (exponent - 1.0)
         modelled = 2.0 * z * m + i + rest * exponent * power
         if usual:
