@@ -12,10 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from dlmp_cosim.federates.runtime.hosting import all_hosted
 from dlmp_cosim.federates.study.checked_file import read_json, validate
+from dlmp_cosim.federates.study.section import Section
 from dlmp_cosim.federates.study.study import SCENARIO_FILE, Study
 from dlmp_cosim.federates.study.substation import SubstationStudy, load_any
 from dlmp_cosim.feeders.errors import InputError, nearest_name, unknown_name
@@ -27,11 +28,7 @@ RUNNER_FILE = "runner.json"
 """Runner file of a study that has it in its own folder."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Member(_Table):
+class Member(Section):
     """One process of a federation."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = Field(
@@ -80,7 +77,7 @@ class Member(_Table):
         return all_hosted(self.operands)
 
 
-class RunnerFile(_Table):
+class RunnerFile(Section):
     """A runner file."""
 
     name: str = Field(description="name of the federation")
